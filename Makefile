@@ -1,0 +1,57 @@
+# market_investor_fdw: build with PGXS. PG_CONFIG chooses the PostgreSQL.
+
+EXTENSION = market_investor_fdw
+MODULE_big = market_investor_fdw
+PGFILEDESC = "market_investor_fdw - investor flows of Korea's markets as tables"
+DATA = market_investor_fdw--1.0.sql
+
+OBJS = market_investor_fdw.o \
+	$(sort $(patsubst %.c,%.o,$(wildcard src/*/*.c)))
+
+REGRESS = $(sort $(basename $(notdir $(wildcard sql/*.sql))))
+REGRESS_OPTS = --load-extension=market_investor_fdw
+
+CATALOG = catalog/markets.tsv catalog/investors.tsv catalog/fields.tsv catalog/sectors.tsv
+EXTRA_CLEAN = src/kis/catalog_data.h $(UNIT_TESTS)
+
+# Say which Debian package brings what is missing, except to those who only clean.
+ifneq ($(filter-out clean distclean,$(or $(MAKECMDGOALS),all)),)
+PG_CONFIG ?= pg_config
+ifeq ($(shell command -v $(PG_CONFIG)),)
+$(error $(PG_CONFIG) not found: on Debian, apt-get install postgresql-server-dev-15, or set PG_CONFIG)
+endif
+ifeq ($(wildcard $(shell $(PG_CONFIG) --pgxs)),)
+$(error PGXS of $(PG_CONFIG) not found: on Debian, apt-get install postgresql-server-dev-$(firstword $(subst ., ,$(lastword $(shell $(PG_CONFIG) --version)))))
+endif
+ifeq ($(shell command -v pkg-config),)
+$(error pkg-config not found: on Debian, apt-get install pkg-config)
+endif
+ifneq ($(shell pkg-config --exists libcurl && echo yes),yes)
+$(error libcurl not found: on Debian, apt-get install libcurl4-openssl-dev)
+endif
+ifneq ($(shell pkg-config --exists libcjson && echo yes),yes)
+$(error cJSON not found: on Debian, apt-get install libcjson-dev)
+endif
+endif
+
+LIBRARY_CFLAGS := $(shell pkg-config --cflags libcurl libcjson 2>/dev/null)
+LIBRARY_LIBS := $(shell pkg-config --libs libcurl libcjson 2>/dev/null)
+
+PG_CPPFLAGS = -I$(CURDIR)/include $(LIBRARY_CFLAGS)
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter
+SHLIB_LINK = $(LIBRARY_LIBS)
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+src/kis/catalog.o src/kis/catalog.bc: src/kis/catalog_data.h
+
+src/kis/catalog_data.h: catalog/generate.awk $(CATALOG)
+	awk -f catalog/generate.awk $(CATALOG) > $@
+
+# Headers are few: any change of one rebuilds all.
+$(OBJS): $(wildcard include/*.h)
+
+# The tests of SQL need a KIS that they may ask; it ends with them.
+pg_regress_installcheck := test/with-simulator $(pg_regress_installcheck)

@@ -1,0 +1,43 @@
+/*
+ * compat.h
+ *		Every difference between the versions of PostgreSQL that we support,
+ *		15 to 19, in one place.
+ */
+#ifndef KIS_COMPAT_H
+#define KIS_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 150000
+#error "market_investor_fdw needs PostgreSQL 15 or later"
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+
+#include "optimizer/pathnode.h"
+
+/* create_foreignscan_path took fdw_restrictinfo in 17 and disabled_nodes in 18 */
+#if PG_VERSION_NUM >= 180000
+#define kis_create_foreignscan_path(root, rel, rows, startup, total, outer, private) \
+	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, NIL, outer, NULL, NIL, private)
+#elif PG_VERSION_NUM >= 170000
+#define kis_create_foreignscan_path(root, rel, rows, startup, total, outer, private) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL, private)
+#else
+#define kis_create_foreignscan_path(root, rel, rows, startup, total, outer, private) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, private)
+#endif
+
+/* object_aclcheck replaced the functions of each catalog in 16 */
+#if PG_VERSION_NUM >= 160000
+#define kis_server_aclcheck(serverid, userid, mode) \
+	object_aclcheck(ForeignServerRelationId, serverid, userid, mode)
+#else
+#define kis_server_aclcheck(serverid, userid, mode) \
+	pg_foreign_server_aclcheck(serverid, userid, mode)
+#endif
+
+#endif							/* KIS_COMPAT_H */

@@ -1,0 +1,23 @@
+/*
+ * error.h
+ *		The one place that maps failures of KIS calls to SQLSTATE, message,
+ *		detail and hint.
+ */
+#ifndef KIS_ERROR_H
+#define KIS_ERROR_H
+
+#include "postgres.h"
+
+#include "kis.h"
+#include "shared.h"
+
+/* Raises what failed; never returns. */
+extern void kis_raise(const KisError *error, const KisConnection *connection) pg_attribute_noreturn();
+
+/* One line for a result column: message, KIS's code and text; palloc'd, server encoding. */
+extern char *kis_error_summary(const KisError *error, const KisConnection *connection);
+
+/* UTF-8 text of KIS or of the catalogue in the database's encoding; palloc'd or the same pointer. */
+extern char *kis_to_server(const char *utf8);
+
+#endif							/* KIS_ERROR_H */

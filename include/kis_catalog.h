@@ -1,0 +1,102 @@
+/*
+ * kis_catalog.h
+ *		What is known of KIS's Open API as data: its lists of markets, sectors,
+ *		investors and members (from catalog/ *.tsv, written once) and its calls.
+ *
+ * Neutral: usable on both sides of the wall (see kis.h). All text is UTF-8.
+ */
+#ifndef KIS_CATALOG_H
+#define KIS_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A member of the trend call's answer, in wire order. */
+typedef struct KisMember
+{
+	const char *field;			/* KIS's name: frgn_ntby_qty */
+	const char *column;			/* ours: foreign_net_qty */
+	const char *name_ko;
+	bool		in_daily;		/* the daily call has it too */
+} KisMember;
+
+typedef struct KisInvestor
+{
+	const char *prefix;			/* of its members on the wire: frgn */
+	const char *code;			/* ours: foreign */
+	const char *name_ko;
+	const char *name_en;
+	const char *part_of;		/* code of the investor it is a part of, or "" */
+	const char *name_ko_screen; /* the name on traders' screens */
+} KisInvestor;
+
+typedef struct KisMarket
+{
+	const char *code;
+	const char *name_ko;
+	const char *name_en;
+	const char *aliases;		/* names typed by mistake, comma-separated */
+} KisMarket;
+
+/* A listed pair of market and sector. Units are "" where KIS's are unknown. */
+typedef struct KisPair
+{
+	const char *market;
+	const char *sector;
+	const char *name_ko;
+	const char *name_en;
+	bool		headline;		/* stands for a whole market */
+	const char *quantity_unit;
+	const char *amount_unit;
+	const char *old_name_ko;	/* the sector's name until KRX renamed it, or "" */
+} KisPair;
+
+extern const KisMember kis_members[];
+extern const int kis_member_count;
+extern const KisInvestor kis_investors[];
+extern const int kis_investor_count;
+extern const KisMarket kis_markets[];
+extern const int kis_market_count;
+extern const KisPair kis_pairs[];
+extern const int kis_pair_count;
+
+/* Each returns NULL where the code is unknown; codes are case-sensitive. */
+extern const KisMarket *kis_market_find(const char *code);
+extern const KisPair *kis_pair_find(const char *market, const char *sector);
+
+/* By KIS's name or ours; -1 where unknown. */
+extern int	kis_member_find(const char *name);
+
+/* What fills a parameter of a call. */
+typedef enum KisArgument
+{
+	KIS_ARG_CONSTANT,			/* the parameter's own value */
+	KIS_ARG_MARKET,
+	KIS_ARG_SECTOR,
+	KIS_ARG_DATE				/* YYYYMMDD */
+} KisArgument;
+
+typedef struct KisParameter
+{
+	const char *name;			/* NULL ends the list */
+	KisArgument argument;
+	const char *constant;
+} KisParameter;
+
+#define KIS_MAX_PARAMETERS	8
+
+/* A call of the API: a new one is a new entry in catalog.c. */
+typedef struct KisCall
+{
+	const char *name;			/* ours, for statistics and messages */
+	const char *path;
+	const char *tr_id;
+	KisParameter parameters[KIS_MAX_PARAMETERS + 1];
+	const char *const *members; /* KIS's names, wire order */
+	int			nmembers;
+	int			max_rows;		/* of one reply */
+} KisCall;
+
+extern const KisCall kis_call_trend;
+
+#endif							/* KIS_CATALOG_H */

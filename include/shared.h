@@ -1,0 +1,110 @@
+/*
+ * shared.h
+ *		Asking KIS, as everything in this extension does it: connections,
+ *		statements and their inquiries, the trading calendar.
+ *
+ * What all sessions are to share (token, rate, replies) lives behind this
+ * header, in state.h.
+ */
+#ifndef KIS_SHARED_H
+#define KIS_SHARED_H
+
+#include "postgres.h"
+
+#include "nodes/execnodes.h"
+#include "utils/date.h"
+#include "utils/timestamp.h"
+
+#include "kis.h"
+#include "option.h"
+
+/* A user's way to a server, with its options as of now. */
+typedef struct KisConnection
+{
+	Oid			serverid;
+	Oid			userid;
+	char	   *server_name;
+	KisServerOptions *options;
+	struct KisAccount *account; /* token, rate: state.h */
+	/* the rest is connection.c's */
+	struct KisUserOptions *user_options;
+	MemoryContext context;
+	Oid			umid;
+	bool		stale;			/* the catalog has changed since */
+	int			users;			/* statements that hold it */
+} KisConnection;
+
+/*
+ * What a statement asks of KIS and what it has got so far: the same inquiry
+ * has the same answer throughout, max_calls and max_wait bound it, and each
+ * warning is given once. One executor run or one call of our functions.
+ */
+typedef struct KisStatement KisStatement;
+
+/* What asking has cost, per plan node or function call. */
+typedef struct KisCounters
+{
+	int64		calls;			/* data calls sent, retries included */
+	int64		cached;			/* replies from the cache */
+	int64		retries;
+	double		rate_wait_ms;	/* summed over inquiries */
+	double		network_ms;		/* summed over attempts */
+	int64		bytes;			/* of replies */
+} KisCounters;
+
+/* One call with its arguments, and what came of it. */
+typedef struct KisInquiry
+{
+	KisConnection *connection;
+	const KisCall *call;
+	KisCallArgs args;
+	bool		done;			/* then either reply or error is set */
+	const KisReply *reply;		/* NULL: failed */
+	TimestampTz arrived_at;
+	KisError	error;
+	struct KisInquiryState *state;	/* inquiry.c's */
+} KisInquiry;
+
+/* The user's connection to the server; raises 42704 without a user mapping, and what the options raise. */
+extern KisConnection *kis_connection_get(Oid serverid, Oid userid);
+
+/* The statement of an executor run, EvalPlanQual's included; ends with it. */
+extern KisStatement *kis_statement_of_estate(EState *estate);
+
+/* A statement that ends when context is reset or deleted. */
+extern KisStatement *kis_statement_create(MemoryContext context);
+
+/*
+ * Asks; never waits. Within a statement the same connection, call and
+ * arguments give the same inquiry. What it costs is billed to counters of the
+ * one who asked first; they must live as long as the statement. Raises 54000
+ * beyond max_calls.
+ */
+extern KisInquiry *kis_inquire(KisStatement *statement, KisConnection *connection,
+							   const KisCall *call, const KisCallArgs *args,
+							   KisCounters *counters);
+
+/* Has the statement asked this already? Then it costs nothing more. */
+extern bool kis_has_inquired(KisStatement *statement, KisConnection *connection,
+							 const KisCall *call, const KisCallArgs *args);
+
+/* Raises 54000 where so many new calls would exceed max_calls. */
+extern void kis_statement_expect(KisStatement *statement, KisConnection *connection, int ncalls);
+
+/* Waits for the answer, moving on all that the session asks. False: it failed, see inquiry->error. */
+extern bool kis_inquiry_wait(KisInquiry *inquiry);
+
+/* The same, but a failure is raised with its SQLSTATE. */
+extern void kis_inquiry_wait_or_raise(KisInquiry *inquiry);
+
+/* True at the first call with this key in this statement. */
+extern bool kis_warn_once(KisStatement *statement, const char *key);
+
+/*
+ * The trading day of figures that arrived at collected_at, by the connection's
+ * calendar. False: the calendar can't be had.
+ */
+extern bool kis_trade_date(KisStatement *statement, KisConnection *connection,
+						   TimestampTz collected_at, bool has_figures, DateADT *day);
+
+#endif							/* KIS_SHARED_H */

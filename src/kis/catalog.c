@@ -1,0 +1,60 @@
+/*
+ * catalog.c
+ *		KIS's lists and calls as data.
+ *
+ * The lists are catalog/ *.tsv; catalog_data.h is made from them.
+ */
+#include "kis_catalog.h"
+
+#include <string.h>
+
+#include "catalog_data.h"
+
+#define lengthof(array) ((int) (sizeof(array) / sizeof((array)[0])))
+
+const int	kis_member_count = lengthof(kis_members);
+const int	kis_investor_count = lengthof(kis_investors);
+const int	kis_market_count = lengthof(kis_markets);
+const int	kis_pair_count = lengthof(kis_pairs);
+
+const KisCall kis_call_trend = {
+	.name = "trend",
+	.path = "/uapi/domestic-stock/v1/quotations/inquire-investor-time-by-market",
+	.tr_id = "FHPTJ04030000",
+	.parameters = {
+		{"FID_INPUT_ISCD", KIS_ARG_MARKET, NULL},
+		{"FID_INPUT_ISCD_2", KIS_ARG_SECTOR, NULL},
+	},
+	.members = trend_members,
+	.nmembers = lengthof(trend_members),
+	.max_rows = 1,
+};
+
+const KisMarket *
+kis_market_find(const char *code)
+{
+	for (int i = 0; i < kis_market_count; i++)
+		if (strcmp(kis_markets[i].code, code) == 0)
+			return &kis_markets[i];
+	return NULL;
+}
+
+const KisPair *
+kis_pair_find(const char *market, const char *sector)
+{
+	for (int i = 0; i < kis_pair_count; i++)
+		if (strcmp(kis_pairs[i].market, market) == 0 &&
+			strcmp(kis_pairs[i].sector, sector) == 0)
+			return &kis_pairs[i];
+	return NULL;
+}
+
+int
+kis_member_find(const char *name)
+{
+	for (int i = 0; i < kis_member_count; i++)
+		if (strcmp(kis_members[i].column, name) == 0 ||
+			strcmp(kis_members[i].field, name) == 0)
+			return i;
+	return -1;
+}
