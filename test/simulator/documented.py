@@ -1,0 +1,107 @@
+"""How a request differs from the one that KIS documents."""
+
+import json
+
+TREND_PATH = '/uapi/domestic-stock/v1/quotations/inquire-investor-time-by-market'
+DAILY_PATH = '/uapi/domestic-stock/v1/quotations/inquire-investor-daily-by-market'
+HOLIDAY_PATH = '/uapi/domestic-stock/v1/quotations/chk-holiday'
+TOKEN_PATH = '/oauth2/tokenP'
+
+KINDS = {TREND_PATH: 'trend', DAILY_PATH: 'daily', HOLIDAY_PATH: 'holiday',
+         TOKEN_PATH: 'token'}
+DATA_KINDS = ('trend', 'daily', 'holiday')
+TR_IDS = {'trend': 'FHPTJ04030000', 'daily': 'FHPTJ04040000', 'holiday': 'CTCA0903R'}
+PARAMETERS = {
+    'trend': ('FID_INPUT_ISCD', 'FID_INPUT_ISCD_2'),
+    'daily': ('FID_COND_MRKT_DIV_CODE', 'FID_INPUT_ISCD', 'FID_INPUT_DATE_1',
+              'FID_INPUT_ISCD_1', 'FID_INPUT_DATE_2', 'FID_INPUT_ISCD_2'),
+    'holiday': ('BASS_DT', 'CTX_AREA_NK', 'CTX_AREA_FK'),
+}
+CONTENT_TYPE = 'application/json; charset=utf-8'
+TRANSPORT_HEADERS = frozenset((
+    'host', 'user-agent', 'accept', 'accept-encoding', 'connection', 'content-type',
+    'content-length'))
+DATA_HEADERS = TRANSPORT_HEADERS | {
+    'authorization', 'appkey', 'appsecret', 'tr_id', 'tr_cont', 'custtype'}
+
+
+def data_problems(kind, method, query, headers):
+    """Deviations of a data call; query is a list of (name, value)."""
+    problems = []
+    if method != 'GET':
+        problems.append('method is %s, not GET' % method)
+    problems += _parameter_problems(kind, query)
+    if headers.get('content-type') != CONTENT_TYPE:
+        problems.append('content-type is not %s' % CONTENT_TYPE)
+    if headers.get('tr_id') != TR_IDS[kind]:
+        problems.append('tr_id is not %s' % TR_IDS[kind])
+    if headers.get('custtype') != 'P':
+        problems.append('custtype is not P')
+    authorization = headers.get('authorization')
+    if authorization is None:
+        problems.append('authorization is missing')
+    elif not authorization.startswith('Bearer ') or ' ' in authorization[7:]:
+        problems.append('authorization is not "Bearer TOKEN"')
+    for name, length in (('appkey', 36), ('appsecret', 180)):
+        value = headers.get(name)
+        if value is None:
+            problems.append('%s is missing' % name)
+        elif len(value) != length:
+            problems.append('%s has %d characters, not %d' % (name, len(value), length))
+    problems += ['unknown header %s' % name for name in headers if name not in DATA_HEADERS]
+    return problems
+
+
+def _parameter_problems(kind, query):
+    problems = []
+    expected = PARAMETERS[kind]
+    given = {}
+    for name, value in query:
+        upper = name.upper()
+        if upper not in expected:
+            problems.append('unknown parameter %s' % name)
+        elif name != upper:
+            problems.append('parameter %s is not in upper case' % name)
+        if upper in given:
+            problems.append('parameter %s comes twice' % name)
+        given[upper] = value
+    problems += ['parameter %s is missing' % name for name in expected if name not in given]
+    if kind == 'daily':
+        if given.get('FID_COND_MRKT_DIV_CODE') != 'U':
+            problems.append('FID_COND_MRKT_DIV_CODE is not U')
+        if given.get('FID_INPUT_DATE_1') != given.get('FID_INPUT_DATE_2'):
+            problems.append('FID_INPUT_DATE_2 is not FID_INPUT_DATE_1')
+        if given.get('FID_INPUT_ISCD') != given.get('FID_INPUT_ISCD_2'):
+            problems.append('FID_INPUT_ISCD is not FID_INPUT_ISCD_2')
+    return problems
+
+
+def token_problems(method, raw_query, headers, body):
+    """Deviations of a token call."""
+    problems = []
+    if method != 'POST':
+        problems.append('method is %s, not POST' % method)
+    if raw_query:
+        problems.append('the token call has no query')
+    if not headers.get('content-type', '').startswith('application/json'):
+        problems.append('content-type is not application/json')
+    problems += ['unknown header %s' % name
+                 for name in headers if name not in TRANSPORT_HEADERS]
+    try:
+        given = json.loads(body)
+        if not isinstance(given, dict):
+            raise ValueError
+    except ValueError:
+        problems.append('body is not a JSON object')
+        return problems
+    if given.get('grant_type') != 'client_credentials':
+        problems.append('grant_type is not client_credentials')
+    for name, length in (('appkey', 36), ('appsecret', 180)):
+        value = given.get(name)
+        if not isinstance(value, str):
+            problems.append('%s is missing' % name)
+        elif len(value) != length:
+            problems.append('%s has %d characters, not %d' % (name, len(value), length))
+    problems += ['unknown member %s' % name for name in given
+                 if name not in ('grant_type', 'appkey', 'appsecret')]
+    return problems

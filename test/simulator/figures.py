@@ -1,0 +1,131 @@
+"""Deterministic figures for a pair, a day and a share of the day's trade.
+
+A day is a matrix of who sold how much to whom, in a thousandth of the unit
+that the API shows.  So every identity holds exactly in the finer unit; each
+member is then rounded on its own, as KIS does, and sums agree to 1 an addend.
+"""
+
+import math
+import random
+from functools import lru_cache
+
+from .catalog import DAILY_NETS, INSTITUTION_PARTS, MEMBERS, TRADERS
+
+FINER = 1000
+
+# How much of a day's trade an investor has
+WEIGHTS = {
+    'foreign': 30, 'individual': 48, 'securities': 6, 'investment_trust': 3,
+    'pe_fund': 2, 'bank': 0.4, 'insurance': 0.6, 'merchant_bank': 0.2,
+    'pension_fund': 6, 'other_organization': 0.3, 'other_corporation': 2}
+
+# A headline pair's quantity a day, and million won for one of it
+SIZES = {
+    'KSP': (480000, 24.0), 'KSQ': (950000, 9.5), 'ETF': (350000, 12.0),
+    'ELW': (90000, 0.3), 'ETN': (20000, 8.0), 'K2I': (400000, 110.0),
+    '999': (6000000, 3.2), 'MKI': (150000, 22.0), 'WKM': (900000, 0.4),
+    'WKI': (900000, 0.4), 'KQI': (120000, 18.0)}
+COMPOSITES = {'KSP': '0001', 'KSQ': '1001'}
+
+
+def rounded(value):
+    """To the unit shown, half away from zero."""
+    shown = (abs(value) + FINER // 2) // FINER
+    return shown if value >= 0 else -shown
+
+
+@lru_cache(maxsize=4096)
+def _trades(market, sector, day):
+    """(seller, buyer, quantity, amount, pace) of a whole day."""
+    size, price = SIZES.get(market, (50000, 5.0))
+    pair_rng = random.Random('%s/%s' % (market, sector))
+    if COMPOSITES.get(market, sector) != sector:
+        size *= pair_rng.uniform(0.01, 0.35)
+        price *= pair_rng.uniform(0.5, 2.0)
+    rng = random.Random('%s/%s/%s' % (market, sector, day.isoformat()))
+    uniform = rng.uniform
+    size *= uniform(0.7, 1.4) * FINER
+    sell = [WEIGHTS[t] * uniform(0.75, 1.25) for t in TRADERS]
+    buy = [WEIGHTS[t] * uniform(0.75, 1.25) for t in TRADERS]
+    scale = size / (sum(sell) * sum(buy))
+    trades = []
+    for s, seller in enumerate(TRADERS):
+        for b, buyer in enumerate(TRADERS):
+            quantity = int(sell[s] * buy[b] * scale * uniform(0.6, 1.4))
+            amount = int(quantity * price * uniform(0.93, 1.07))
+            trades.append((seller, buyer, quantity, amount, uniform(0.8, 1.25)))
+    return tuple(trades)
+
+
+def totals(market, sector, day, fraction):
+    """{(investor, side, measure): finer value} when so much of the day is done."""
+    found = {(i, side, measure): 0 for i in WEIGHTS
+             for side in ('sell', 'buy') for measure in ('qty', 'amount')}
+    for seller, buyer, quantity, amount, pace in _trades(market, sector, day):
+        done = fraction ** pace
+        quantity = int(quantity * done)
+        amount = int(amount * done)
+        found[seller, 'sell', 'qty'] += quantity
+        found[buyer, 'buy', 'qty'] += quantity
+        found[seller, 'sell', 'amount'] += amount
+        found[buyer, 'buy', 'amount'] += amount
+    for measure in ('qty', 'amount'):
+        for side in ('sell', 'buy'):
+            found['institution', side, measure] = sum(
+                found[part, side, measure] for part in INSTITUTION_PARTS)
+        for investor in (*TRADERS, 'institution'):
+            found[investor, 'net', measure] = (
+                found[investor, 'buy', measure] - found[investor, 'sell', measure])
+    return found
+
+
+def trend_row(market, sector, day, fraction):
+    """The 72 members of the trend call, in wire order."""
+    found = totals(market, sector, day, fraction)
+    return {m.name: str(rounded(found[m.investor, m.side, m.measure])) for m in MEMBERS}
+
+
+@lru_cache(maxsize=16384)
+def _index_close(market, sector, day):
+    """An index level that wanders plausibly and depends on nothing but the day."""
+    rng = random.Random('index %s/%s' % (market, sector))
+    base = rng.uniform(1500, 5000) if market == 'KSP' else rng.uniform(500, 1500)
+    phases = [rng.uniform(0, 2 * math.pi) for _ in range(3)]
+    number = day.toordinal()
+    noise = random.Random('close %s/%s/%d' % (market, sector, number)).uniform(-0.008, 0.008)
+    return round(base * math.exp(0.3 * math.sin(number / 211 + phases[0])
+                                 + 0.08 * math.sin(number / 37 + phases[1])
+                                 + 0.02 * math.sin(number / 7 + phases[2]) + noise), 2)
+
+
+def _index(market, sector, day, day_before):
+    close = _index_close(market, sector, day)
+    previous = _index_close(market, sector, day_before)
+    rng = random.Random('range %s/%s/%s' % (market, sector, day.isoformat()))
+    opening = previous * (1 + rng.uniform(-0.006, 0.006))
+    change = round(close - previous, 2)
+    return {
+        'stck_bsop_date': day.strftime('%Y%m%d'),
+        'bstp_nmix_prpr': '%.2f' % close,
+        'bstp_nmix_prdy_vrss': '%.2f' % change,
+        'prdy_vrss_sign': '2' if change > 0 else '5' if change < 0 else '3',
+        'bstp_nmix_prdy_ctrt': '%.2f' % (change / previous * 100),
+        'bstp_nmix_oprc': '%.2f' % opening,
+        'bstp_nmix_hgpr': '%.2f' % (max(opening, close) * (1 + rng.uniform(0, 0.006))),
+        'bstp_nmix_lwpr': '%.2f' % (min(opening, close) * (1 - rng.uniform(0, 0.006))),
+        'stck_prdy_clpr': '%.2f' % previous}
+
+
+def daily_row(market, sector, day, day_before, fraction):
+    """The 39 members of a row of the daily call, in wire order."""
+    found = totals(market, sector, day, fraction)
+    row = _index(market, sector, day, day_before)
+    for measure in ('qty', 'amount'):
+        foreign = found['foreign', 'net', measure]
+        found['foreign_registered', 'net', measure] = foreign * 98 // 100
+        found['foreign_unregistered', 'net', measure] = foreign - foreign * 98 // 100
+        found['other', 'net', measure] = (found['other_organization', 'net', measure]
+                                          + found['other_corporation', 'net', measure])
+    for name, investor, measure in DAILY_NETS:
+        row[name] = str(rounded(found[investor, 'net', measure]))
+    return row
