@@ -55,3 +55,10 @@ $(OBJS): $(wildcard include/*.h)
 
 # The tests of SQL need a KIS that they may ask; it ends with them.
 pg_regress_installcheck := test/with-simulator $(pg_regress_installcheck)
+
+# TAP tests start servers and simulators of their own; not as root, as initdb refuses that.
+PROVE_TESTS ?= $(sort $(wildcard t/*.t))
+
+.PHONY: check-tap
+check-tap:
+	$(prove_installcheck)
