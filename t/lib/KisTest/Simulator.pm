@@ -1,6 +1,7 @@
 # The KIS simulator of test/kis_simulator.py, started for a test and ended
 # with it. What can be configured, which faults there are and what a request's
 # record holds is told in test/simulator/ (config.py, faults.py, records.py).
+# JSON knows numbers from strings: write rate => 18, not rate => '18'.
 package KisTest::Simulator;
 
 use strict;
@@ -10,17 +11,24 @@ use Cwd ();
 use File::Basename ();
 use File::Temp ();
 use HTTP::Tiny;
+use IPC::Run ();
 use JSON::PP ();
+use List::Util ();
 use POSIX ':sys_wait_h';
 use Time::HiRes ();
 
 use PostgreSQL::Test::Utils ();
 
 my $test_dir = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../../test');
+my %is_data = map { $_ => 1 } qw(trend daily holiday);
 my @running;
 
-# Options: config => {...}, clock => 'YYYY-MM-DDTHH:MM:SS' in Korea, tls => 1,
-# faketime => what libfaketime's FAKETIME takes, env => {...}.
+# Where a test says nothing of it, it is mid-session and each session may have
+# a token at once.
+my %defaults = (clock => '2026-07-10T10:30:00', token_min_interval => 0);
+
+# Options: config => {...}; tls => 1; tls_names => 'localhost,127.0.0.1', the
+# hosts that the certificate is for.
 sub new
 {
 	my ($class, %opts) = @_;
@@ -31,15 +39,15 @@ sub new
 	my $self = bless {
 		dir => Cwd::abs_path($dir),
 		tls => $opts{tls} ? 1 : 0,
-		http => HTTP::Tiny->new(timeout => 60, proxy => undef, http_proxy => undef)
+		http => HTTP::Tiny->new(timeout => 660, keep_alive => 0, proxy => undef, http_proxy => undef)
 	}, $class;
 	my @command = (
 		'python3', '-B', "$test_dir/kis_simulator.py", '--port', '0',
-		'--port-file', "$dir/port", '--exit-with-parent');
+		'--port-file', "$dir/port", '--exit-with-parent',
+		'--config', _json({ %defaults, %{ $opts{config} || {} } }));
 
-	push @command, '--config', _json($opts{config}) if $opts{config};
-	push @command, '--clock', $opts{clock} if defined $opts{clock};
 	push @command, '--tls', '--tls-dir', $self->{dir} if $self->{tls};
+	push @command, '--tls-names', $opts{tls_names} if defined $opts{tls_names};
 	$self->_start(@command);
 	push @running, $self;
 	return $self;
@@ -123,29 +131,33 @@ sub fault
 }
 
 # Requests since the last reset, oldest first: a hash each. kind is token,
-# trend, daily, holiday, data (all calls but token) or any.
+# trend, daily, holiday, other, data (all that KIS's rate counts) or any.
 sub requests
 {
 	my ($self, $kind) = @_;
+	$kind = 'any' unless defined $kind;
 
-	return @{ $self->ask(GET => 'requests?kind=' . ($kind || 'any'))->{requests} };
+	return grep { $kind eq 'any' || $_->{kind} eq $kind || $kind eq 'data' && $is_data{ $_->{kind} } }
+	  @{ $self->ask(GET => 'requests') };
 }
 
 # How many requests of a kind; data calls unless told.
 sub calls
 {
 	my ($self, $kind) = @_;
+	my $stats = $self->stats;
 
-	return scalar $self->requests($kind || 'data');
+	return $stats->{data} if !defined $kind || $kind eq 'data';
+	return $stats->{counts}{$kind} || 0 if $kind ne 'any';
+	return List::Util::sum0(values %{ $stats->{counts} });
 }
 
-# The pairs asked for, sorted, as 'KSP/0001'.
+# The pairs of trend calls as 'KSP/0001', sorted, as often as they were called.
 sub pairs
 {
 	my ($self) = @_;
-	my %seen = map { ("$_->{market}/$_->{sector}" => 1) } $self->requests('trend');
 
-	return sort keys %seen;
+	return sort map { "$_->{market}/$_->{sector}" } $self->requests('trend');
 }
 
 sub stats { return $_[0]->ask(GET => 'stats') }
@@ -158,7 +170,8 @@ sub problems
 	return map { @{ $_->{problems} } } $self->requests('any');
 }
 
-# Kills the live tokens: data calls with them are refused.
+# Kills the live tokens: data calls with them are refused. Parameters as in
+# test/simulator/admin.py, booleans as JSON::PP::true.
 sub kill_token
 {
 	my ($self, %params) = @_;
@@ -166,14 +179,26 @@ sub kill_token
 	return $self->ask(POST => 'kill_token', \%params);
 }
 
-# Lets requests go on that a fault holds.
-sub release { return $_[0]->ask(POST => 'release', {}) }
+# Lets requests go on that a fault holds; clear_faults => JSON::PP::true:
+# those to come too.
+sub release
+{
+	my ($self, %params) = @_;
 
-# Forgets requests, tokens and faults, and goes back to the first configuration.
-sub reset { return $_[0]->ask(POST => 'reset', {}) }
+	return $self->ask(POST => 'release', \%params);
+}
+
+# Forgets requests, tokens and faults, and goes back to the first
+# configuration; keep_tokens => JSON::PP::true keeps the tokens.
+sub reset
+{
+	my ($self, %params) = @_;
+
+	return $self->ask(POST => 'reset', \%params);
+}
 
 # Waits until so many requests of a kind have arrived since the last reset;
-# kind held: until so many are held by a fault. Dies after timeout seconds.
+# kind held: until a fault holds so many. Dies after timeout seconds.
 sub wait_for
 {
 	my ($self, $kind, $count, $timeout) = @_;
@@ -181,25 +206,45 @@ sub wait_for
 	$timeout = 30 unless defined $timeout;
 	my $reply = $self->ask(GET => "wait?kind=$kind&count=$count&timeout=$timeout");
 
-	die "only $reply->{count} of $count requests of kind $kind within $timeout s"
-	  if $reply->{count} < $count;
-	return $reply->{count};
+	die "only $reply->{arrived} of $count requests of kind $kind within $timeout s"
+	  unless $reply->{reached};
+	return $reply->{arrived};
 }
 
-# A call below /_simulator/.
+# A call below /_simulator/, see test/simulator/admin.py.
 sub ask
 {
-	my ($self, $method, $path, $body) = @_;
-	my $reply = $self->{http}->request(
-		$method,
-		$self->url . "/_simulator/$path",
-		defined $body
-		? { content => _json($body), headers => { 'content-type' => 'application/json' } }
-		: {});
+	my ($self, $method, $name, $body) = @_;
+	my $content = defined $body ? _json($body) : '';
+	my ($status, $text);
 
-	die "$method /_simulator/$path: $reply->{status} $reply->{content}"
-	  unless $reply->{success};
-	return length $reply->{content} ? JSON::PP->new->utf8->decode($reply->{content}) : undef;
+	if ($self->{tls})
+	{
+		($status, $text) = $self->_ask_tls($method, $name, $content);
+	}
+	else
+	{
+		my $reply = $self->{http}->request($method, $self->url . "/_simulator/$name",
+			{ content => $content });
+		($status, $text) = @$reply{qw(status content)};
+	}
+	die "$method /_simulator/$name: $status $text" unless $status == 200;
+	return JSON::PP->new->utf8->decode($text);
+}
+
+# Perl's core has no TLS.
+sub _ask_tls
+{
+	my ($self, $method, $name, $content) = @_;
+	my $request = "$method /_simulator/$name HTTP/1.1\r\nHost: simulator\r\n"
+	  . 'Content-Length: ' . length($content) . "\r\nConnection: close\r\n\r\n$content";
+	my ($reply, $errors) = ('', '');
+
+	IPC::Run::run([ 'openssl', 's_client', '-quiet', '-connect', "127.0.0.1:$self->{port}" ],
+		'<', \$request, '>', \$reply, '2>', \$errors);
+	my ($status, $text) = $reply =~ m{^HTTP/1\.1 (\d+) .*?\r\n\r\n(.*)\z}s
+	  or die "$method /_simulator/$name: $errors";
+	return ($status, $text);
 }
 
 # What the simulator has written, for a test that fails.
