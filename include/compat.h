@@ -18,6 +18,7 @@
 #endif
 
 #include "optimizer/pathnode.h"
+#include "utils/wait_event.h"
 
 /* create_foreignscan_path took fdw_restrictinfo in 17 and disabled_nodes in 18 */
 #if PG_VERSION_NUM >= 180000
@@ -39,5 +40,20 @@
 #define kis_server_aclcheck(serverid, userid, mode) \
 	pg_foreign_server_aclcheck(serverid, userid, mode)
 #endif
+
+/* Extensions may name their wait events since 17. */
+static inline uint32
+kis_wait_event(void)
+{
+#if PG_VERSION_NUM >= 170000
+	static uint32 event = 0;
+
+	if (event == 0)
+		event = WaitEventExtensionNew("KisReply");
+	return event;
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
 
 #endif							/* KIS_COMPAT_H */

@@ -27,9 +27,10 @@ typedef struct KisConnection
 	KisServerOptions *options;
 	struct KisAccount *account; /* token, rate: state.h */
 	/* the rest is connection.c's */
-	struct KisUserOptions *user_options;
+	KisUserOptions *user_options;
+	char	   *app_key;
+	char	   *app_secret;
 	MemoryContext context;
-	Oid			umid;
 	bool		stale;			/* the catalog has changed since */
 	int			users;			/* statements that hold it */
 } KisConnection;

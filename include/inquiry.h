@@ -1,0 +1,114 @@
+/*
+ * inquiry.h
+ *		How the parts of src/shared move a session's inquiries on.
+ */
+#ifndef KIS_INQUIRY_H
+#define KIS_INQUIRY_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+
+#include "state.h"
+
+/* Something that has a transfer under way; the first member of its owner. */
+typedef struct KisWork
+{
+	void		(*finished) (struct KisWork *work, int64 now_us);
+	KisTransfer *transfer;		/* NULL: none under way */
+	KisRate    *rate;			/* whose slot the transfer holds */
+	int			slot;
+	double		per_second;
+	int64		sent_at_us;
+	TimestampTz sent_at;
+	int			retries;		/* so far, of those that max_retries bounds */
+	int64		back_at_us;		/* not before, where it backs off */
+} KisWork;
+
+typedef enum KisStage
+{
+	KIS_STAGE_NEEDS_TOKEN,
+	KIS_STAGE_NEEDS_ROOM,		/* max_concurrent_requests are under way */
+	KIS_STAGE_NEEDS_SLOT,		/* the rate is used up */
+	KIS_STAGE_BACKING_OFF,
+	KIS_STAGE_UNDER_WAY
+} KisStage;
+
+typedef struct KisInquiryState
+{
+	KisWork		work;
+	dlist_node	node;			/* in the session's list until done */
+	KisInquiry *inquiry;
+	KisStatement *statement;
+	KisCounters *counters;
+	KisStage	stage;
+	bool		token_renewed;	/* one new token an inquiry */
+	uint64		generation;		/* of the token it was sent with */
+	int			refusals;		/* for the rate, so far */
+	int64		ready_at_us;	/* since when it waits for a slot; 0: it does not */
+	int64		wake_at_us;		/* when what it waits for comes; PG_INT64_MAX: not known */
+	KisCachedReply *held;		/* of inquiry->reply */
+} KisInquiryState;
+
+struct KisStatement
+{
+	EState	   *estate;			/* NULL: not of an executor run */
+	MemoryContext context;
+	MemoryContextCallback callback;
+	slist_node	node;
+	List	   *inquiries;		/* of KisInquiry * */
+	int			ncalls;			/* of these, not answered by the cache */
+	int64		waited_us;		/* for rate, token and retries */
+	List	   *warned;			/* of char * */
+};
+
+/* work.c: transfers of the session */
+extern KisHttp *kis_session_http(int max_concurrent_requests);
+extern int	kis_session_under_way(void);
+
+/* Takes a slot for work; false and the time to try again in *try_at_us where there is none. */
+extern bool kis_work_take_slot(KisWork *work, const KisConnection *connection,
+							   int64 hold_us, int64 now_us, int64 *try_at_us);
+
+/* work->transfer has been started, or not: then its slot goes back. */
+extern void kis_work_started(KisWork *work, KisTransfer *transfer, int64 now_us);
+
+/* Lets go of the transfer, finished or not, and gives its slot back. */
+extern void kis_work_end_transfer(KisWork *work, int64 now_us);
+
+/* Sets when to come back after so many tries that failed before this one. */
+extern void kis_work_back_off(KisWork *work, int failed_before, int64 now_us);
+
+/* Moves transfers on without waiting and calls finished for those that ended. */
+extern bool kis_session_step(void);
+
+/* Waits until a transfer moves or the time comes; interrupts raise. */
+extern void kis_session_wait(int64 wake_at_us);
+
+/* When replies that are found now have come: not while the session was elsewhere. */
+extern TimestampTz kis_session_arrival(void);
+
+/* issue.c: getting tokens */
+
+/*
+ * Has the connection's account a token? If not, sees to it that one is got,
+ * and says when to look again.
+ */
+extern bool kis_issue_have_token(KisConnection *connection, int64 now_us, int64 *wake_at_us);
+
+/* Moves the session's issues on; wake time as above. */
+extern void kis_issues_advance(int64 now_us, int64 *wake_at_us);
+
+/* A token of the account is being asked for by this session. */
+extern bool kis_issue_under_way(const KisAccount *account);
+
+/* inquiry.c: the issue that these wait for has failed. */
+extern void kis_inquiries_fail_for_token(const KisAccount *account, const KisError *error);
+
+/* inquiry.c: a new one, in its statement's list already; goes as far as it can at once. */
+extern void kis_inquiry_begin(KisInquiry *inquiry);
+
+/* inquiry.c: lets go of what the inquiry has under way. */
+extern void kis_inquiry_abandon(KisInquiry *inquiry);
+
+#endif							/* KIS_INQUIRY_H */

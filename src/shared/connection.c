@@ -1,0 +1,217 @@
+/*
+ * connection.c
+ *		A user's way to a server: the options and secrets that a statement
+ *		works with, kept for the session until the catalog changes.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#include "state.h"
+
+static List *connections = NIL; /* of KisConnection * */
+
+/* Any change of a server or a mapping is rare enough to let go of all. */
+static void
+catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	ListCell   *cell;
+
+	foreach(cell, connections)
+		((KisConnection *) lfirst(cell))->stale = true;
+}
+
+/* The mapping of the user, or else of PUBLIC. */
+static UserMapping *
+user_mapping(Oid serverid, Oid userid)
+{
+	if (!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(userid),
+							   ObjectIdGetDatum(serverid)) &&
+		!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+							   ObjectIdGetDatum(serverid)))
+	{
+		const char *user = quote_identifier(GetUserNameFromId(userid, false));
+		const char *server = quote_identifier(GetForeignServer(serverid)->servername);
+
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("user mapping not found for user %s on server %s", user, server),
+				errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (app_key_file '/path', app_secret_file '/path');",
+						user, server));
+	}
+	return GetUserMapping(userid, serverid);
+}
+
+static char *
+read_secret(const char *value, const char *file, const char *option)
+{
+	if (value != NULL)
+		return pstrdup(value);
+	if (file != NULL)
+		return kis_secret_read(file, option);
+	ereport(ERROR,
+			errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+			errmsg("user mapping has no option \"%s\"", option),
+			errhint("ALTER USER MAPPING ... OPTIONS (ADD %s '...') or (ADD %s_file '/path').",
+					option, option));
+	pg_unreachable();
+}
+
+/* In the connection's context; what was there before is wiped. */
+void
+kis_connection_reread_secrets(KisConnection *connection)
+{
+	KisUserOptions *user = connection->user_options;
+	MemoryContext old = MemoryContextSwitchTo(connection->context);
+	char	   *app_key;
+	char	   *app_secret;
+	KisIdentity identity;
+
+	app_key = read_secret(user->app_key, user->app_key_file, "app_key");
+	app_secret = read_secret(user->app_secret, user->app_secret_file, "app_secret");
+	kis_identify(connection->options->base_url, app_key, app_secret, &identity);
+	connection->account = kis_account_get(&identity);
+
+	if (connection->app_key != NULL)
+	{
+		kis_wipe(connection->app_key, strlen(connection->app_key));
+		kis_wipe(connection->app_secret, strlen(connection->app_secret));
+		pfree(connection->app_key);
+		pfree(connection->app_secret);
+	}
+	connection->app_key = app_key;
+	connection->app_secret = app_secret;
+	MemoryContextSwitchTo(old);
+}
+
+static KisConnection *
+connection_create(Oid serverid, Oid userid, MemoryContext context)
+{
+	KisConnection *connection = palloc0(sizeof(KisConnection));
+	UserMapping *mapping = user_mapping(serverid, userid);
+
+	connection->serverid = serverid;
+	connection->userid = userid;
+	connection->context = context;
+	connection->server_name = pstrdup(GetForeignServer(serverid)->servername);
+	connection->options = kis_server_options(serverid);
+	connection->user_options = kis_user_options(mapping->options);
+	kis_connection_reread_secrets(connection);
+	return connection;
+}
+
+/* Those that are stale and that no statement works with any more. */
+static void
+free_unused(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, connections)
+	{
+		KisConnection *connection = lfirst(cell);
+
+		if (!connection->stale || connection->users > 0)
+			continue;
+		connections = foreach_delete_current(connections, cell);
+		kis_wipe(connection->app_key, strlen(connection->app_key));
+		kis_wipe(connection->app_secret, strlen(connection->app_secret));
+		MemoryContextDelete(connection->context);
+	}
+}
+
+KisConnection *
+kis_connection_get(Oid serverid, Oid userid)
+{
+	static bool registered = false;
+	KisConnection *connection;
+	MemoryContext context;
+	MemoryContext old;
+	ListCell   *cell;
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, catalog_changed, (Datum) 0);
+		CacheRegisterSyscacheCallback(USERMAPPINGOID, catalog_changed, (Datum) 0);
+		registered = true;
+	}
+
+	foreach(cell, connections)
+	{
+		connection = lfirst(cell);
+		if (connection->serverid == serverid && connection->userid == userid &&
+			!connection->stale)
+			return connection;
+	}
+
+	free_unused();
+
+	/* A child of the current context until it is whole, so that an error frees it. */
+	context = AllocSetContextCreate(CurrentMemoryContext, "KIS connection",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	connection = connection_create(serverid, userid, context);
+	MemoryContextSwitchTo(TopMemoryContext);
+	connections = lappend(connections, connection);
+	MemoryContextSwitchTo(old);
+	MemoryContextSetParent(context, TopMemoryContext);
+	return connection;
+}
+
+void
+kis_connection_hold(KisConnection *connection)
+{
+	connection->users++;
+}
+
+void
+kis_connection_release(KisConnection *connection)
+{
+	connection->users--;
+}
+
+void
+kis_connection_doubt(KisConnection *connection)
+{
+	connection->stale = true;
+}
+
+KisEndpoint
+kis_connection_endpoint(const KisConnection *connection)
+{
+	const KisServerOptions *options = connection->options;
+
+	return (KisEndpoint)
+	{
+		.base_url = options->base_url,
+		.proxy = options->proxy,
+		.ca_file = options->ca_file,
+		.connect_timeout_ms = options->connect_timeout,
+		.request_timeout_ms = options->request_timeout,
+	};
+}
+
+KisSecrets
+kis_connection_secrets(const KisConnection *connection)
+{
+	return (KisSecrets)
+	{
+		.app_key = connection->app_key,
+		.app_secret = connection->app_secret,
+	};
+}
+
+double
+kis_connection_rate(const KisConnection *connection)
+{
+	return connection->user_options->requests_per_second > 0 ?
+		connection->user_options->requests_per_second :
+		connection->options->requests_per_second;
+}

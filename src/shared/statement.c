@@ -1,0 +1,178 @@
+/*
+ * statement.c
+ *		What one statement asks, and the bounds that hold for it.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "inquiry.h"
+
+static slist_head statements = SLIST_STATIC_INIT(statements);
+
+/* Runs when the statement's memory goes, however it ends. */
+static void
+statement_end(void *arg)
+{
+	KisStatement *statement = arg;
+	ListCell   *cell;
+
+	foreach(cell, statement->inquiries)
+	{
+		KisInquiry *inquiry = lfirst(cell);
+
+		kis_inquiry_abandon(inquiry);
+		kis_connection_release(inquiry->connection);
+	}
+	slist_delete(&statements, &statement->node);
+}
+
+static KisStatement *
+statement_create(MemoryContext context, EState *estate)
+{
+	KisStatement *statement = MemoryContextAllocZero(context, sizeof(KisStatement));
+
+	statement->context = context;
+	statement->estate = estate;
+	slist_push_head(&statements, &statement->node);
+	statement->callback.func = statement_end;
+	statement->callback.arg = statement;
+	MemoryContextRegisterResetCallback(context, &statement->callback);
+	return statement;
+}
+
+KisStatement *
+kis_statement_create(MemoryContext context)
+{
+	return statement_create(context, NULL);
+}
+
+KisStatement *
+kis_statement_of_estate(EState *estate)
+{
+	slist_iter	iter;
+
+	/* EvalPlanQual's executor runs are part of the one that they recheck for */
+	if (estate->es_epq_active != NULL)
+		estate = estate->es_epq_active->parentestate;
+
+	slist_foreach(iter, &statements)
+	{
+		KisStatement *statement = slist_container(KisStatement, node, iter.cur);
+
+		if (statement->estate == estate)
+			return statement;
+	}
+	return statement_create(estate->es_query_cxt, estate);
+}
+
+static void
+fill_args(KisCallArgs *filled, const KisCallArgs *args)
+{
+	/* compared as memory: what stands behind a NUL must be the same */
+	memset(filled, 0, sizeof(KisCallArgs));
+	strlcpy(filled->market, args->market, sizeof(filled->market));
+	strlcpy(filled->sector, args->sector, sizeof(filled->sector));
+	strlcpy(filled->date, args->date, sizeof(filled->date));
+}
+
+static KisInquiry *
+find_inquiry(const KisStatement *statement, const KisConnection *connection,
+			 const KisCall *call, const KisCallArgs *args)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->inquiries)
+	{
+		KisInquiry *inquiry = lfirst(cell);
+
+		if (inquiry->connection == connection && inquiry->call == call &&
+			memcmp(&inquiry->args, args, sizeof(KisCallArgs)) == 0)
+			return inquiry;
+	}
+	return NULL;
+}
+
+static bool
+is_cached(const KisConnection *connection, const KisCall *call, const KisCallArgs *args)
+{
+	return kis_cache_has(&connection->account->identity, call, args,
+						 connection->options->cache_ttl, kis_now_us());
+}
+
+bool
+kis_has_inquired(KisStatement *statement, KisConnection *connection,
+				 const KisCall *call, const KisCallArgs *args)
+{
+	KisCallArgs filled;
+
+	fill_args(&filled, args);
+	return find_inquiry(statement, connection, call, &filled) != NULL ||
+		is_cached(connection, call, &filled);
+}
+
+void
+kis_statement_expect(KisStatement *statement, KisConnection *connection, int ncalls)
+{
+	int			total = statement->ncalls + ncalls;
+
+	if (total <= connection->options->max_calls)
+		return;
+	ereport(ERROR,
+			errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			errmsg("statement would take %d calls to KIS, more than max_calls allows", total),
+			errdetail("Option max_calls of server \"%s\" is %d.",
+					  connection->server_name, connection->options->max_calls),
+			errhint("Narrow the query by market_code and sector_code, or raise max_calls."));
+}
+
+KisInquiry *
+kis_inquire(KisStatement *statement, KisConnection *connection,
+			const KisCall *call, const KisCallArgs *args, KisCounters *counters)
+{
+	KisCallArgs filled;
+	KisInquiry *inquiry;
+	MemoryContext old;
+
+	fill_args(&filled, args);
+	inquiry = find_inquiry(statement, connection, call, &filled);
+	if (inquiry != NULL)
+		return inquiry;
+
+	if (!is_cached(connection, call, &filled))
+	{
+		kis_statement_expect(statement, connection, 1);
+		statement->ncalls++;
+	}
+
+	old = MemoryContextSwitchTo(statement->context);
+	inquiry = palloc0(sizeof(KisInquiry));
+	inquiry->state = palloc0(sizeof(KisInquiryState));
+	inquiry->connection = connection;
+	inquiry->call = call;
+	inquiry->args = filled;
+	inquiry->state->statement = statement;
+	inquiry->state->counters = counters;
+	statement->inquiries = lappend(statement->inquiries, inquiry);
+	kis_connection_hold(connection);
+	MemoryContextSwitchTo(old);
+
+	kis_inquiry_begin(inquiry);
+	return inquiry;
+}
+
+bool
+kis_warn_once(KisStatement *statement, const char *key)
+{
+	MemoryContext old;
+	ListCell   *cell;
+
+	foreach(cell, statement->warned)
+		if (strcmp(lfirst(cell), key) == 0)
+			return false;
+
+	old = MemoryContextSwitchTo(statement->context);
+	statement->warned = lappend(statement->warned, pstrdup(key));
+	MemoryContextSwitchTo(old);
+	return true;
+}

@@ -1,0 +1,169 @@
+/*
+ * work.c
+ *		The session's transfers, and the one place where it waits for them.
+ */
+#include "postgres.h"
+
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "error.h"
+#include "inquiry.h"
+
+#define FIRST_BACKOFF_US	(200 * 1000)
+#define LONGEST_BACKOFF_US	(5 * KIS_US)
+
+/* A pause in attending longer than this means that replies may have come unseen. */
+#define ABSENT_US			(100 * 1000)
+
+static KisHttp *http = NULL;
+static int	reserved_fds = 0;	/* for the connections of http */
+static int	under_way = 0;
+
+/* When the session last looked at its transfers, by both clocks. */
+static int64 attended_us = 0;
+static TimestampTz attended_at = 0;
+static TimestampTz arrival = 0;
+
+KisHttp *
+kis_session_http(int max_concurrent_requests)
+{
+	/* libcurl opens a descriptor to poll, and a socket and a resolver's pair per connection */
+	int			wanted = 1 + 3 * max_concurrent_requests;
+
+	while (reserved_fds < wanted)
+	{
+		if (!AcquireExternalFD())
+			ereport(ERROR,
+					errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					errmsg("out of file descriptors for connections to KIS: %m"),
+					errhint("Raise max_files_per_process or lower max_concurrent_requests."));
+		reserved_fds++;
+	}
+	if (http == NULL)
+	{
+		KisError	error = {0};
+
+		http = kis_http_create(&error);
+		if (http == NULL)
+			kis_raise(&error, NULL);
+	}
+	return http;
+}
+
+int
+kis_session_under_way(void)
+{
+	return under_way;
+}
+
+bool
+kis_work_take_slot(KisWork *work, const KisConnection *connection,
+				   int64 hold_us, int64 now_us, int64 *try_at_us)
+{
+	KisRate    *rate = connection->account->rate;
+	double		per_second = kis_connection_rate(connection);
+	int			slot = kis_rate_take(rate, per_second, now_us, hold_us, try_at_us);
+
+	if (slot < 0)
+		return false;
+	work->rate = rate;
+	work->slot = slot;
+	work->per_second = per_second;
+	return true;
+}
+
+void
+kis_work_started(KisWork *work, KisTransfer *transfer, int64 now_us)
+{
+	work->transfer = transfer;
+	work->sent_at_us = now_us;
+	work->sent_at = GetCurrentTimestamp();
+	if (transfer != NULL)
+		under_way++;
+	else
+		kis_rate_give_back(work->rate, work->slot, work->per_second, now_us);
+}
+
+void
+kis_work_end_transfer(KisWork *work, int64 now_us)
+{
+	if (work->transfer == NULL)
+		return;
+	kis_transfer_release(work->transfer);
+	work->transfer = NULL;
+	under_way--;
+	kis_rate_give_back(work->rate, work->slot, work->per_second, now_us);
+}
+
+void
+kis_work_back_off(KisWork *work, int failed_before, int64 now_us)
+{
+	int64		pause_us = Min(LONGEST_BACKOFF_US, (int64) FIRST_BACKOFF_US << Min(failed_before, 10));
+
+	/* sessions that failed together should not come back together */
+	pause_us -= (int64) (pause_us * 0.25 * pg_prng_double(&pg_global_prng_state));
+	work->back_at_us = now_us + pause_us;
+}
+
+bool
+kis_session_step(void)
+{
+	KisTransfer *transfer;
+	bool		any = false;
+
+	if (http == NULL)
+		return false;
+	arrival = kis_now_us() - attended_us > ABSENT_US && attended_at != 0 ?
+		attended_at : GetCurrentTimestamp();
+	kis_http_step(http);
+	while ((transfer = kis_http_finished(http)) != NULL)
+	{
+		KisWork    *work = kis_transfer_owner(transfer);
+
+		work->finished(work, kis_now_us());
+		any = true;
+	}
+	attended_us = kis_now_us();
+	attended_at = GetCurrentTimestamp();
+	return any;
+}
+
+TimestampTz
+kis_session_arrival(void)
+{
+	return arrival;
+}
+
+void
+kis_session_wait(int64 wake_at_us)
+{
+	long		timeout_ms = http != NULL ? kis_http_timeout_ms(http) : -1;
+	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+	int			rc;
+
+	if (wake_at_us != PG_INT64_MAX)
+	{
+		int64		until_wake_ms = Max(0, (wake_at_us - kis_now_us() + 999) / 1000);
+
+		if (timeout_ms < 0 || until_wake_ms < timeout_ms)
+			timeout_ms = (long) until_wake_ms;
+	}
+	if (timeout_ms >= 0)
+		events |= WL_TIMEOUT;
+	if (http != NULL)
+		events |= WL_SOCKET_READABLE;
+
+	rc = WaitLatchOrSocket(MyLatch, events, http != NULL ? kis_http_fd(http) : PGINVALID_SOCKET,
+						   timeout_ms, kis_wait_event());
+	if (rc & WL_LATCH_SET)
+		ResetLatch(MyLatch);
+	/* what comes from here on is seen at once */
+	attended_us = kis_now_us();
+	attended_at = GetCurrentTimestamp();
+	CHECK_FOR_INTERRUPTS();
+}
