@@ -17,7 +17,13 @@ extern void kis_raise(const KisError *error, const KisConnection *connection) pg
 /* One line for a result column: message, KIS's code and text; palloc'd, server encoding. */
 extern char *kis_error_summary(const KisError *error, const KisConnection *connection);
 
-/* UTF-8 text of KIS or of the catalogue in the database's encoding; palloc'd or the same pointer. */
+/* UTF-8 text of KIS or of the catalogue in the database's encoding, or an error; palloc'd or the same pointer. */
 extern char *kis_to_server(const char *utf8);
+
+/*
+ * The same for messages and comments: never raises, what can't be converted
+ * or is no UTF-8 becomes '?', and control characters become blanks.
+ */
+extern char *kis_to_server_lossy(const char *utf8);
 
 #endif							/* KIS_ERROR_H */

@@ -12,6 +12,7 @@
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
 #include "nodes/pathnodes.h"
+#include "utils/rel.h"
 
 #include "kis.h"
 #include "option.h"
@@ -45,6 +46,9 @@ extern const KisTable *const kis_tables[];	/* ends with NULL */
 /* NULL where there is no such remote table. */
 extern const KisTable *kis_table_find(const char *name);
 
+/* The name to suggest to one who typed another. */
+extern const char *kis_table_suggest(const char *name);
+
 /* A column of a table as IMPORT makes it. */
 typedef struct KisTableColumn
 {
@@ -72,6 +76,10 @@ typedef struct KisColumn
 extern KisColumn kis_column_resolve(const KisTable *table, Oid relid, AttrNumber attnum,
 									const char *attname);
 
+/* The same, but false where that one raises. */
+extern bool kis_column_lookup(const KisTable *table, Oid relid, AttrNumber attnum,
+							  const char *attname, KisColumn *column);
+
 /* The table behind a foreign table's options; raises HV00R where there is none. */
 extern const KisTable *kis_table_of_relation(Oid relid, KisTableOptions **options);
 
@@ -79,12 +87,118 @@ extern const KisTable *kis_table_of_relation(Oid relid, KisTableOptions **option
 extern KisPairCode *kis_table_pairs(const KisTable *table, const KisTableOptions *options,
 									const KisServerOptions *server, int *npairs);
 
-/* plan.c */
+/* A key column: a code of the pair that the row is of. */
+typedef struct KisKey
+{
+	AttrNumber	attnum;
+	KisSource	source;			/* KIS_SOURCE_MARKET or KIS_SOURCE_SECTOR */
+} KisKey;
+
+/* A column that a scan fills. */
+typedef struct KisScanColumn
+{
+	AttrNumber	attnum;
+	KisColumn	column;
+} KisScanColumn;
+
+/* plan.c: a foreign table's scan as planned; what fdw_private and fdw_exprs hold, read back */
+typedef struct KisScanPlan
+{
+	const KisTable *table;
+	KisTableOptions options;
+	int			ncolumns;
+	KisScanColumn *columns;
+	int			nkeys;
+	KisKey	   *keys;
+	List	   *quals;			/* conditions on the keys alone */
+	List	   *named;			/* the codes that the query names, see named.c */
+	List	   *named_values;	/* their expressions */
+	double		calls;			/* expected */
+} KisScanPlan;
+
+extern KisScanPlan *kis_scan_plan(const ForeignScan *plan);
 extern void kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
 extern void kisGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
 extern ForeignScan *kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 									  ForeignPath *best_path, List *tlist, List *scan_clauses,
 									  Plan *outer_plan);
+
+/* conditions.c: is all that a condition says of the relation about its keys, and may it be used? */
+extern bool kis_is_key_expression(Node *expr, Index relid, const Bitmapset *keys);
+extern bool kis_is_key_condition(RestrictInfo *rinfo, RelOptInfo *rel, const Bitmapset *keys);
+
+/* conditions.c: key = value, value = key, key = ANY (value); value names no column of relid */
+typedef struct KisKeyEquality
+{
+	AttrNumber	attnum;
+	Node	   *value;
+	bool		is_array;
+	bool		value_first;	/* in the operator's arguments */
+	Oid			function;
+	Oid			collation;
+} KisKeyEquality;
+
+extern bool kis_key_equality(Node *clause, Index relid, const Bitmapset *keys,
+							 KisKeyEquality *equality);
+
+/* pairs.c: the pairs that a table holds, their codes as values of its key columns */
+typedef struct KisPairValues
+{
+	int			npairs;
+	const KisPairCode *pairs;
+	int			nkeys;
+	const KisKey *keys;
+	Datum	   *values;			/* nkeys for each pair */
+} KisPairValues;
+
+extern KisPairValues *kis_pair_values(Relation relation, int nkeys, const KisKey *keys,
+									  int npairs, const KisPairCode *pairs);
+extern Datum kis_pair_value(const KisPairValues *values, int pair, AttrNumber attnum);
+
+/* Makes slot, of the table's descriptor, a row that has nothing but the pair's keys. */
+extern void kis_pair_store(const KisPairValues *values, int pair, TupleTableSlot *slot);
+
+/* estimate.c: how many pairs are expected to satisfy conditions */
+typedef struct KisPairEstimate
+{
+	double		pairs;
+	double		markets;		/* different ones among them */
+	double		sectors;
+} KisPairEstimate;
+
+extern KisPairEstimate kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
+										  const KisPairValues *values, const Bitmapset *keys,
+										  List *conditions);
+
+/* The same of those that satisfy join conditions for given values of the other side. */
+extern double kis_estimate_joined_pairs(PlannerInfo *root, RelOptInfo *rel,
+										const KisPairEstimate *estimate,
+										const KisPairValues *values, const Bitmapset *keys,
+										List *conditions);
+
+/* named.c: the codes that a query names, for a warning where the table doesn't hold them */
+typedef struct KisNamed KisNamed;
+
+extern List *kis_named_plan(PlannerInfo *root, RelOptInfo *rel, const Bitmapset *keys,
+							List **named_values);
+extern KisNamed *kis_named_create(ForeignScanState *node, const KisScanPlan *plan,
+								  const KisPairValues *values);
+extern void kis_named_check(KisNamed *named, ExprContext *econtext,
+							KisStatement *statement, const KisConnection *connection);
+
+/* limit.c: the LIMIT that bounds a scan alone */
+typedef struct KisLimit KisLimit;
+
+extern KisLimit *kis_limit_create(ForeignScanState *node, bool only_constant);	/* NULL: none */
+extern int64 kis_limit_rows(KisLimit *limit, ExprContext *econtext);	/* PG_INT64_MAX: all */
+
+/* convert.c: from a reply to a row */
+typedef struct KisConverter KisConverter;
+
+extern KisConverter *kis_converter_create(Relation relation, const KisScanPlan *plan,
+										  const KisPairValues *values, KisStatement *statement);
+extern void kis_convert_row(KisConverter *converter, const KisInquiry *inquiry, int pair,
+							int row, Datum *datums, bool *nulls);
 
 /* scan.c */
 extern void kisBeginForeignScan(ForeignScanState *node, int eflags);
@@ -92,8 +206,14 @@ extern TupleTableSlot *kisIterateForeignScan(ForeignScanState *node);
 extern void kisReScanForeignScan(ForeignScanState *node);
 extern void kisEndForeignScan(ForeignScanState *node);
 
+/* What the scan has cost so far. */
+extern const KisCounters *kis_scan_counters(const ForeignScanState *node);
+
 /* explain.c */
 extern void kisExplainForeignScan(ForeignScanState *node, ExplainState *es);
+
+/* comment.c: Korean and English, with the unit, of one of kis_members; palloc'd, UTF-8. */
+extern char *kis_member_comment(int member);
 
 /* import.c */
 extern List *kisImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverOid);

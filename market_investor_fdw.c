@@ -1,0 +1,34 @@
+/*
+ * market_investor_fdw.c
+ *		Front door: the library's magic and the wrapper's handler.
+ *
+ * The validator is in src/fdw/option.c, beside the options.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "foreign/fdwapi.h"
+
+#include "fdw.h"
+
+PG_MODULE_MAGIC;
+
+PG_FUNCTION_INFO_V1(market_investor_fdw_handler);
+
+Datum
+market_investor_fdw_handler(PG_FUNCTION_ARGS)
+{
+	FdwRoutine *routine = makeNode(FdwRoutine);
+
+	routine->GetForeignRelSize = kisGetForeignRelSize;
+	routine->GetForeignPaths = kisGetForeignPaths;
+	routine->GetForeignPlan = kisGetForeignPlan;
+	routine->BeginForeignScan = kisBeginForeignScan;
+	routine->IterateForeignScan = kisIterateForeignScan;
+	routine->ReScanForeignScan = kisReScanForeignScan;
+	routine->EndForeignScan = kisEndForeignScan;
+	routine->ExplainForeignScan = kisExplainForeignScan;
+	routine->ImportForeignSchema = kisImportForeignSchema;
+
+	PG_RETURN_POINTER(routine);
+}

@@ -1,0 +1,194 @@
+/*
+ * comment.c
+ *		kis_comment_tables: Korean and English comments on the foreign tables
+ *		of a schema, which IMPORT FOREIGN SCHEMA itself can't make.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_foreign_table.h"
+#include "catalog/pg_proc.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "foreign/foreign.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "error.h"
+#include "fdw.h"
+
+PG_FUNCTION_INFO_V1(kis_comment_tables);
+
+/* What is measured of an investor, as the columns' names end. */
+static const struct
+{
+	const char *suffix;
+	const char *name_en;
+	const char *unit_ko;
+	const char *unit_en;
+}			measures[] = {
+#define QUANTITY_KO "단위는 kis_sector.quantity_unit: 주식은 천주, 선물·옵션은 계약"
+#define QUANTITY_EN "in the pair's kis_sector.quantity_unit: thousand shares of stocks, contracts of futures and options"
+#define AMOUNT_KO "단위는 kis_sector.amount_unit: 백만원"
+#define AMOUNT_EN "in the pair's kis_sector.amount_unit: million won"
+	{"sell_qty", "quantity sold", QUANTITY_KO, QUANTITY_EN},
+	{"buy_qty", "quantity bought", QUANTITY_KO, QUANTITY_EN},
+	{"net_qty", "net quantity (bought minus sold)", QUANTITY_KO, QUANTITY_EN},
+	{"sell_amount", "amount sold", AMOUNT_KO, AMOUNT_EN},
+	{"buy_amount", "amount bought", AMOUNT_KO, AMOUNT_EN},
+	{"net_amount", "net amount (bought minus sold)", AMOUNT_KO, AMOUNT_EN},
+};
+
+/* What the other columns hold. */
+static const struct
+{
+	KisSource	source;
+	const char *comment;
+}			source_comments[] = {
+	{KIS_SOURCE_MARKET, "시장 코드 / Market code, as in kis_sector"},
+	{KIS_SOURCE_SECTOR, "업종 코드 / Sector code, as in kis_sector"},
+	{KIS_SOURCE_COLLECTED_AT, "수집 시각 / When KIS's reply arrived"},
+	{KIS_SOURCE_TRADE_DATE, "거래일(서울) / Trading day in Seoul that the figures belong to"},
+	{KIS_SOURCE_OBJECT, "KIS 응답의 output 객체 전체 / The whole member object of KIS's answer"},
+	{KIS_SOURCE_REPLY, "KIS 응답 전체 / The whole reply of KIS"},
+};
+
+char *
+kis_member_comment(int member)
+{
+	const char *column = kis_members[member].column;
+
+	for (int i = 0; i < kis_investor_count; i++)
+	{
+		const char *code = kis_investors[i].code;
+		size_t		length = strlen(code);
+
+		if (strncmp(column, code, length) != 0 || column[length] != '_')
+			continue;
+		for (int j = 0; j < (int) lengthof(measures); j++)
+			if (strcmp(column + length + 1, measures[j].suffix) == 0)
+				return psprintf("%s (%s) / %s: %s, %s",
+								kis_members[member].name_ko, measures[j].unit_ko,
+								kis_investors[i].name_en, measures[j].name_en,
+								measures[j].unit_en);
+	}
+	return pstrdup(kis_members[member].name_ko);
+}
+
+/* The comment of a column in UTF-8. */
+static char *
+column_comment(const KisTable *table, const KisColumn *column)
+{
+	if (column->source == KIS_SOURCE_MEMBER)
+		return kis_member_comment(kis_member_find(table->call->members[column->member]));
+	if (column->source == KIS_SOURCE_EXTRA_MEMBER)
+		return psprintf("KIS 응답 항목 %s / Member %s of KIS's answer",
+						column->field, column->field);
+
+	for (int i = 0; i < (int) lengthof(source_comments); i++)
+		if (source_comments[i].source == column->source)
+			return pstrdup(source_comments[i].comment);
+	return NULL;
+}
+
+/* Runs COMMENT ON with the caller's rights; comment is in UTF-8. */
+static void
+comment_on(const char *object, const char *comment)
+{
+	char	   *command = psprintf("COMMENT ON %s IS %s", object,
+								   quote_literal_cstr(kis_to_server_lossy(comment)));
+
+	if (SPI_execute(command, false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "could not execute: %s", command);
+}
+
+static void
+comment_on_table(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+	const KisTable *table = kis_table_of_relation(relid, NULL);
+	char	   *name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+												  RelationGetRelationName(rel));
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	comment_on(psprintf("FOREIGN TABLE %s", name),
+			   psprintf("%s / %s", table->comment_ko, table->comment_en));
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		KisColumn	column;
+
+		if (att->attisdropped ||
+			!kis_column_lookup(table, relid, att->attnum, NameStr(att->attname), &column))
+			continue;
+		comment_on(psprintf("COLUMN %s.%s", name, quote_identifier(NameStr(att->attname))),
+				   column_comment(table, &column));
+	}
+}
+
+/* The foreign tables of a schema whose wrapper belongs to the extension. */
+static List *
+tables_of_schema(Oid schema, Oid extension)
+{
+	Relation	catalog = table_open(ForeignTableRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	List	   *tables = NIL;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_foreign_table form = (Form_pg_foreign_table) GETSTRUCT(tuple);
+		ForeignDataWrapper *wrapper;
+
+		if (get_rel_namespace(form->ftrelid) != schema)
+			continue;
+		wrapper = GetForeignDataWrapper(GetForeignServer(form->ftserver)->fdwid);
+		if (getExtensionOfObject(ProcedureRelationId, wrapper->fdwhandler) == extension)
+			tables = lappend_oid(tables, form->ftrelid);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return tables;
+}
+
+/*
+ * kis_comment_tables(schema name): puts comments on the foreign tables of the
+ * schema and on their columns, in place of those that are there, and returns
+ * the number of tables. The caller must own them.
+ */
+Datum
+kis_comment_tables(PG_FUNCTION_ARGS)
+{
+	Oid			schema = get_namespace_oid(NameStr(*PG_GETARG_NAME(0)), false);
+	Oid			extension = getExtensionOfObject(ProcedureRelationId,
+												 fcinfo->flinfo->fn_oid);
+	ListCell   *cell;
+	List	   *tables;
+	int			ncommented = 0;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	tables = tables_of_schema(schema, extension);
+	foreach(cell, tables)
+	{
+		Relation	rel = try_relation_open(lfirst_oid(cell), AccessShareLock);
+
+		if (rel == NULL)
+			continue;			/* dropped meanwhile */
+		comment_on_table(rel);
+		relation_close(rel, NoLock);
+		ncommented++;
+	}
+	SPI_finish();
+	PG_RETURN_INT32(ncommented);
+}

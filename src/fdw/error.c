@@ -1,0 +1,194 @@
+/*
+ * error.c
+ *		The one place that maps failures of KIS calls to SQLSTATE, message,
+ *		detail and hint.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+
+#include "error.h"
+
+/* What a class of failure means to the user. */
+typedef struct Failure
+{
+	KisErrorClass error_class;
+	int			sqlstate;
+	const char *message;
+	const char *hint;
+} Failure;
+
+static const Failure failures[] = {
+	{KIS_ERROR_CONNECT, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+		"could not connect to KIS",
+	"Check the network, and the server's options base_url, proxy, ca_file and connect_timeout."},
+	{KIS_ERROR_TIMEOUT, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
+		"KIS sent no reply in time",
+	"Try again later, or raise the server's option request_timeout or max_wait."},
+	{KIS_ERROR_DROPPED, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
+		"KIS closed the connection without a reply",
+	"Try again later."},
+	{KIS_ERROR_TOKEN, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+		"KIS refuses the access token",
+	"Even a fresh token was refused. Look whether another program issues tokens for the same app key, and at the key's state on the KIS Developers site."},
+	{KIS_ERROR_TOKEN_TOO_SOON, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+		"KIS issues no access token yet",
+	"KIS issues one token a minute for an app key."},
+	{KIS_ERROR_CREDENTIALS, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+		"KIS refuses the app key or secret",
+	"Check the user mapping's options app_key and app_secret, or the files that hold them."},
+	{KIS_ERROR_RATE, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+		"too many calls a second for the app key",
+	"Lower the option requests_per_second if other programs use the same app key, or raise the server's option max_wait."},
+	{KIS_ERROR_PASSING, ERRCODE_FDW_ERROR,
+		"KIS could not answer",
+	"Try again later."},
+	{KIS_ERROR_REFUSED, ERRCODE_FDW_ERROR,
+		"KIS refuses the call",
+	NULL},
+	{KIS_ERROR_REPLY, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY,
+		"KIS sent a reply that is not what it should be",
+	"Check that the server's options base_url and proxy lead to KIS."},
+	{KIS_ERROR_LOCAL, ERRCODE_FDW_ERROR,
+		"could not ask KIS",
+	"The reason lies on this machine: memory, open files, or the file of the option ca_file."},
+};
+
+/* What to do about codes that say more than their class. */
+static const struct
+{
+	const char *code;
+	const char *hint;
+}			code_hints[] = {
+	{"EGW00103", "Check the user mapping's option app_key, or the file of app_key_file."},
+	{"EGW00105", "Check the user mapping's option app_secret, or the file of app_secret_file: all of its 180 characters and no newline."},
+	{"EGW02004", "The app key is one for paper trading; these calls need one for the real host."},
+	{"EGW02006", "KIS does not serve these calls on its paper-trading host; drop the server's option base_url."},
+};
+
+static const Failure *
+find_failure(KisErrorClass error_class)
+{
+	for (int i = 0; i < (int) lengthof(failures); i++)
+		if (failures[i].error_class == error_class)
+			return &failures[i];
+	elog(ERROR, "no such class of failure: %d", (int) error_class);
+}
+
+char *
+kis_to_server(const char *utf8)
+{
+	return pg_any_to_server(utf8, strlen(utf8), PG_UTF8);
+}
+
+/* Does the database keep UTF-8 as it is? */
+static bool
+database_keeps_utf8(void)
+{
+	return GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII;
+}
+
+/* Appends one valid UTF-8 character in the database's encoding, or '?'. */
+static void
+append_character(StringInfo buf, const char *character, int length, Oid converter)
+{
+	unsigned char converted[MAX_CONVERSION_GROWTH * MAX_MULTIBYTE_CHAR_LEN + 1];
+
+	if (length == 1)
+		appendStringInfoChar(buf, *character < ' ' || *character == 0x7f ? ' ' : *character);
+	else if (database_keeps_utf8())
+		appendBinaryStringInfo(buf, character, length);
+	else if (OidIsValid(converter) &&
+			 pg_do_encoding_conversion_buf(converter, PG_UTF8, GetDatabaseEncoding(),
+										   (unsigned char *) character, length,
+										   converted, sizeof(converted), true) == length)
+		appendStringInfoString(buf, (char *) converted);
+	else
+		appendStringInfoChar(buf, '?');
+}
+
+char *
+kis_to_server_lossy(const char *utf8)
+{
+	Oid			converter = database_keeps_utf8() ? InvalidOid :
+		FindDefaultConversionProc(PG_UTF8, GetDatabaseEncoding());
+	const char *end = utf8 + strlen(utf8);
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (const char *at = utf8; at < end;)
+	{
+		int			length = pg_encoding_verifymbchar(PG_UTF8, at, end - at);
+
+		if (length < 1)
+		{
+			appendStringInfoChar(&buf, '?');
+			at++;
+			continue;
+		}
+		append_character(&buf, at, length, converter);
+		at += length;
+	}
+	return buf.data;
+}
+
+/* Where and how it failed, and KIS's or libcurl's words. */
+static char *
+failure_detail(const KisError *error, const KisConnection *connection)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	if (connection != NULL && connection->server_name != NULL)
+		appendStringInfo(&buf, "Server \"%s\"", connection->server_name);
+	else
+		appendStringInfoString(&buf, "KIS");
+	if (error->phase != KIS_PHASE_NONE && error->http_status == 0)
+		appendStringInfo(&buf, ", while %s", kis_phase_name(error->phase));
+	if (error->http_status != 0)
+		appendStringInfo(&buf, ", HTTP status %d", error->http_status);
+	if (error->code[0] != '\0')
+		appendStringInfo(&buf, ", code %s", kis_to_server_lossy(error->code));
+	if (error->text[0] != '\0')
+		appendStringInfo(&buf, ": %s", kis_to_server_lossy(error->text));
+	return buf.data;
+}
+
+/* What to do about it, or NULL. */
+static const char *
+failure_hint(const Failure *failure, const KisError *error)
+{
+	const char *hint = failure->hint;
+
+	for (int i = 0; i < (int) lengthof(code_hints); i++)
+		if (strcmp(error->code, code_hints[i].code) == 0)
+			hint = code_hints[i].hint;
+
+	if (error->retry_after_ms > 0)
+		hint = psprintf("Try again in %d s.%s%s", (error->retry_after_ms + 999) / 1000,
+						hint != NULL ? " " : "", hint != NULL ? hint : "");
+	return hint;
+}
+
+void
+kis_raise(const KisError *error, const KisConnection *connection)
+{
+	const Failure *failure = find_failure(error->error_class);
+	char	   *detail = failure_detail(error, connection);
+	const char *hint = failure_hint(failure, error);
+
+	ereport(ERROR,
+			(errcode(failure->sqlstate),
+			 errmsg("%s", failure->message),
+			 errdetail_internal("%s", detail),
+			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+char *
+kis_error_summary(const KisError *error, const KisConnection *connection)
+{
+	return psprintf("%s (%s)", find_failure(error->error_class)->message,
+					failure_detail(error, connection));
+}

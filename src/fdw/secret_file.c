@@ -1,0 +1,92 @@
+/*
+ * secret_file.c
+ *		App keys and secrets that stand in files of the server.
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "storage/fd.h"
+
+#include "option.h"
+#include "option_value.h"
+
+#define MAX_SECRET_FILE	4096
+
+static void raise_unreadable(const char *path, const char *option, const char *why) pg_attribute_noreturn();
+
+/*
+ * The path goes to the log alone: who uses a mapping for PUBLIC need not learn
+ * where the server keeps its secrets.
+ */
+static void
+raise_unreadable(const char *path, const char *option, const char *why)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("could not read the file of option \"%s\"", option),
+			 errdetail_internal("%s", why),
+			 errdetail_log("%s The file is \"%s\".", why, path),
+			 errhint("The file must hold the value alone and be readable by the operating system's user that runs PostgreSQL.")));
+}
+
+/* Reads at most size bytes; closes fd on errors. */
+static size_t
+read_whole(int fd, char *buffer, size_t size, const char *path, const char *option)
+{
+	size_t		length = 0;
+
+	while (length < size)
+	{
+		ssize_t		got = read(fd, buffer + length, size - length);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			raise_unreadable(path, option, psprintf("It could not be read: %m."));
+		if (got == 0)
+			break;
+		length += got;
+	}
+	return length;
+}
+
+char *
+kis_secret_read(const char *path, const char *option)
+{
+	char		buffer[MAX_SECRET_FILE + 1];
+	char	   *begin = buffer;
+	char	   *end;
+	char	   *secret;
+	const char *why;
+	struct stat st;
+	size_t		length;
+	int			fd;
+
+	/* O_NONBLOCK, or a pipe would hold us up before fstat could tell */
+	fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
+	if (fd < 0)
+		raise_unreadable(path, option, psprintf("It could not be opened: %m."));
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		raise_unreadable(path, option, "It is not a regular file.");
+	length = read_whole(fd, buffer, sizeof(buffer), path, option);
+	CloseTransientFile(fd);
+	if (length > MAX_SECRET_FILE)
+		raise_unreadable(path, option, "It is too long to hold a key or a secret.");
+
+	end = buffer + length;
+	while (end > begin && isspace((unsigned char) end[-1]))
+		end--;
+	while (begin < end && isspace((unsigned char) *begin))
+		begin++;
+	*end = '\0';
+
+	why = memchr(begin, '\0', end - begin) != NULL ?
+		"It contains a control character." : kis_parse_secret(begin, &secret);
+	kis_wipe(buffer, sizeof(buffer));
+	if (why != NULL)
+		raise_unreadable(path, option, why);
+	return secret;
+}
