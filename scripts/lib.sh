@@ -1,0 +1,283 @@
+# What scripts/demo and scripts/test share; sourced by bash.
+#
+# Both build in a directory of their own and install into a private copy of
+# the PostgreSQL installation there, which PostgreSQL finds by the place of its
+# programs. So nothing but Debian's packages is added to the system, and
+# nothing is left in the clone.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+say() {
+	printf '==> %s\n' "$*"
+}
+
+fail() {
+	printf '%s: %s\n' "${0##*/}" "$1" >&2
+	shift
+	(($#)) && printf '%s\n' "$@" >&2
+	exit 1
+}
+
+# ---- packages ----------------------------------------------------------------
+
+is_debian_12() {
+	[[ -r /etc/os-release ]] &&
+		(. /etc/os-release && [[ ${ID-} == debian && ${VERSION_ID-} == 12 ]]) &&
+		command -v dpkg-query apt-get >/dev/null
+}
+
+# Those of the packages that are not installed.
+missing_packages() {
+	local package
+	for package; do
+		[[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
+			echo "$package"
+	done
+}
+
+# On a system without Debian's packages: the packages whose content is missing.
+missing_programs() {
+	local package probe
+	for package; do
+		case $package in
+			gcc) probe='command -v cc' ;;
+			libc6-dev) probe='echo "#include <stdio.h>" | cc -E -' ;;
+			make | openssl | python3) probe="command -v $package" ;;
+			pkg-config) probe='command -v pkg-config' ;;
+			postgresql-15) probe='test -x "$("$PG_CONFIG" --bindir)/initdb"' ;;
+			postgresql-server-dev-15) probe='test -f "$("$PG_CONFIG" --pgxs)"' ;;
+			libcurl4-openssl-dev) probe='pkg-config --exists libcurl' ;;
+			libcjson-dev) probe='pkg-config --exists libcjson' ;;
+			libcmocka-dev) probe='pkg-config --exists cmocka' ;;
+			perl) probe='command -v prove' ;;
+			libipc-run-perl) probe='perl -MIPC::Run -e 1' ;;
+			libfaketime) probe='ls /usr/lib/*/faketime/libfaketime.so.1' ;;
+			*) probe=false ;;
+		esac
+		export PG_CONFIG
+		bash -c "$probe" >/dev/null 2>&1 || echo "$package"
+	done
+}
+
+# How we become root: "", "sudo", or "no".
+way_to_root() {
+	if ((EUID == 0)); then
+		echo
+	elif ! command -v sudo >/dev/null; then
+		echo no
+	elif sudo -n true 2>/dev/null || { [[ -t 0 && -t 2 ]] && sudo -v; }; then
+		echo sudo
+	else
+		echo no
+	fi
+}
+
+# Installs the packages that are missing, or says which they are and ends.
+need_packages() {
+	local missing root command
+	: "${PG_CONFIG:=$(default_pg_config)}"
+
+	if ! is_debian_12; then
+		mapfile -t missing < <(missing_programs "$@")
+		((${#missing[@]} == 0)) && return
+		fail "this system is not Debian 12, so nothing is installed here; missing is what these packages of Debian 12 bring:" \
+			"    ${missing[*]}" \
+			"Install the same by your system's means (PG_CONFIG=/path/to/pg_config chooses a PostgreSQL 15) and start ${0##*/} again."
+	fi
+
+	mapfile -t missing < <(missing_packages "$@")
+	((${#missing[@]} == 0)) && return
+	command="apt-get install --no-install-recommends ${missing[*]}"
+	say "Debian packages that are missing: ${missing[*]}"
+	root=$(way_to_root)
+	[[ $root == no ]] &&
+		fail "not root, and sudo is not there or refused, so they can't be installed. As root:" \
+			"    apt-get update && $command"
+	say "installing them: ${root:+sudo }$command"
+	install_packages "$root" "${missing[@]}"
+	mapfile -t missing < <(missing_packages "$@")
+	((${#missing[@]} == 0)) || fail "still missing: ${missing[*]}"
+}
+
+default_pg_config() {
+	if is_debian_12; then
+		echo /usr/lib/postgresql/15/bin/pg_config
+	else
+		command -v pg_config || echo pg_config
+	fi
+}
+
+# install_packages "sudo or nothing" package ...
+install_packages() {
+	local root=$1
+	local apt=($root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300
+		-o Dpkg::Use-Pty=0)
+	local install=("${apt[@]}" install --yes --no-install-recommends "${@:2}")
+	local log settings=/etc/postgresql-common/createcluster.d status=0
+
+	log=$(mktemp)
+	# Else Debian's PostgreSQL would make a cluster of its own and start it on 5432
+	$root mkdir -p "$settings"
+	echo 'create_main_cluster = false' |
+		$root tee "$settings/market_investor_fdw.conf" >/dev/null
+
+	if [[ -z $(find /var/lib/apt/lists -name '*Packages*' -mmin -1440 -print -quit 2>/dev/null) ]]; then
+		say "apt-get update, as its lists are missing or old"
+		"${apt[@]}" update </dev/null >"$log" 2>&1 || status=$?
+	fi
+	if ((status == 0)) && ! "${install[@]}" </dev/null >"$log" 2>&1; then
+		say "apt-get update, as its lists may be old"
+		"${apt[@]}" update </dev/null >"$log" 2>&1 &&
+			"${install[@]}" </dev/null >"$log" 2>&1 || status=$?
+	fi
+
+	$root rm -f "$settings/market_investor_fdw.conf"
+	$root rmdir --ignore-fail-on-non-empty "$settings"
+	if ((status != 0)); then
+		tail -n 25 "$log" >&2
+		rm -f "$log"
+		fail "apt-get failed with status $status"
+	fi
+	rm -f "$log"
+}
+
+# ---- the user who runs servers -----------------------------------------------
+
+# PostgreSQL refuses to run as root; then it runs as Debian's user postgres.
+choose_server_user() {
+	server_user=$(id -un)
+	if ((EUID == 0)); then
+		server_user=postgres
+		id -u "$server_user" >/dev/null 2>&1 ||
+			fail "root can't run PostgreSQL, and there is no user $server_user to run it as"
+	fi
+}
+
+# Runs a command as that user in $work, with a small environment and no keys in
+# it; in a process group of its own, so that end_child can end all of it.
+# Variables before the command go with it: run A=1 command ...
+child=
+run() {
+	local change=() status=0
+	((EUID == 0)) && change=(setpriv --reuid="$server_user" --regid="$(id -g "$server_user")" --init-groups)
+	(
+		cd "$work" && exec setsid "${change[@]}" env -i HOME="$work" LANG=C.UTF-8 TERM="${TERM-dumb}" \
+			PATH="$bindir:/usr/local/bin:/usr/bin:/bin" PG_CONFIG="$bindir/pg_config" "$@"
+	) </dev/null &
+	child=$!
+	wait "$child" || status=$?
+	child=
+	return "$status"
+}
+
+end_child() {
+	local n
+	[[ -n $child ]] || return 0
+	kill -TERM -- "-$child" "$child" 2>/dev/null
+	for n in {1..50}; do
+		kill -0 -- "-$child" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -KILL -- "-$child" 2>/dev/null
+	child=
+}
+
+# ---- building ------------------------------------------------------------------
+
+# A directory where programs may be run, in which servers' sockets fit.
+make_work_directory() {
+	local place
+	for place in "${TMPDIR-}" /tmp /var/tmp; do
+		[[ -d $place && -w $place && ${#place} -lt 40 ]] || continue
+		work=$(mktemp -d "$place/market_investor_fdw.XXXXXX") || continue
+		printf '#!/bin/sh\n' >"$work/probe"
+		chmod 755 "$work/probe"
+		if "$work/probe" 2>/dev/null; then
+			rm -f "$work/probe"
+			return
+		fi
+		rm -rf "$work"
+	done
+	work=
+	fail "no directory to work in: neither TMPDIR, /tmp nor /var/tmp is writable and runs programs"
+}
+
+# The clone without what is built in it.
+copy_source() {
+	mkdir -p "$work/src"
+	tar -C "$top" -cf - --exclude-vcs --exclude='*.o' --exclude='*.bc' --exclude='*.so' \
+		--exclude='__pycache__' --exclude=./tmp_check --exclude=./results --exclude=./log \
+		--exclude='./regression.*' --exclude=./src/kis/catalog_data.h . |
+		tar -C "$work/src" -xf - --no-same-owner
+}
+
+# A copy of the PostgreSQL installation that extensions can be put into.
+copy_installation() {
+	local pg_config=$1 program directory
+	bindir=$work/pg$("$pg_config" --bindir)
+	mkdir -p "$bindir"
+	# They look for the rest from where they lie themselves, so links won't do
+	for program in initdb pg_config pg_ctl pg_dump pg_isready pgbench postgres psql; do
+		cp "$("$pg_config" --bindir)/$program" "$bindir/"
+	done
+	for directory in "$("$pg_config" --pkglibdir)" "$("$pg_config" --sharedir)"; do
+		mkdir -p "$work/pg$directory"
+		cp -rs "$directory/." "$work/pg$directory/"
+	done
+	find "$work/pg" -name 'market_investor_fdw*' -prune -exec rm -rf {} +
+}
+
+own_work() {
+	((EUID == 0)) && chown -R "$server_user:" "$work"
+	return 0
+}
+
+# Builds with any warning an error, and installs into the copy.
+build() {
+	local pg_config=$1 jobs
+	jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+	run make --silent -C src -j "$jobs" PG_CONFIG="$pg_config" COPT=-Werror &&
+		run make --silent -C src install >"$work/install.log" || {
+		[[ -s $work/install.log ]] && cat "$work/install.log" >&2
+		fail "the build failed"
+	}
+}
+
+# ---- servers -----------------------------------------------------------------------
+
+free_port() {
+	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# make_cluster directory port: a running server, with its socket in the
+# directory, which only its user can enter.
+make_cluster() {
+	local directory=$1 port=$2
+	run sh -c 'mkdir -m 700 "$1" && initdb -D "$1/data" -U postgres -A trust -N --no-locale --encoding=UTF8 >"$1/initdb.log" 2>&1' \
+		sh "$directory" || {
+		cat "$directory/initdb.log" >&2
+		fail "initdb failed"
+	}
+	run sh -c 'printf "%s\n" "$@" >>"$0/postgresql.conf"' "$directory/data" \
+		"listen_addresses = ''" "unix_socket_directories = '$directory'" "port = $port"
+	run pg_ctl -D "$directory/data" -l "$directory/log" -w -s start || {
+		cat "$directory/log" >&2
+		fail "the server did not start"
+	}
+}
+
+# Ends the servers whose data lies under a directory, each by its pid.
+stop_clusters() {
+	local file pid n
+	while IFS= read -r file; do
+		read -r pid <"$file" || continue
+		[[ $(readlink "/proc/$pid/cwd") == "${file%/postmaster.pid}" ]] || continue
+		kill -INT "$pid" 2>/dev/null
+		for n in {1..100}; do
+			# A process that has ended but is not reaped yet has no program
+			readlink "/proc/$pid/exe" >/dev/null || continue 2
+			sleep 0.1
+		done
+		kill -QUIT "$pid" 2>/dev/null
+	done < <(find "$1" -name postmaster.pid 2>/dev/null)
+}
