@@ -14,6 +14,10 @@
 /* Raises what failed; never returns. */
 extern void kis_raise(const KisError *error, const KisConnection *connection) pg_attribute_noreturn();
 
+/* What kis_raise would give: the SQLSTATE, and the hint or NULL. */
+extern int	kis_error_sqlstate(const KisError *error);
+extern const char *kis_error_hint(const KisError *error);
+
 /* One line for a result column: message, KIS's code and text; palloc'd, server encoding. */
 extern char *kis_error_summary(const KisError *error, const KisConnection *connection);
 

@@ -186,6 +186,18 @@ kis_raise(const KisError *error, const KisConnection *connection)
 			 hint != NULL ? errhint("%s", hint) : 0));
 }
 
+int
+kis_error_sqlstate(const KisError *error)
+{
+	return find_failure(error->error_class)->sqlstate;
+}
+
+const char *
+kis_error_hint(const KisError *error)
+{
+	return failure_hint(find_failure(error->error_class), error);
+}
+
 char *
 kis_error_summary(const KisError *error, const KisConnection *connection)
 {

@@ -1,0 +1,117 @@
+/*
+ * store.h
+ *		The store: the user's own tables that keep what KIS answered, a row a
+ *		trading day, and its snapshots, a row a changed reply.
+ *
+ * All SQL text of the store qualifies its operators and types, so that it
+ * means the same whatever the caller's search_path, and so that triggers of
+ * the user's on these tables still run under that path.
+ */
+#ifndef KIS_STORE_H
+#define KIS_STORE_H
+
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+#include "utils/array.h"
+#include "utils/date.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "kis.h"
+#include "option.h"
+#include "shared.h"
+
+/* ---- tables as they are (store_table.c) ---------------------------------- */
+
+/* A table of figures: ours, or one of the user's with any of the 72 columns. */
+typedef struct KisStoreTable
+{
+	Oid			relid;
+	char	   *name;			/* quoted and qualified: for SQL */
+	char	   *plain_name;		/* for messages */
+	int			nfigures;
+	int		   *members;		/* of each figure column, index into kis_members */
+	char	  **columns;		/* their names, quoted */
+	bool		has_source;
+	bool		has_updated_at;
+} KisStoreTable;
+
+/* The names of a store and its snapshots, from the text that a user gave. */
+extern RangeVar *kis_store_name(const text *name);
+extern char *kis_snapshot_name(const char *store);
+
+/* The table's shape; raises 42P16 where it can't be a store or its snapshots. */
+extern KisStoreTable *kis_store_describe(Relation store);
+extern KisStoreTable *kis_snapshot_describe(Relation snapshots);
+
+/* Raises 42501 where the user lacks one of the rights on every column, too. */
+extern void kis_store_require_rights(const KisStoreTable *table, AclMode rights);
+
+/* Of figures and nulls of all members, those of the table's columns: a bigint[]. */
+extern Datum kis_store_figures(const KisStoreTable *table, const int64 *figures, const bool *nulls);
+
+/* Runs one command of DDL by SPI. */
+extern void kis_store_run(const char *command);
+
+/* ---- targets (target.c) --------------------------------------------------- */
+
+typedef enum KisOutcome
+{
+	KIS_OUTCOME_INSERTED,
+	KIS_OUTCOME_UPDATED,
+	KIS_OUTCOME_UNCHANGED,
+	KIS_OUTCOME_SKIPPED,
+	KIS_OUTCOME_FAILED
+} KisOutcome;
+
+/* A pair to collect, its answer, and what came of it. */
+typedef struct KisTarget
+{
+	KisPairCode pair;
+	KisInquiry *inquiry;
+	TimestampTz collected_at;
+	DateADT		trade_date;
+	bool		has_trade_date;
+	bool		has_figures;	/* one is not zero */
+	int64	   *figures;		/* of all members; NULL until there is an answer */
+	bool	   *nulls;
+	KisOutcome	outcome;
+	const char *detail;			/* NULL: nothing to say */
+	bool		worth_snapshot; /* the figures are the trade date's */
+} KisTarget;
+
+/*
+ * The pairs that targets name, each once, in the order of their keys, which is
+ * the order of writing. Raises 22023 with a hint where one names no known pair.
+ */
+extern KisTarget *kis_targets(ArrayType *targets, const KisServerOptions *options, int *ntargets);
+
+/* ---- writing (store_write.c, snapshot.c) ---------------------------------- */
+
+/*
+ * Writes a target's answer to the store and sets its outcome. To be called
+ * inside SPI, in the order of keys; text is allocated in context.
+ */
+extern void kis_store_write(const KisStoreTable *store, KisTarget *target,
+							const KisServerOptions *options, MemoryContext context);
+
+/* Appends the answer to the snapshots unless it equals the one before it. Inside SPI. */
+extern void kis_snapshot_append(const KisStoreTable *snapshots, const KisTarget *target);
+
+/*
+ * Raises 42501 where the partition for that moment is missing and the user
+ * can't make it; makes nothing and takes no lasting lock.
+ */
+extern void kis_snapshot_check(Oid snapshots, const char *store, TimestampTz moment);
+
+/*
+ * Makes the partition of the moment's month where it is missing, and, as far
+ * as it can without waiting, that of the month after.
+ */
+extern void kis_snapshot_make_partitions(Oid snapshots, const char *store, TimestampTz moment);
+
+/* The day in Seoul and the seconds since its midnight. */
+extern DateADT kis_seoul_day(TimestampTz moment, int *seconds);
+
+#endif							/* KIS_STORE_H */

@@ -1,0 +1,392 @@
+/*
+ * collect.c
+ *		collect_market_investor_trend: asks KIS for all targets, then writes
+ *		what came to the store.
+ *
+ * The tables are looked at before anything is asked, so that nothing is asked
+ * in vain, but no lock is held while waiting for KIS: they are looked up anew
+ * for writing.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_proc.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "foreign/foreign.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "error.h"
+#include "store.h"
+
+PG_FUNCTION_INFO_V1(collect_market_investor_trend);
+
+#define FUNCTION_NAME "collect_market_investor_trend()"
+
+/* Of a value that is none, as much as a detail shows. */
+#define MAX_SHOWN_VALUE 40
+
+/* One call of the function. */
+typedef struct Collection
+{
+	const char *store_text;		/* as the caller wrote it */
+	RangeVar   *store_name;
+	KisStoreTable *store;
+	KisStoreTable *snapshots;	/* NULL: the store has none */
+	KisConnection *connection;
+	KisStatement *statement;
+	KisCounters counters;
+	KisTarget  *targets;
+	int			ntargets;
+} Collection;
+
+static const char *const outcome_names[] = {
+	[KIS_OUTCOME_INSERTED] = "inserted",
+	[KIS_OUTCOME_UPDATED] = "updated",
+	[KIS_OUTCOME_UNCHANGED] = "unchanged",
+	[KIS_OUTCOME_SKIPPED] = "skipped",
+	[KIS_OUTCOME_FAILED] = "failed",
+};
+
+static void
+fail(KisTarget *target, const char *detail)
+{
+	target->outcome = KIS_OUTCOME_FAILED;
+	target->detail = detail;
+}
+
+/* The server, which must be one of this extension's and usable by the caller. */
+static Oid
+find_server(const char *name, Oid function)
+{
+	ForeignServer *server = GetForeignServerByName(name, true);
+	Oid			handler;
+
+	if (server == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server \"%s\" does not exist", name),
+				 errhint("Make it with CREATE SERVER %s FOREIGN DATA WRAPPER market_investor_fdw, or name yours with source => 'name'.",
+						 quote_identifier(name))));
+	handler = GetForeignDataWrapper(server->fdwid)->fdwhandler;
+	if (getExtensionOfObject(ProcedureRelationId, handler) !=
+		getExtensionOfObject(ProcedureRelationId, function))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" does not lead to KIS", name),
+				 errhint("Name a server of the foreign-data wrapper market_investor_fdw.")));
+	if (kis_server_aclcheck(server->serverid, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER, name);
+	return server->serverid;
+}
+
+/* Describes one table, which is locked, and gives the lock back unless told to keep it. */
+static KisStoreTable *
+look_at(Oid relid, KisStoreTable *(*describe) (Relation rel), AclMode rights,
+		LOCKMODE lockmode, bool keep_lock)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	KisStoreTable *table = describe(rel);
+
+	kis_store_require_rights(table, rights);
+	relation_close(rel, keep_lock ? NoLock : lockmode);
+	return table;
+}
+
+/* Finds the store and its snapshots as they are now. */
+static void
+find_tables(Collection *collection, LOCKMODE lockmode, bool keep_lock)
+{
+	Oid			store = RangeVarGetRelid(collection->store_name, lockmode, true);
+	Oid			snapshots;
+
+	if (!OidIsValid(store))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("store \"%s\" does not exist", collection->store_text),
+				 errhint("Make it with SELECT create_market_investor_trend(%s).",
+						 quote_literal_cstr(collection->store_text))));
+	collection->store = look_at(store, kis_store_describe, ACL_SELECT | ACL_INSERT | ACL_UPDATE,
+								lockmode, keep_lock);
+
+	snapshots = get_relname_relid(kis_snapshot_name(collection->store->plain_name),
+								  get_rel_namespace(store));
+	collection->snapshots = NULL;
+	if (OidIsValid(snapshots))
+	{
+		LockRelationOid(snapshots, lockmode);
+		collection->snapshots = look_at(snapshots, kis_snapshot_describe,
+										ACL_SELECT | ACL_INSERT, lockmode, keep_lock);
+	}
+}
+
+/* Is the member in one of the tables? */
+static bool
+is_wanted(const Collection *collection, int member)
+{
+	for (int i = 0; i < collection->store->nfigures; i++)
+		if (collection->store->members[i] == member)
+			return true;
+	for (int i = 0; collection->snapshots && i < collection->snapshots->nfigures; i++)
+		if (collection->snapshots->members[i] == member)
+			return true;
+	return false;
+}
+
+/* Takes the figures of a reply; fails the target where one is no bigint. */
+static bool
+take_figures(Collection *collection, KisTarget *target, const KisRow *row)
+{
+	target->figures = palloc0(kis_member_count * sizeof(int64));
+	target->nulls = palloc(kis_member_count * sizeof(bool));
+	for (int i = 0; i < kis_member_count; i++)
+	{
+		const char *field = kis_members[i].field;
+		KisValue	value = kis_row_member(&kis_call_trend, row, field);
+
+		target->nulls[i] = value.kind != KIS_VALUE_INTEGER;
+		if (value.kind == KIS_VALUE_INTEGER)
+			target->figures[i] = value.integer;
+		else if (value.kind == KIS_VALUE_TEXT && is_wanted(collection, i))
+		{
+			char	   *text = kis_to_server_lossy(value.text);
+
+			text[pg_mbcliplen(text, strlen(text), MAX_SHOWN_VALUE)] = '\0';
+			fail(target, psprintf("member \"%s\" is no bigint: \"%s\"", field, text));
+			return false;
+		}
+		else if (value.kind == KIS_VALUE_MISSING && is_wanted(collection, i) &&
+				 kis_warn_once(collection->statement, "missing member"))
+			ereport(WARNING,
+					(errcode(ERRCODE_FDW_ERROR),
+					 errmsg("KIS's reply has no member \"%s\"", field),
+					 errdetail("It is taken as null.")));
+	}
+	return true;
+}
+
+/* Waits for a target's answer and takes what the tables need of it. */
+static void
+take_answer(Collection *collection, KisTarget *target)
+{
+	const KisInquiry *inquiry = target->inquiry;
+	const KisRow *row;
+
+	if (!kis_inquiry_wait(target->inquiry))
+	{
+		fail(target, kis_error_summary(&inquiry->error, inquiry->connection));
+		return;
+	}
+	if (inquiry->reply->nrows < 1)
+	{
+		fail(target, "KIS sent no row");
+		return;
+	}
+	row = &inquiry->reply->rows[0];
+	if (kis_row_is_empty(&kis_call_trend, row))
+	{
+		fail(target, "KIS sent no values: it does not know the pair");
+		return;
+	}
+	if (!take_figures(collection, target, row))
+		return;
+
+	target->collected_at = inquiry->arrived_at;
+	target->has_figures = kis_row_has_figures(&kis_call_trend, row);
+	target->has_trade_date = kis_trade_date(collection->statement, collection->connection,
+											target->collected_at, target->has_figures,
+											&target->trade_date);
+	if (!target->has_trade_date)
+		fail(target, "the trading day is unknown: KIS's calendar can't be had");
+}
+
+static KisCallArgs
+args_of(const KisPairCode *pair)
+{
+	KisCallArgs args;
+
+	memset(&args, 0, sizeof(args));
+	strlcpy(args.market, pair->market, sizeof(args.market));
+	strlcpy(args.sector, pair->sector, sizeof(args.sector));
+	return args;
+}
+
+/* Asks for all targets, or for none where they are too many; then waits for each. */
+static void
+fetch(Collection *collection)
+{
+	int			ncalls = 0;
+
+	for (int i = 0; i < collection->ntargets; i++)
+	{
+		KisCallArgs args = args_of(&collection->targets[i].pair);
+
+		if (!kis_has_inquired(collection->statement, collection->connection,
+							  &kis_call_trend, &args))
+			ncalls++;
+	}
+	kis_statement_expect(collection->statement, collection->connection, ncalls);
+
+	for (int i = 0; i < collection->ntargets; i++)
+	{
+		KisTarget  *target = &collection->targets[i];
+		KisCallArgs args = args_of(&target->pair);
+
+		target->outcome = KIS_OUTCOME_SKIPPED;
+		target->inquiry = kis_inquire(collection->statement, collection->connection,
+									  &kis_call_trend, &args, &collection->counters);
+	}
+	for (int i = 0; i < collection->ntargets; i++)
+		take_answer(collection, &collection->targets[i]);
+}
+
+/* Raises the reasons where not one target has an answer, so that a scheduler sees it. */
+static void
+raise_if_all_failed(const Collection *collection)
+{
+	StringInfoData reasons;
+	const KisTarget *first = &collection->targets[0];
+	bool		refused = first->inquiry->reply == NULL;
+	const char *hint = refused ? kis_error_hint(&first->inquiry->error) : NULL;
+
+	initStringInfo(&reasons);
+	for (int i = 0; i < collection->ntargets; i++)
+	{
+		const KisTarget *target = &collection->targets[i];
+
+		if (target->outcome != KIS_OUTCOME_FAILED)
+			return;
+		appendStringInfo(&reasons, "%s%s/%s: %s", i > 0 ? "\n" : "",
+						 target->pair.market, target->pair.sector, target->detail);
+	}
+	ereport(ERROR,
+			(errcode(refused ? kis_error_sqlstate(&first->inquiry->error) : ERRCODE_FDW_ERROR),
+			 errmsg("could not collect any target"),
+			 errdetail_internal("%s", reasons.data),
+			 hint ? errhint("%s", hint) : 0));
+}
+
+/*
+ * Writes the answers in the order of keys, so that collectors who run at once
+ * never wait for each other in a circle; partitions before the first row, for
+ * the same reason.
+ */
+static void
+write_answers(Collection *collection)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	for (int i = 0; collection->snapshots && i < collection->ntargets; i++)
+		if (collection->targets[i].outcome != KIS_OUTCOME_FAILED)
+			kis_snapshot_make_partitions(collection->snapshots->relid, collection->store_text,
+										 collection->targets[i].collected_at);
+	for (int i = 0; i < collection->ntargets; i++)
+	{
+		KisTarget  *target = &collection->targets[i];
+
+		if (target->outcome == KIS_OUTCOME_FAILED)
+			continue;
+		kis_store_write(collection->store, target, collection->connection->options, context);
+		if (collection->snapshots && target->worth_snapshot)
+			kis_snapshot_append(collection->snapshots, target);
+	}
+	SPI_finish();
+}
+
+static void
+return_outcomes(const Collection *collection, ReturnSetInfo *result)
+{
+	for (int i = 0; i < collection->ntargets; i++)
+	{
+		const KisTarget *target = &collection->targets[i];
+		Datum		values[5];
+		bool		nulls[5] = {false};
+
+		values[0] = CStringGetTextDatum(target->pair.market);
+		values[1] = CStringGetTextDatum(target->pair.sector);
+		values[2] = DateADTGetDatum(target->trade_date);
+		nulls[2] = !target->has_trade_date;
+		values[3] = CStringGetTextDatum(outcome_names[target->outcome]);
+		nulls[4] = target->detail == NULL;
+		values[4] = nulls[4] ? (Datum) 0 : CStringGetTextDatum(target->detail);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+}
+
+/* Checks all that can be checked without asking KIS. */
+static void
+prepare(Collection *collection, FunctionCallInfo fcinfo)
+{
+	static const char *const names[] = {"targets", "source", "store"};
+	Oid			serverid;
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" must not be null", names[i])));
+	PreventCommandIfReadOnly(FUNCTION_NAME);
+	PreventCommandDuringRecovery(FUNCTION_NAME);
+
+	serverid = find_server(NameStr(*PG_GETARG_NAME(1)), fcinfo->flinfo->fn_oid);
+	collection->store_text = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	collection->store_name = kis_store_name(PG_GETARG_TEXT_PP(2));
+	collection->connection = kis_connection_get(serverid, GetUserId());
+	collection->targets = kis_targets(PG_GETARG_ARRAYTYPE_P(0), collection->connection->options,
+									  &collection->ntargets);
+	find_tables(collection, AccessShareLock, false);
+	if (collection->snapshots)
+		kis_snapshot_check(collection->snapshots->relid, collection->store_text,
+						   GetCurrentTimestamp());
+}
+
+/*
+ * collect_market_investor_trend(targets text[], source name, store text):
+ * asks KIS for the targets and writes the answers to the store and its
+ * snapshots. Returns a row a target in the order of keys. Raises 22023 for a
+ * target that is none, 42P01 and 42P16 for a store that is none, and, where
+ * every target failed, the first one's SQLSTATE.
+ */
+Datum
+collect_market_investor_trend(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context;
+	Collection *collection;
+
+	InitMaterializedSRF(fcinfo, 0);
+	context = AllocSetContextCreate(caller, "market investor collection", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	collection = palloc0(sizeof(Collection));
+
+	prepare(collection, fcinfo);
+	if (collection->ntargets > 0)
+	{
+		collection->statement = kis_statement_create(context);
+		fetch(collection);
+		raise_if_all_failed(collection);
+		find_tables(collection, RowExclusiveLock, true);
+		write_answers(collection);
+		return_outcomes(collection, (ReturnSetInfo *) fcinfo->resultinfo);
+	}
+
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	return (Datum) 0;
+}

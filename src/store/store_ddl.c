@@ -1,0 +1,208 @@
+/*
+ * store_ddl.c
+ *		create_market_investor_trend: makes the store and its snapshots, tables
+ *		of the user's own that the extension neither owns nor drops.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "error.h"
+#include "fdw.h"
+#include "store.h"
+
+PG_FUNCTION_INFO_V1(create_market_investor_trend);
+
+#define FUNCTION_NAME "create_market_investor_trend()"
+
+/* The investors in the order of the store's columns: those of its first design first. */
+static const char *const store_investors[] = {
+	"foreign", "individual", "institution", "securities", "investment_trust", "pe_fund",
+	"bank", "insurance", "pension_fund",
+	"merchant_bank", "other_organization", "other_corporation"
+};
+
+static const struct
+{
+	const char *column;
+	const char *comment;
+}			column_comments[] = {
+	{"market_code", "시장 코드 / Market code, as in kis_sector"},
+	{"sector_code", "업종 코드 / Sector code, as in kis_sector"},
+	{"collected_at", "수집 시각 / When KIS's reply arrived"},
+	{"trade_date", "거래일(서울) / Trading day in Seoul that the figures belong to"},
+};
+
+static const struct
+{
+	const char *column;
+	const char *comment;
+}			store_comments[] = {
+	{"source", "자료 출처 / Where the figures are from: live, the totals of that moment; daily, KIS's daily history"},
+	{"created_at", "행 생성 시각 / When the row was made"},
+	{"updated_at", "행 갱신 시각 / When its figures changed last"},
+};
+
+/* Comments on a table (column NULL) or a column; comment is in UTF-8. */
+static void
+comment_on(const char *table, const char *column, const char *comment)
+{
+	kis_store_run(psprintf("COMMENT ON %s %s%s%s IS %s",
+						   column ? "COLUMN" : "TABLE", table,
+						   column ? "." : "", column ? quote_identifier(column) : "",
+						   quote_literal_cstr(kis_to_server_lossy(comment))));
+}
+
+static void
+comment_on_keys(const char *table)
+{
+	for (int i = 0; i < (int) lengthof(column_comments); i++)
+		comment_on(table, column_comments[i].column, column_comments[i].comment);
+}
+
+/* The members that the store has columns for, in their order. */
+static List *
+store_members(void)
+{
+	List	   *members = NIL;
+
+	for (int i = 0; i < (int) lengthof(store_investors); i++)
+	{
+		members = lappend_int(members, kis_member_find(psprintf("%s_net_qty", store_investors[i])));
+		members = lappend_int(members, kis_member_find(psprintf("%s_net_amount", store_investors[i])));
+	}
+	return members;
+}
+
+static void
+make_store(const char *table)
+{
+	List	   *members = store_members();
+	ListCell   *lc;
+	StringInfoData command;
+
+	initStringInfo(&command);
+	appendStringInfo(&command,
+					 "CREATE TABLE %s ("
+					 "id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
+					 "market_code pg_catalog.text NOT NULL, "
+					 "sector_code pg_catalog.text NOT NULL, "
+					 "collected_at pg_catalog.timestamptz NOT NULL, "
+					 "trade_date pg_catalog.date NOT NULL, ", table);
+	foreach(lc, members)
+		appendStringInfo(&command, "%s bigint, ", kis_members[lfirst_int(lc)].column);
+	appendStringInfoString(&command,
+						   "source pg_catalog.text NOT NULL CHECK (source OPERATOR(pg_catalog.=) "
+						   "ANY (ARRAY['live'::pg_catalog.text, 'daily'::pg_catalog.text])), "
+						   "created_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(), "
+						   "updated_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(), "
+						   "UNIQUE (market_code, sector_code, trade_date))");
+	kis_store_run(command.data);
+	kis_store_run(psprintf("CREATE INDEX ON %s (trade_date)", table));
+
+	comment_on(table, NULL,
+			   "투자자별 매매동향, 시장·업종과 거래일마다 한 행 / Investor flows, a row for each pair of market and sector and trading day");
+	comment_on_keys(table);
+	foreach(lc, members)
+		comment_on(table, kis_members[lfirst_int(lc)].column, kis_member_comment(lfirst_int(lc)));
+	for (int i = 0; i < (int) lengthof(store_comments); i++)
+		comment_on(table, store_comments[i].column, store_comments[i].comment);
+}
+
+static void
+make_snapshots(const char *table)
+{
+	StringInfoData command;
+
+	initStringInfo(&command);
+	appendStringInfo(&command,
+					 "CREATE TABLE %s ("
+					 "market_code pg_catalog.text NOT NULL, "
+					 "sector_code pg_catalog.text NOT NULL, "
+					 "collected_at pg_catalog.timestamptz NOT NULL, "
+					 "trade_date pg_catalog.date NOT NULL, ", table);
+	for (int i = 0; i < kis_member_count; i++)
+		appendStringInfo(&command, "%s bigint, ", kis_members[i].column);
+	appendStringInfoString(&command,
+						   "PRIMARY KEY (market_code, sector_code, collected_at)) "
+						   "PARTITION BY RANGE (collected_at)");
+	kis_store_run(command.data);
+
+	comment_on(table, NULL,
+			   "투자자별 매매동향 스냅숏, 값이 바뀐 응답마다 한 행 / Snapshots of investor flows, a row for each reply whose figures changed");
+	comment_on_keys(table);
+	for (int i = 0; i < kis_member_count; i++)
+		comment_on(table, kis_members[i].column, kis_member_comment(i));
+}
+
+/* Makes the table where it is missing; else it must be one that serves. Returns its OID. */
+static Oid
+make_or_check(Oid namespace, char *relname, void (*make) (const char *table),
+			  KisStoreTable *(*describe) (Relation rel))
+{
+	Oid			relid = get_relname_relid(relname, namespace);
+	Relation	rel;
+
+	if (!OidIsValid(relid))
+	{
+		make(quote_qualified_identifier(get_namespace_name(namespace), relname));
+		CommandCounterIncrement();
+		return get_relname_relid(relname, namespace);
+	}
+	rel = relation_open(relid, AccessShareLock);
+	(void) describe(rel);
+	relation_close(rel, AccessShareLock);
+	return relid;
+}
+
+/*
+ * create_market_investor_trend(store text, snapshots boolean) RETURNS void:
+ * makes the store and, with snapshots, its snapshot table and the partitions
+ * of this month and the next. What is there already is left as it is; a table
+ * of that name that can't be a store raises 42P16.
+ */
+Datum
+create_market_investor_trend(PG_FUNCTION_ARGS)
+{
+	RangeVar   *name;
+	Oid			namespace;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null",
+						PG_ARGISNULL(0) ? "store" : "snapshots")));
+	PreventCommandIfReadOnly(FUNCTION_NAME);
+	PreventCommandDuringRecovery(FUNCTION_NAME);
+
+	name = kis_store_name(PG_GETARG_TEXT_PP(0));
+	namespace = RangeVarGetCreationNamespace(name);
+
+	/* One session at a time makes a store in a schema, so that none meets half a store */
+	LockDatabaseObject(NamespaceRelationId, namespace, 0, ShareUpdateExclusiveLock);
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	make_or_check(namespace, name->relname, make_store, kis_store_describe);
+	if (PG_GETARG_BOOL(1))
+	{
+		Oid			snapshots = make_or_check(namespace, kis_snapshot_name(name->relname),
+											  make_snapshots, kis_snapshot_describe);
+
+		kis_snapshot_make_partitions(snapshots, text_to_cstring(PG_GETARG_TEXT_PP(0)),
+									 GetCurrentTimestamp());
+	}
+	SPI_finish();
+	PG_RETURN_VOID();
+}

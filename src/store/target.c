@@ -1,0 +1,198 @@
+/*
+ * target.c
+ *		Which pairs a collection asks for.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "error.h"
+#include "store.h"
+
+static int
+compare_pairs(const void *left, const void *right)
+{
+	const KisPairCode *a = &((const KisTarget *) left)->pair;
+	const KisPairCode *b = &((const KisTarget *) right)->pair;
+	int			order = strcmp(a->market, b->market);
+
+	return order != 0 ? order : strcmp(a->sector, b->sector);
+}
+
+static bool
+is_known(const KisPairCode *pair, const KisServerOptions *options)
+{
+	ListCell   *lc;
+
+	if (kis_pair_find(pair->market, pair->sector) != NULL)
+		return true;
+	foreach(lc, options->extra_pairs)
+	{
+		const KisPairCode *extra = lfirst(lc);
+
+		if (strcmp(extra->market, pair->market) == 0 &&
+			strcmp(extra->sector, pair->sector) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Is name one of the market's names that users type by mistake? */
+static bool
+is_alias(const KisMarket *market, const char *name)
+{
+	const char *alias = market->aliases;
+
+	while (*alias != '\0')
+	{
+		size_t		len = strcspn(alias, ",");
+
+		if (len == strlen(name) && pg_strncasecmp(alias, name, len) == 0)
+			return true;
+		alias += len + strspn(alias + len, ",");
+	}
+	return false;
+}
+
+/* The market code that was probably meant, or NULL. */
+static const char *
+near_market(const char *typed)
+{
+	const char **codes = palloc0((kis_market_count + 1) * sizeof(char *));
+
+	for (int i = 0; i < kis_market_count; i++)
+	{
+		if (is_alias(&kis_markets[i], typed) ||
+			strcmp(kis_to_server(kis_markets[i].name_ko), typed) == 0)
+			return kis_markets[i].code;
+		codes[i] = kis_markets[i].code;
+	}
+	return kis_nearest_name(typed, codes);
+}
+
+static void pg_attribute_noreturn()
+bad_target(const char *target, const char *detail, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid target \"%s\"", target),
+			 errdetail_internal("%s", detail),
+			 errhint("%s", hint)));
+}
+
+/* Tells a market that is none, or has no pair that stands for it, from what was meant. */
+static void pg_attribute_noreturn()
+unknown_market(const char *target, const char *market)
+{
+	const char *near = near_market(market);
+	const char *sector = strchr(target, '/');
+
+	bad_target(target,
+			   psprintf("There is no market \"%s\".", market),
+			   near ? psprintf("Did you mean \"%s%s\"?", near, sector ? sector : "") :
+			   "The markets and their sectors are in the view kis_sector.");
+}
+
+static void pg_attribute_noreturn()
+unknown_sector(const char *target, const char *market, const char *sector)
+{
+	const char **sectors = palloc0((kis_pair_count + 1) * sizeof(char *));
+	const char *near;
+	int			n = 0;
+
+	for (int i = 0; i < kis_pair_count; i++)
+		if (strcmp(kis_pairs[i].market, market) == 0)
+			sectors[n++] = kis_pairs[i].sector;
+	near = kis_nearest_name(sector, sectors);
+	bad_target(target,
+			   psprintf("Market \"%s\" has no sector \"%s\".", market, sector),
+			   near ? psprintf("Did you mean \"%s/%s\"?", market, near) :
+			   "The markets and their sectors are in the view kis_sector; the server option extra_pairs adds new ones.");
+}
+
+/* A code that is too long is cut. */
+static KisPairCode *
+add_target(List **targets, const char *market, const char *sector)
+{
+	KisTarget  *target = palloc0(sizeof(KisTarget));
+
+	strlcpy(target->pair.market, market, KIS_MARKET_LEN);
+	strlcpy(target->pair.sector, sector, KIS_SECTOR_LEN);
+	*targets = lappend(*targets, target);
+	return &target->pair;
+}
+
+/* Adds a market's pairs that stand for the whole of it. */
+static void
+add_headlines(List **targets, const char *market)
+{
+	int			before = list_length(*targets);
+
+	for (int i = 0; i < kis_pair_count; i++)
+		if (kis_pairs[i].headline && strcmp(kis_pairs[i].market, market) == 0)
+			add_target(targets, kis_pairs[i].market, kis_pairs[i].sector);
+	if (list_length(*targets) == before)
+		unknown_market(market, market);
+}
+
+/* Adds the pairs that one element names. */
+static void
+add_element(List **targets, const char *element, const KisServerOptions *options)
+{
+	const char *slash = strchr(element, '/');
+	char	   *market = pnstrdup(element, strcspn(element, "/"));
+	KisPairCode *pair;
+
+	if (*market == '\0' || (slash != NULL && (slash[1] == '\0' || strchr(slash + 1, '/'))))
+		bad_target(element, "A target is a market's code, or a market's and a sector's.",
+				   "Write it as KSP or as KSP/0001.");
+	if (slash == NULL)
+	{
+		add_headlines(targets, market);
+		return;
+	}
+
+	pair = add_target(targets, market, slash + 1);
+	if (strcmp(pair->market, market) == 0 && strcmp(pair->sector, slash + 1) == 0 &&
+		is_known(pair, options))
+		return;
+	if (kis_market_find(market) == NULL)
+		unknown_market(element, market);
+	unknown_sector(element, market, slash + 1);
+}
+
+KisTarget *
+kis_targets(ArrayType *array, const KisServerOptions *options, int *ntargets)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			nelements;
+	List	   *targets = NIL;
+	ListCell   *lc;
+	KisTarget  *sorted;
+	int			n = 0;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &nelements);
+	for (int i = 0; i < nelements; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("a target must not be null"),
+					 errhint("Write it as KSP or as KSP/0001.")));
+		add_element(&targets, TextDatumGetCString(elements[i]), options);
+	}
+
+	sorted = palloc0((list_length(targets) + 1) * sizeof(KisTarget));
+	foreach(lc, targets)
+		sorted[n++] = *(KisTarget *) lfirst(lc);
+	qsort(sorted, n, sizeof(KisTarget), compare_pairs);
+
+	*ntargets = 0;
+	for (int i = 0; i < n; i++)
+		if (*ntargets == 0 || compare_pairs(&sorted[*ntargets - 1], &sorted[i]) != 0)
+			sorted[(*ntargets)++] = sorted[i];
+	return sorted;
+}
