@@ -47,7 +47,7 @@ static const Failure failures[] = {
 	"Try again later."},
 	{KIS_ERROR_REFUSED, ERRCODE_FDW_ERROR,
 		"KIS refuses the call",
-	NULL},
+	"The KIS Developers site explains the code."},
 	{KIS_ERROR_REPLY, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY,
 		"KIS sent a reply that is not what it should be",
 	"Check that the server's options base_url and proxy lead to KIS."},
@@ -64,8 +64,7 @@ static const struct
 }			code_hints[] = {
 	{"EGW00103", "Check the user mapping's option app_key, or the file of app_key_file."},
 	{"EGW00105", "Check the user mapping's option app_secret, or the file of app_secret_file: all of its 180 characters and no newline."},
-	{"EGW02004", "The app key is one for paper trading; these calls need one for the real host."},
-	{"EGW02006", "KIS does not serve these calls on its paper-trading host; drop the server's option base_url."},
+	{"EGW02006", "KIS does not serve these calls to paper trading; use the app key of a real account and drop the server's option base_url."},
 };
 
 static const Failure *
