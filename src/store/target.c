@@ -65,7 +65,7 @@ near_market(const char *typed)
 	for (int i = 0; i < kis_market_count; i++)
 	{
 		if (is_alias(&kis_markets[i], typed) ||
-			strcmp(kis_to_server(kis_markets[i].name_ko), typed) == 0)
+			strcmp(kis_to_server_lossy(kis_markets[i].name_ko), typed) == 0)
 			return kis_markets[i].code;
 		codes[i] = kis_markets[i].code;
 	}
