@@ -80,7 +80,11 @@ extern KisTableOptions *kis_table_options(Oid relid);
 /* A column's option field, or NULL. */
 extern char *kis_column_field(Oid relid, AttrNumber attnum);
 
-/* A file's content without the white space around it; palloc'd, HV000-class errors never show the content. */
+/*
+ * The content of the file of app_key_file or app_secret_file (option names it
+ * without _file), without the white space around it; palloc'd. Errors are of
+ * the class HV000 and never show the content.
+ */
 extern char *kis_secret_read(const char *path, const char *option);
 
 /*

@@ -26,7 +26,7 @@ raise_unreadable(const char *path, const char *option, const char *why)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
-			 errmsg("could not read the file of option \"%s\"", option),
+			 errmsg("could not read the file of option \"%s_file\"", option),
 			 errdetail_internal("%s", why),
 			 errdetail_log("%s The file is \"%s\".", why, path),
 			 errhint("The file must hold the value alone and be readable by the operating system's user that runs PostgreSQL.")));
