@@ -17,6 +17,8 @@
 #include "commands/explain_state.h"
 #endif
 
+#include "executor/executor.h"
+#include "miscadmin.h"
 #include "optimizer/pathnode.h"
 #include "utils/wait_event.h"
 
@@ -55,5 +57,19 @@ kis_wait_event(void)
 	return PG_WAIT_EXTENSION;
 #endif
 }
+
+/* Whose rights and user mapping a scan uses: checkAsUser moved to the plan node in 16 */
+#if PG_VERSION_NUM >= 160000
+#define kis_scan_userid(plan, estate) \
+	(OidIsValid((plan)->checkAsUser) ? (plan)->checkAsUser : GetUserId())
+#else
+static inline Oid
+kis_scan_userid(ForeignScan *plan, EState *estate)
+{
+	Oid			user = exec_rt_fetch(plan->scan.scanrelid, estate)->checkAsUser;
+
+	return OidIsValid(user) ? user : GetUserId();
+}
+#endif
 
 #endif							/* KIS_COMPAT_H */

@@ -1,0 +1,281 @@
+/*
+ * convert.c
+ *		From a reply to a row: each member through its column's type.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+
+#include "error.h"
+#include "fdw.h"
+
+#define UNIX_EPOCH_DAYS		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
+
+/* A column and how text becomes its value. */
+typedef struct ConvertedColumn
+{
+	AttrNumber	attnum;
+	KisColumn	column;
+	const char *name;
+	const char *member;			/* KIS's name of it, or NULL */
+	Oid			type;
+	int32		typmod;
+	FmgrInfo	input;
+	Oid			typioparam;
+} ConvertedColumn;
+
+struct KisConverter
+{
+	const KisScanPlan *plan;
+	const KisPairValues *values;
+	KisStatement *statement;
+	const char *relname;
+	int			ncolumns;
+	ConvertedColumn *columns;
+	/* what is being converted */
+	const KisInquiry *inquiry;
+	const KisRow *row;
+	int			row_number;
+	const ConvertedColumn *current;
+	List	   *missing;		/* names of members */
+};
+
+static void
+column_prepare(ConvertedColumn *column, const KisScanColumn *planned,
+			   const KisCall *call, TupleDesc desc)
+{
+	Form_pg_attribute att = TupleDescAttr(desc, planned->attnum - 1);
+	Oid			typinput;
+
+	column->attnum = planned->attnum;
+	column->column = planned->column;
+	column->name = NameStr(att->attname);
+	column->type = att->atttypid;
+	column->typmod = att->atttypmod;
+	if (column->column.source == KIS_SOURCE_MEMBER)
+		column->member = call->members[column->column.member];
+	else if (column->column.source == KIS_SOURCE_EXTRA_MEMBER)
+		column->member = column->column.field;
+	getTypeInputInfo(att->atttypid, &typinput, &column->typioparam);
+	fmgr_info(typinput, &column->input);
+}
+
+/* Lives in the current memory context, as long as the relation is open. */
+KisConverter *
+kis_converter_create(Relation relation, const KisScanPlan *plan,
+					 const KisPairValues *values, KisStatement *statement)
+{
+	KisConverter *converter = palloc0(sizeof(KisConverter));
+
+	converter->plan = plan;
+	converter->values = values;
+	converter->statement = statement;
+	converter->relname = RelationGetRelationName(relation);
+	converter->ncolumns = plan->ncolumns;
+	converter->columns = palloc0(Max(1, plan->ncolumns) * sizeof(ConvertedColumn));
+	for (int i = 0; i < plan->ncolumns; i++)
+		column_prepare(&converter->columns[i], &plan->columns[i], plan->table->call,
+					   RelationGetDescr(relation));
+	return converter;
+}
+
+static void
+convert_context(void *arg)
+{
+	const KisConverter *converter = arg;
+	const ConvertedColumn *column = converter->current;
+	const KisCallArgs *args = &converter->inquiry->args;
+
+	if (column == NULL)
+		return;
+	if (column->member != NULL)
+		errcontext("column \"%s\" of foreign table \"%s\", member \"%s\", %s/%s",
+				   column->name, converter->relname, column->member,
+				   args->market, args->sector);
+	else
+		errcontext("column \"%s\" of foreign table \"%s\", %s/%s",
+				   column->name, converter->relname, args->market, args->sector);
+}
+
+/* Text in the database's encoding through the column's type; NULL is checked by domains alone. */
+static Datum
+from_text(ConvertedColumn *column, const char *text, bool *isnull)
+{
+	*isnull = text == NULL;
+	if (text == NULL && column->input.fn_strict)
+		return (Datum) 0;
+	return InputFunctionCall(&column->input, (char *) text, column->typioparam, column->typmod);
+}
+
+static Datum
+convert_member(KisConverter *converter, ConvertedColumn *column, KisValue value, bool *isnull)
+{
+	switch (value.kind)
+	{
+		case KIS_VALUE_INTEGER:
+			if (column->type == INT8OID)
+			{
+				*isnull = false;
+				return Int64GetDatum(value.integer);
+			}
+			break;
+		case KIS_VALUE_TEXT:
+			break;
+		case KIS_VALUE_MISSING:
+			converter->missing = lappend(converter->missing, (char *) column->member);
+			return from_text(column, NULL, isnull);
+		case KIS_VALUE_EMPTY:
+			return from_text(column, NULL, isnull);
+	}
+	return from_text(column, kis_to_server(value.text), isnull);
+}
+
+static Datum
+convert_time(ConvertedColumn *column, TimestampTz time, bool *isnull)
+{
+	if (column->type == TIMESTAMPTZOID && column->typmod < 0)
+	{
+		*isnull = false;
+		return TimestampTzGetDatum(time);
+	}
+	return from_text(column,
+					 DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(time))),
+					 isnull);
+}
+
+/* The trading day, by weekdays with a warning where the calendar can't be had. */
+static DateADT
+trading_day(KisConverter *converter)
+{
+	const KisInquiry *inquiry = converter->inquiry;
+	bool		has_figures = kis_row_has_figures(inquiry->call, converter->row);
+	int64_t		unix_day;
+	int64		unix_time;
+	DateADT		day;
+
+	if (kis_trade_date(converter->statement, inquiry->connection, inquiry->arrived_at,
+					   has_figures, &day))
+		return day;
+
+	if (kis_warn_once(converter->statement, "trade_date"))
+		ereport(WARNING,
+				(errmsg("KIS's trading calendar can't be had"),
+				 errdetail("Column \"%s\" takes every day from Monday to Friday for a trading day.",
+						   converter->current->name)));
+	unix_time = inquiry->arrived_at / USECS_PER_SEC + UNIX_EPOCH_DAYS * (int64) SECS_PER_DAY;
+	if (!kis_trading_day(unix_time, inquiry->connection->options->session_start, has_figures,
+						 kis_is_weekday, NULL, &unix_day))
+		elog(ERROR, "no weekday before Unix time " INT64_FORMAT, unix_time);
+	return (DateADT) (unix_day - UNIX_EPOCH_DAYS);
+}
+
+static Datum
+convert_day(ConvertedColumn *column, DateADT day, bool *isnull)
+{
+	if (column->type == DATEOID)
+	{
+		*isnull = false;
+		return DateADTGetDatum(day);
+	}
+	return from_text(column,
+					 DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(day))),
+					 isnull);
+}
+
+/* The member object of the row, as KIS wrote it: output, or its element where it is an array. */
+static char *
+member_object(const char *body, int row)
+{
+	Datum		output = DirectFunctionCall2(json_object_field, CStringGetTextDatum(body),
+											 CStringGetTextDatum("output"));
+	char	   *type = TextDatumGetCString(DirectFunctionCall1(json_typeof, output));
+
+	if (strcmp(type, "array") == 0)
+		output = DirectFunctionCall2(json_array_element, output, Int32GetDatum(row));
+	return TextDatumGetCString(output);
+}
+
+static Datum
+convert_column(KisConverter *converter, ConvertedColumn *column, int pair, bool *isnull)
+{
+	const KisInquiry *inquiry = converter->inquiry;
+
+	switch (column->column.source)
+	{
+		case KIS_SOURCE_MARKET:
+		case KIS_SOURCE_SECTOR:
+			*isnull = false;
+			return kis_pair_value(converter->values, pair, column->attnum);
+		case KIS_SOURCE_COLLECTED_AT:
+			return convert_time(column, inquiry->arrived_at, isnull);
+		case KIS_SOURCE_TRADE_DATE:
+			return convert_day(column, trading_day(converter), isnull);
+		case KIS_SOURCE_MEMBER:
+			return convert_member(converter, column,
+								  converter->row->values[column->column.member], isnull);
+		case KIS_SOURCE_EXTRA_MEMBER:
+			return convert_member(converter, column,
+								  kis_row_member(inquiry->call, converter->row,
+												 column->column.field), isnull);
+		case KIS_SOURCE_OBJECT:
+			return from_text(column,
+							 member_object(kis_to_server(inquiry->reply->body),
+										   converter->row_number), isnull);
+		case KIS_SOURCE_REPLY:
+			return from_text(column, kis_to_server(inquiry->reply->body), isnull);
+	}
+	pg_unreachable();
+}
+
+static void
+warn_of_missing(KisConverter *converter)
+{
+	StringInfoData names;
+	ListCell   *cell;
+
+	initStringInfo(&names);
+	foreach(cell, converter->missing)
+		appendStringInfo(&names, "%s\"%s\"", names.len > 0 ? ", " : "",
+						 (const char *) lfirst(cell));
+	if (kis_warn_once(converter->statement, names.data))
+		ereport(WARNING,
+				(errmsg_plural("KIS's reply has no member %s", "KIS's reply has no members %s",
+							   list_length(converter->missing), names.data),
+				 errdetail("Foreign table \"%s\" shows NULL instead.", converter->relname)));
+}
+
+/*
+ * Makes a row of the reply the values of the plan's columns; the others are
+ * left alone. Allocates in the current memory context. Raises what the
+ * columns' types make of the values.
+ */
+void
+kis_convert_row(KisConverter *converter, const KisInquiry *inquiry, int pair,
+				int row, Datum *datums, bool *nulls)
+{
+	ErrorContextCallback context = {
+		.previous = error_context_stack,
+		.callback = convert_context,
+		.arg = converter
+	};
+
+	converter->inquiry = inquiry;
+	converter->row = &inquiry->reply->rows[row];
+	converter->row_number = row;
+	converter->missing = NIL;
+	error_context_stack = &context;
+	for (int i = 0; i < converter->ncolumns; i++)
+	{
+		ConvertedColumn *column = &converter->columns[i];
+
+		converter->current = column;
+		datums[column->attnum - 1] =
+			convert_column(converter, column, pair, &nulls[column->attnum - 1]);
+	}
+	error_context_stack = context.previous;
+	if (converter->missing != NIL)
+		warn_of_missing(converter);
+}

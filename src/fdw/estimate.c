@@ -1,0 +1,221 @@
+/*
+ * estimate.c
+ *		How many pairs, and so calls, a scan is expected to ask for.
+ *
+ * Exact where the conditions' other sides are known to the planner.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+
+#include "fdw.h"
+
+/* LIKE, regular expressions and their kin: the core, too, evaluates them in planning. */
+static bool
+is_pattern_operator(Oid opno)
+{
+	switch (get_oprrest(opno))
+	{
+		case F_LIKESEL:
+		case F_NLIKESEL:
+		case F_ICLIKESEL:
+		case F_ICNLIKESEL:
+		case F_REGEXEQSEL:
+		case F_REGEXNESEL:
+		case F_ICREGEXEQSEL:
+		case F_ICREGEXNESEL:
+		case F_PREFIXSEL:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool
+is_leaky(Oid function, void *context)
+{
+	return !get_func_leakproof(function);
+}
+
+/*
+ * Must planning leave it alone? It is unknown, or evaluating it for a pair
+ * could raise an error that the query would never have come to.
+ */
+static bool
+is_unknown_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_OpExpr:
+			if (!is_pattern_operator(((OpExpr *) node)->opno) &&
+				check_functions_in_node(node, is_leaky, NULL))
+				return true;
+			break;
+		case T_ScalarArrayOpExpr:
+			if (!is_pattern_operator(((ScalarArrayOpExpr *) node)->opno) &&
+				check_functions_in_node(node, is_leaky, NULL))
+				return true;
+			break;
+		case T_FuncExpr:
+		case T_DistinctExpr:
+			if (check_functions_in_node(node, is_leaky, NULL))
+				return true;
+			break;
+		case T_Var:
+		case T_Const:
+		case T_List:
+		case T_ArrayExpr:
+		case T_BoolExpr:
+		case T_BooleanTest:
+		case T_CaseExpr:
+		case T_CaseTestExpr:
+		case T_CaseWhen:
+		case T_CoalesceExpr:
+		case T_CollateExpr:
+		case T_NullTest:
+		case T_RelabelType:
+			break;
+		default:
+			return true;
+	}
+	return expression_tree_walker(node, is_unknown_walker, context);
+}
+
+/* The conditions as far as planning can evaluate them; the others go to *unknown. */
+static List *
+known_conditions(PlannerInfo *root, List *conditions, List **unknown)
+{
+	List	   *known = NIL;
+	ListCell   *cell;
+
+	*unknown = NIL;
+	foreach(cell, conditions)
+	{
+		Node	   *clause = (Node *) ((RestrictInfo *) lfirst(cell))->clause;
+		Node	   *folded = estimate_expression_value(root, clause);
+
+		if (is_unknown_walker(folded, NULL))
+			*unknown = lappend(*unknown, lfirst(cell));
+		else
+		{
+			fix_opfuncids(folded);
+			known = lappend(known, folded);
+		}
+	}
+	return known;
+}
+
+/* Is the code of this pair the first of its kind among those that pass? */
+static bool
+is_first(const KisPairValues *values, const bool *passes, int pair, bool market)
+{
+	for (int i = 0; i < pair; i++)
+	{
+		if (!passes[i])
+			continue;
+		if (market ? strcmp(values->pairs[i].market, values->pairs[pair].market) == 0 :
+			strcmp(values->pairs[i].sector, values->pairs[pair].sector) == 0)
+			return false;
+	}
+	return true;
+}
+
+static KisPairEstimate
+count_passing(Relation relation, const KisPairValues *values, List *known)
+{
+	KisPairEstimate estimate = {0};
+	bool	   *passes = palloc0(Max(1, values->npairs) * sizeof(bool));
+	EState	   *estate = CreateExecutorState();
+	ExprContext *econtext = GetPerTupleExprContext(estate);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
+	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
+	ExprState  *qual = ExecInitQual(known, NULL);
+
+	MemoryContextSwitchTo(old);
+	econtext->ecxt_scantuple = slot;
+	for (int pair = 0; pair < values->npairs; pair++)
+	{
+		kis_pair_store(values, pair, slot);
+		passes[pair] = ExecQualAndReset(qual, econtext);
+		if (!passes[pair])
+			continue;
+		estimate.pairs++;
+		estimate.markets += is_first(values, passes, pair, true);
+		estimate.sectors += is_first(values, passes, pair, false);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	FreeExecutorState(estate);
+	return estimate;
+}
+
+static KisSource
+key_source(const KisPairValues *values, AttrNumber attnum)
+{
+	for (int key = 0; key < values->nkeys; key++)
+		if (values->keys[key].attnum == attnum)
+			return values->keys[key].source;
+	return KIS_SOURCE_MARKET;
+}
+
+double
+kis_estimate_joined_pairs(PlannerInfo *root, RelOptInfo *rel,
+						  const KisPairEstimate *estimate,
+						  const KisPairValues *values, const Bitmapset *keys,
+						  List *conditions)
+{
+	double		pairs = estimate->pairs;
+	bool		one_market = false;
+	bool		one_sector = false;
+	ListCell   *cell;
+
+	foreach(cell, conditions)
+	{
+		RestrictInfo *rinfo = lfirst(cell);
+		KisKeyEquality equality;
+
+		if (!kis_key_equality((Node *) rinfo->clause, rel->relid, keys, &equality) ||
+			equality.is_array)
+			pairs *= clause_selectivity(root, (Node *) rinfo, rel->relid, JOIN_INNER, NULL);
+		else if (key_source(values, equality.attnum) == KIS_SOURCE_MARKET)
+			one_market = true;
+		else
+			one_sector = true;
+	}
+
+	/*
+	 * Rounded down, since most markets have but one pair: a generic plan must
+	 * not look dearer than a custom one that looks at the codes.
+	 */
+	if (one_market && one_sector)
+		pairs = Min(pairs, 1);
+	else if (one_market && estimate->markets > 0)
+		pairs = floor(pairs / estimate->markets);
+	else if (one_sector && estimate->sectors > 0)
+		pairs = floor(pairs / estimate->sectors);
+	return estimate->pairs > 0 ? Max(pairs, 1) : 0;
+}
+
+KisPairEstimate
+kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
+				   const KisPairValues *values, const Bitmapset *keys, List *conditions)
+{
+	List	   *unknown;
+	List	   *known = known_conditions(root, conditions, &unknown);
+	KisPairEstimate estimate = count_passing(relation, values, known);
+
+	if (unknown != NIL)
+	{
+		estimate.pairs = kis_estimate_joined_pairs(root, rel, &estimate, values, keys, unknown);
+		estimate.markets = Min(estimate.markets, estimate.pairs);
+		estimate.sectors = Min(estimate.sectors, estimate.pairs);
+	}
+	return estimate;
+}

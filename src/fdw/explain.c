@@ -1,0 +1,86 @@
+/*
+ * explain.c
+ *		What EXPLAIN tells of a scan: what it would ask, and what asking cost.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "compat.h"
+#include "fdw.h"
+
+/* The calls that the plan expects, or a LIMIT that is known lets it make. */
+static int64
+expected_calls(ForeignScanState *node, const KisScanPlan *plan)
+{
+	KisLimit   *limit = kis_limit_create(node, true);
+	int64		calls = (int64) ceil(plan->calls);
+
+	return Min(calls, kis_limit_rows(limit, node->ss.ps.ps_ExprContext));
+}
+
+static List *
+members_read(const KisScanPlan *plan)
+{
+	List	   *members = NIL;
+
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		const KisColumn *column = &plan->columns[i].column;
+		const char *name = NULL;
+
+		switch (column->source)
+		{
+			case KIS_SOURCE_MEMBER:
+				name = plan->table->call->members[column->member];
+				break;
+			case KIS_SOURCE_EXTRA_MEMBER:
+				name = column->field;
+				break;
+			case KIS_SOURCE_OBJECT:
+				name = "*";
+				break;
+			case KIS_SOURCE_REPLY:
+				name = "**";
+				break;
+			default:
+				break;
+		}
+		if (name != NULL)
+			members = lappend(members, (char *) name);
+	}
+	return members;
+}
+
+static void
+explain_counters(const KisCounters *counters, ExplainState *es)
+{
+	ExplainPropertyInteger("Calls", NULL, counters->calls, es);
+	ExplainPropertyInteger("Cached Replies", NULL, counters->cached, es);
+	ExplainPropertyInteger("Retries", NULL, counters->retries, es);
+	if (es->timing)
+	{
+		ExplainPropertyFloat("Rate Wait", "ms", counters->rate_wait_ms, 3, es);
+		ExplainPropertyFloat("Network Time", "ms", counters->network_ms, 3, es);
+	}
+	ExplainPropertyInteger("Bytes Received", NULL, counters->bytes, es);
+}
+
+void
+kisExplainForeignScan(ForeignScanState *node, ExplainState *es)
+{
+	KisScanPlan *plan = kis_scan_plan((ForeignScan *) node->ss.ps.plan);
+
+	ExplainPropertyText("KIS Endpoint", plan->table->call->path, es);
+	ExplainPropertyInteger("Calls Expected", NULL, expected_calls(node, plan), es);
+	if (es->verbose)
+	{
+		List	   *members = members_read(plan);
+
+		ExplainPropertyText("Pairs", plan->options.pairs == KIS_PAIRS_ALL ? "all" : "headline", es);
+		if (members != NIL || es->format != EXPLAIN_FORMAT_TEXT)
+			ExplainPropertyList("Members", members, es);
+	}
+	if (es->analyze)
+		explain_counters(kis_scan_counters(node), es);
+}

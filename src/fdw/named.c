@@ -1,0 +1,543 @@
+/*
+ * named.c
+ *		The codes that a query names itself, and a warning where the table
+ *		doesn't hold them: an empty answer alone would look like an answer.
+ *
+ * A code is named by an equality of a key with a constant, an external
+ * parameter or an uncorrelated subquery, never by a value from a join. What
+ * is joined by AND is one context, each arm of an OR one of its own within
+ * it: a market and a sector named in the same context are named as a pair.
+ *
+ * In the plan a context is a List of two: its names, each a List of int, and
+ * the contexts of its ORs' arms.
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/restrictinfo.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "error.h"
+#include "fdw.h"
+
+/* The ints of a name in the plan. */
+enum NameItem
+{
+	NAME_ATTNUM,
+	NAME_VALUE,					/* position in named_values */
+	NAME_IS_ARRAY,
+	NAME_VALUE_FIRST,
+	NAME_FUNCTION,
+	NAME_COLLATION
+};
+
+/* ---- planning ------------------------------------------------------------ */
+
+typedef struct NameFinder
+{
+	PlannerInfo *root;
+	Index		relid;
+	const Bitmapset *keys;
+	List	   *values;
+} NameFinder;
+
+static bool
+is_initplan_output(PlannerInfo *root, int paramid)
+{
+	ListCell   *cell;
+
+	for (; root != NULL; root = root->parent_root)
+		foreach(cell, root->init_plans)
+			if (list_member_int(((SubPlan *) lfirst(cell))->setParam, paramid))
+				return true;
+	return false;
+}
+
+/* Anything in a value that may differ from row to row of another relation? */
+static bool
+is_joined_walker(Node *node, PlannerInfo *root)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var) || IsA(node, PlaceHolderVar))
+		return true;
+	if (IsA(node, Param) && ((Param *) node)->paramkind != PARAM_EXTERN)
+		return !is_initplan_output(root, ((Param *) node)->paramid);
+	return expression_tree_walker(node, is_joined_walker, root);
+}
+
+static List *find_names(NameFinder *finder, List *clauses);
+
+/* Adds what a clause of a context names to its names and arms. */
+static void
+find_names_of_clause(NameFinder *finder, Node *clause, List **names, List **arms)
+{
+	KisKeyEquality equality;
+	List	   *name;
+	ListCell   *cell;
+
+	if (is_andclause(clause))
+	{
+		foreach(cell, ((BoolExpr *) clause)->args)
+			find_names_of_clause(finder, lfirst(cell), names, arms);
+		return;
+	}
+	if (is_orclause(clause))
+	{
+		foreach(cell, ((BoolExpr *) clause)->args)
+		{
+			List	   *arm = find_names(finder, list_make1(lfirst(cell)));
+
+			if (arm != NIL)
+				*arms = lappend(*arms, arm);
+		}
+		return;
+	}
+
+	if (!kis_key_equality(clause, finder->relid, finder->keys, &equality) ||
+		contain_volatile_functions(equality.value) || contain_subplans(equality.value) ||
+		is_joined_walker(equality.value, finder->root))
+		return;
+	name = list_make5_int(equality.attnum, list_length(finder->values), equality.is_array,
+						  equality.value_first, (int) equality.function);
+	name = lappend_int(name, (int) equality.collation);
+	*names = lappend(*names, name);
+	finder->values = lappend(finder->values, equality.value);
+}
+
+/* The context of clauses joined by AND; NIL where they name nothing. */
+static List *
+find_names(NameFinder *finder, List *clauses)
+{
+	List	   *names = NIL;
+	List	   *arms = NIL;
+	ListCell   *cell;
+
+	foreach(cell, clauses)
+		find_names_of_clause(finder, lfirst(cell), &names, &arms);
+	return names == NIL && arms == NIL ? NIL : list_make2(names, arms);
+}
+
+/* What the relation's restrictions name; the values' expressions go to *named_values. */
+List *
+kis_named_plan(PlannerInfo *root, RelOptInfo *rel, const Bitmapset *keys, List **named_values)
+{
+	NameFinder	finder = {.root = root,.relid = rel->relid,.keys = keys};
+	List	   *clauses = NIL;
+	List	   *context;
+	ListCell   *cell;
+
+	foreach(cell, rel->baserestrictinfo)
+	{
+		RestrictInfo *rinfo = lfirst(cell);
+
+		if (!rinfo->pseudoconstant && restriction_is_securely_promotable(rinfo, rel))
+			clauses = lappend(clauses, rinfo->clause);
+	}
+	context = find_names(&finder, clauses);
+	*named_values = finder.values;
+	return context;
+}
+
+/* ---- execution ----------------------------------------------------------- */
+
+struct KisNamed
+{
+	const KisScanPlan *plan;
+	const KisPairValues *values;
+	const char *relname;
+	List	   *value_states;	/* of ExprState *, as named_values */
+	List	   *value_types;	/* of their Oid */
+};
+
+/* A code that was named, and the pairs that have it. */
+typedef struct NamedCode
+{
+	const char *code;
+	Bitmapset  *pairs;
+} NamedCode;
+
+/* What a context names of one kind, together with the contexts around it. */
+typedef struct NamedSet
+{
+	bool		any;			/* else all codes of the kind are asked for */
+	List	   *codes;			/* of NamedCode * */
+	Bitmapset  *pairs;			/* that have one of them */
+} NamedSet;
+
+/* Who warns, and about what. */
+typedef struct NamedCheck
+{
+	KisNamed   *named;
+	ExprContext *econtext;
+	KisStatement *statement;
+	const KisConnection *connection;
+} NamedCheck;
+
+KisNamed *
+kis_named_create(ForeignScanState *node, const KisScanPlan *plan, const KisPairValues *values)
+{
+	KisNamed   *named;
+	ListCell   *cell;
+
+	if (plan->named == NIL)
+		return NULL;
+	named = palloc0(sizeof(KisNamed));
+	named->plan = plan;
+	named->values = values;
+	named->relname = RelationGetRelationName(node->ss.ss_currentRelation);
+	named->value_states = ExecInitExprList(plan->named_values, &node->ss.ps);
+	foreach(cell, plan->named_values)
+		named->value_types = lappend_oid(named->value_types, exprType(lfirst(cell)));
+	return named;
+}
+
+/* ---- what a warning says --------------------------------------------------- */
+
+static void
+warn(const NamedCheck *check, const char *message, const char *hint)
+{
+	if (kis_warn_once(check->statement, message))
+		ereport(WARNING,
+				(errcode(ERRCODE_NO_DATA),
+				 errmsg_internal("%s", message),
+				 errhint("%s", hint)));
+}
+
+/* A table of KIS other than the scan's that holds the pair, or any pair with such a code; or NULL. */
+static const char *
+table_that_holds(const NamedCheck *check, const char *market, const char *sector)
+{
+	for (int i = 0; kis_tables[i] != NULL; i++)
+	{
+		KisTableOptions options = {0};
+		KisPairCode *pairs;
+		int			npairs;
+
+		pairs = kis_table_pairs(kis_tables[i], &options, check->connection->options, &npairs);
+		for (int pair = 0; pair < npairs; pair++)
+			if ((market == NULL || strcmp(pairs[pair].market, market) == 0) &&
+				(sector == NULL || strcmp(pairs[pair].sector, sector) == 0))
+				return kis_tables[i]->name;
+	}
+	return NULL;
+}
+
+static bool
+is_named(const char *typed, const char *utf8)
+{
+	return utf8[0] != '\0' && pg_strcasecmp(typed, kis_to_server_lossy(utf8)) == 0;
+}
+
+/* The market that somebody means who typed this; NULL where none is near. */
+static const char *
+market_meant(const char *typed)
+{
+	const char **codes = palloc0((kis_market_count + 1) * sizeof(char *));
+
+	for (int i = 0; i < kis_market_count; i++)
+	{
+		const KisMarket *market = &kis_markets[i];
+		char	   *aliases = pstrdup(market->aliases);
+		char	   *rest = NULL;
+
+		codes[i] = market->code;
+		if (is_named(typed, market->code) || is_named(typed, market->name_ko) ||
+			is_named(typed, market->name_en))
+			return market->code;
+		for (char *alias = strtok_r(aliases, ",", &rest); alias != NULL;
+			 alias = strtok_r(NULL, ",", &rest))
+			if (is_named(typed, alias))
+				return market->code;
+	}
+	return kis_nearest_name(typed, codes);
+}
+
+/* The sector that has this for a name; NULL where none has. */
+static const char *
+sector_meant(const char *typed)
+{
+	for (int i = 0; i < kis_pair_count; i++)
+		if (is_named(typed, kis_pairs[i].name_ko) || is_named(typed, kis_pairs[i].name_en) ||
+			is_named(typed, kis_pairs[i].old_name_ko))
+			return kis_pairs[i].sector;
+	return NULL;
+}
+
+static char *
+list_of_markets(const KisPairValues *values)
+{
+	StringInfoData list;
+	const char *last = "";
+
+	initStringInfo(&list);
+	for (int i = 0; i < values->npairs; i++)
+	{
+		if (strcmp(values->pairs[i].market, last) != 0)
+			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", values->pairs[i].market);
+		last = values->pairs[i].market;
+	}
+	return list.data;
+}
+
+static void
+warn_of_market(const NamedCheck *check, const char *market)
+{
+	const char *table = table_that_holds(check, market, NULL);
+	const char *meant = market_meant(market);
+	char	   *hint;
+
+	if (table != NULL)
+		hint = psprintf("Use %s, which holds it.", table);
+	else if (meant != NULL)
+		hint = psprintf("Did you mean \"%s\"?", meant);
+	else
+		hint = psprintf("Its markets are %s.", list_of_markets(check->named->values));
+	warn(check, psprintf("\"%s\" is no market code of foreign table \"%s\"",
+						 market, check->named->relname), hint);
+}
+
+static void
+warn_of_sector(const NamedCheck *check, const char *sector)
+{
+	const char *table = table_that_holds(check, NULL, sector);
+	const char *meant = sector_meant(sector);
+	char	   *hint;
+
+	if (table != NULL)
+		hint = psprintf("Use %s, which holds it.", table);
+	else if (meant != NULL)
+		hint = psprintf("Did you mean \"%s\"?", meant);
+	else
+		hint = pstrdup("The view kis_sector lists markets and their sectors.");
+	warn(check, psprintf("\"%s\" is no sector code of foreign table \"%s\"",
+						 sector, check->named->relname), hint);
+}
+
+static void
+warn_of_pair(const NamedCheck *check, const char *market, const char *sector)
+{
+	const char *table = table_that_holds(check, market, sector);
+	const char *meant = sector_meant(sector);
+	char	   *hint;
+
+	if (table != NULL)
+		hint = psprintf("Use %s, which holds it.", table);
+	else if (meant != NULL)
+		hint = psprintf("Did you mean \"%s\"?", meant);
+	else
+		hint = psprintf("The view kis_sector lists markets and their sectors. If KIS has this pair all the same, add it to the option \"extra_pairs\" of server \"%s\"%s.",
+						check->connection->server_name,
+						check->named->plan->options.pairs == KIS_PAIRS_ALL ? "" :
+						" and ask a table of all pairs for it");
+	warn(check, psprintf("foreign table \"%s\" does not hold %s/%s",
+						 check->named->relname, market, sector), hint);
+}
+
+/* ---- which codes the table doesn't hold ----------------------------------- */
+
+static Bitmapset *
+pairs_with(const KisNamed *named, const List *name, Datum value)
+{
+	Oid			function = (Oid) list_nth_int(name, NAME_FUNCTION);
+	Oid			collation = (Oid) list_nth_int(name, NAME_COLLATION);
+	bool		value_first = list_nth_int(name, NAME_VALUE_FIRST) != 0;
+	Bitmapset  *pairs = NULL;
+	FmgrInfo	equals;
+
+	fmgr_info(function, &equals);
+	for (int i = 0; i < named->values->npairs; i++)
+	{
+		Datum		key = kis_pair_value(named->values, i, list_nth_int(name, NAME_ATTNUM));
+
+		if (DatumGetBool(FunctionCall2Coll(&equals, collation,
+										   value_first ? value : key,
+										   value_first ? key : value)))
+			pairs = bms_add_member(pairs, i);
+	}
+	return pairs;
+}
+
+static NamedCode *
+named_code(const KisNamed *named, const List *name, Datum value, Oid type)
+{
+	NamedCode  *code = palloc(sizeof(NamedCode));
+	Oid			output;
+	bool		is_varlena;
+	char	   *text;
+
+	getTypeOutputInfo(type, &output, &is_varlena);
+	text = OidOutputFunctionCall(output, value);
+	/* the blanks of a bpchar are not typed */
+	for (char *end = text + strlen(text); end > text && end[-1] == ' '; end--)
+		end[-1] = '\0';
+	code->code = text;
+	code->pairs = pairs_with(named, name, value);
+	return code;
+}
+
+/* The codes that a name stands for; a null names nothing. */
+static List *
+codes_of_name(const NamedCheck *check, const List *name)
+{
+	const KisNamed *named = check->named;
+	int			position = list_nth_int(name, NAME_VALUE);
+	Oid			type = list_nth_oid(named->value_types, position);
+	List	   *codes = NIL;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+	int16		typlen;
+	bool		typbyval;
+	char		typalign;
+	Datum		value;
+	bool		isnull;
+
+	value = ExecEvalExpr((ExprState *) list_nth(named->value_states, position),
+						 check->econtext, &isnull);
+	if (isnull)
+		return NIL;
+	if (!list_nth_int(name, NAME_IS_ARRAY))
+		return list_make1(named_code(named, name, value, type));
+
+	type = get_base_element_type(type);
+	get_typlenbyvalalign(type, &typlen, &typbyval, &typalign);
+	deconstruct_array(DatumGetArrayTypeP(value), type, typlen, typbyval, typalign,
+					  &elements, &nulls, &n);
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+			codes = lappend(codes, named_code(named, name, elements[i], type));
+	return codes;
+}
+
+static void
+narrow(NamedSet *set, List *codes)
+{
+	Bitmapset  *pairs = NULL;
+	ListCell   *cell;
+
+	foreach(cell, codes)
+		pairs = bms_add_members(pairs, ((NamedCode *) lfirst(cell))->pairs);
+	set->pairs = set->any ? bms_int_members(pairs, set->pairs) : pairs;
+	set->codes = codes;
+	set->any = true;
+}
+
+static KisSource
+name_source(const KisNamed *named, const List *name)
+{
+	for (int i = 0; i < named->plan->nkeys; i++)
+		if (named->plan->keys[i].attnum == list_nth_int(name, NAME_ATTNUM))
+			return named->plan->keys[i].source;
+	return KIS_SOURCE_MARKET;
+}
+
+/*
+ * Warns of the pairs that a code makes with the codes of the other kind that
+ * are named with it, where the table holds none of them: of several, of those
+ * that some other table holds. Returns whether it did.
+ */
+static bool
+warn_of_pairs(const NamedCheck *check, const NamedCode *code, bool is_market,
+			  const NamedSet *others, bool only_held_elsewhere)
+{
+	bool		warned = false;
+	ListCell   *cell;
+
+	foreach(cell, others->codes)
+	{
+		const NamedCode *other = lfirst(cell);
+		const char *market = is_market ? code->code : other->code;
+		const char *sector = is_market ? other->code : code->code;
+
+		/* a market that the table doesn't know has its own warning */
+		if (bms_is_empty(is_market ? code->pairs : other->pairs) ||
+			(only_held_elsewhere && table_that_holds(check, market, sector) == NULL))
+			continue;
+		warn_of_pair(check, market, sector);
+		warned = true;
+		if (!only_held_elsewhere)
+			break;
+	}
+	return warned;
+}
+
+static void
+check_code(const NamedCheck *check, const NamedCode *code, bool is_market, const NamedSet *others)
+{
+	bool		in_pair = others->any && others->codes != NIL;
+	bool		is_known = !bms_is_empty(code->pairs);
+
+	if (in_pair && bms_overlap(code->pairs, others->pairs))
+		return;
+	if (in_pair && warn_of_pairs(check, code, is_market, others, true))
+		return;
+	if (in_pair && (is_known || list_length(others->codes) == 1) &&
+		warn_of_pairs(check, code, is_market, others, false))
+		return;
+	if (is_known)
+		return;
+	if (is_market)
+		warn_of_market(check, code->code);
+	else if (!in_pair || !bms_is_empty(others->pairs))
+		warn_of_sector(check, code->code);
+}
+
+static void
+check_context(const NamedCheck *check, const List *context, NamedSet markets, NamedSet sectors)
+{
+	List	   *named_markets = NIL;
+	List	   *named_sectors = NIL;
+	ListCell   *cell;
+
+	foreach(cell, linitial(context))
+	{
+		const List *name = lfirst(cell);
+		List	   *codes = codes_of_name(check, name);
+
+		if (name_source(check->named, name) == KIS_SOURCE_MARKET)
+		{
+			named_markets = list_concat(named_markets, codes);
+			narrow(&markets, codes);
+		}
+		else
+		{
+			named_sectors = list_concat(named_sectors, codes);
+			narrow(&sectors, codes);
+		}
+	}
+
+	foreach(cell, named_markets)
+		check_code(check, lfirst(cell), true, &sectors);
+	foreach(cell, named_sectors)
+		check_code(check, lfirst(cell), false, &markets);
+	foreach(cell, lsecond(context))
+		check_context(check, lfirst(cell), markets, sectors);
+}
+
+/* Warns of each code that the query names and the table doesn't hold, once a statement. */
+void
+kis_named_check(KisNamed *named, ExprContext *econtext,
+				KisStatement *statement, const KisConnection *connection)
+{
+	NamedCheck	check = {
+		.named = named,
+		.econtext = econtext,
+		.statement = statement,
+		.connection = connection
+	};
+	NamedSet	all = {.any = false};
+	MemoryContext old;
+
+	ResetExprContext(econtext);
+	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
+	check_context(&check, named->plan->named, all, all);
+	MemoryContextSwitchTo(old);
+	ResetExprContext(econtext);
+}

@@ -1,0 +1,416 @@
+/*
+ * plan.c
+ *		From a query to the plan of a scan: its size, its paths, and what the
+ *		executor has to know.
+ *
+ * The list of pairs is small and known, so conditions on the codes are not
+ * translated: the executor evaluates them for each pair before it asks.
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "foreign/foreign.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/planmain.h"
+#include "optimizer/restrictinfo.h"
+
+#include "compat.h"
+#include "fdw.h"
+
+/* A call takes tens of milliseconds, as long as reading some thousand pages. */
+#define CALL_COST	1000.0
+
+/* What planning knows of a foreign table, in rel->fdw_private. */
+typedef struct PlannedTable
+{
+	const KisTable *table;
+	KisTableOptions *options;
+	KisColumn  *columns;		/* by attribute number - 1 */
+	int			ncolumns;
+	bool	   *dropped;
+	KisKey	   *keys;
+	int			nkeys;
+	Bitmapset  *key_attrs;		/* as pull_varattnos counts */
+	KisPairValues *values;
+	KisPairEstimate estimate;	/* without conditions of joins */
+} PlannedTable;
+
+/* The items of fdw_private. */
+enum PrivateItem
+{
+	PRIVATE_TABLE,				/* String: KIS's table */
+	PRIVATE_PAIRS,				/* Integer: a KisPairSet */
+	PRIVATE_COLUMNS,			/* List of int: attribute, source, member of each */
+	PRIVATE_FIELDS,				/* List of String: KIS_SOURCE_EXTRA_MEMBER's, in order */
+	PRIVATE_KEYS,				/* List of int: attribute, source of each */
+	PRIVATE_NQUALS,				/* Integer: so many of fdw_exprs are conditions */
+	PRIVATE_NAMED,				/* named.c's List; the other fdw_exprs belong to it */
+	PRIVATE_CALLS				/* Float: calls expected */
+};
+
+static void
+resolve_columns(PlannedTable *planned, Relation relation)
+{
+	TupleDesc	desc = RelationGetDescr(relation);
+
+	planned->ncolumns = desc->natts;
+	planned->columns = palloc0(desc->natts * sizeof(KisColumn));
+	planned->dropped = palloc0(desc->natts * sizeof(bool));
+	planned->keys = palloc(desc->natts * sizeof(KisKey));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		KisColumn  *column = &planned->columns[i];
+
+		planned->dropped[i] = att->attisdropped;
+		if (att->attisdropped)
+			continue;
+		*column = kis_column_resolve(planned->table, RelationGetRelid(relation),
+									 att->attnum, NameStr(att->attname));
+		if (column->source != KIS_SOURCE_MARKET && column->source != KIS_SOURCE_SECTOR)
+			continue;
+		planned->keys[planned->nkeys++] = (KisKey)
+		{
+			.attnum = att->attnum,.source = column->source
+		};
+		planned->key_attrs = bms_add_member(planned->key_attrs,
+											att->attnum - FirstLowInvalidHeapAttributeNumber);
+	}
+}
+
+static List *
+key_conditions(List *rinfos, RelOptInfo *rel, const PlannedTable *planned)
+{
+	List	   *conditions = NIL;
+	ListCell   *cell;
+
+	foreach(cell, rinfos)
+		if (kis_is_key_condition(lfirst(cell), rel, planned->key_attrs))
+			conditions = lappend(conditions, lfirst(cell));
+	return conditions;
+}
+
+void
+kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
+{
+	PlannedTable *planned = palloc0(sizeof(PlannedTable));
+	Relation	relation = table_open(foreigntableid, NoLock);
+	KisServerOptions *server = kis_server_options(baserel->serverid);
+	List	   *conditions;
+	KisPairCode *pairs;
+	int			npairs;
+
+	planned->table = kis_table_of_relation(foreigntableid, &planned->options);
+	resolve_columns(planned, relation);
+	pairs = kis_table_pairs(planned->table, planned->options, server, &npairs);
+	planned->values = kis_pair_values(relation, planned->nkeys, planned->keys, npairs, pairs);
+
+	conditions = key_conditions(baserel->baserestrictinfo, baserel, planned);
+	planned->estimate = kis_estimate_pairs(root, baserel, relation, planned->values,
+										   planned->key_attrs, conditions);
+	table_close(relation, NoLock);
+
+	baserel->fdw_private = planned;
+	baserel->tuples = npairs;
+	baserel->rows = clamp_row_est(planned->estimate.pairs *
+								  clauselist_selectivity(root,
+														 list_difference_ptr(baserel->baserestrictinfo, conditions),
+														 0, JOIN_INNER, NULL));
+}
+
+/* How often a scan that takes parameters from these relations is expected to run. */
+static double
+expected_loops(PlannerInfo *root, Relids outer)
+{
+	double		loops = 1;
+	int			relid = -1;
+
+	while ((relid = bms_next_member(outer, relid)) >= 0)
+	{
+		RelOptInfo *rel = relid < root->simple_rel_array_size ?
+			root->simple_rel_array[relid] : NULL;
+
+		if (rel != NULL)
+			loops = Max(loops, rel->rows);
+	}
+	return loops;
+}
+
+/*
+ * The calls that all runs of a path make together. A pair is asked once,
+ * however often the scan runs; and who joins by the codes rarely does so to
+ * ask for all of them.
+ */
+static double
+expected_calls(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned,
+			   ParamPathInfo *param, double loops)
+{
+	double		all = planned->estimate.pairs;
+	List	   *conditions;
+	double		each;
+
+	if (param == NULL)
+		return all;
+	conditions = key_conditions(param->ppi_clauses, rel, planned);
+	if (conditions == NIL)
+		return all;
+	each = kis_estimate_joined_pairs(root, rel, &planned->estimate, planned->values,
+									 planned->key_attrs, conditions);
+	return Min(loops * each, all / 2);
+}
+
+static void
+add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer)
+{
+	const PlannedTable *planned = rel->fdw_private;
+	ParamPathInfo *param = get_baserel_parampathinfo(root, rel, outer);
+	double		loops = param != NULL ? expected_loops(root, outer) : 1;
+	double		calls = expected_calls(root, rel, planned, param, loops);
+	double		rows = param != NULL ? param->ppi_rows : rel->rows;
+	Cost		startup = rel->baserestrictcost.startup + rel->reltarget->cost.startup;
+	Cost		total;
+
+	total = startup + calls * CALL_COST / loops +
+		(cpu_tuple_cost + rel->baserestrictcost.per_tuple) * rows +
+		rel->reltarget->cost.per_tuple * rows;
+	startup += Min(calls, 1) * CALL_COST / loops;
+	add_path(rel, (Path *)
+			 kis_create_foreignscan_path(root, rel, rows, startup, total, outer,
+										 list_make1(makeFloat(psprintf("%.3f", calls)))));
+}
+
+/* The relations that a join condition takes the keys' values from. */
+static List *
+add_outer(List *outers, RestrictInfo *rinfo, RelOptInfo *rel)
+{
+	Relids		outer = bms_union(rinfo->clause_relids, rel->lateral_relids);
+	ListCell   *cell;
+
+	outer = bms_del_member(outer, rel->relid);
+	if (bms_is_empty(outer))
+		return outers;
+	foreach(cell, outers)
+		if (bms_equal(lfirst(cell), outer))
+			return outers;
+	return lappend(outers, outer);
+}
+
+/* The member of an equivalence class that is looked at, and those looked at before. */
+typedef struct KeyMembers
+{
+	const Bitmapset *keys;
+	Expr	   *current;
+	List	   *already_used;
+} KeyMembers;
+
+static bool
+is_key_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec,
+			  EquivalenceMember *em, void *arg)
+{
+	KeyMembers *members = arg;
+
+	if (members->current != NULL)
+		return equal(em->em_expr, members->current);
+	if (list_member(members->already_used, em->em_expr) ||
+		!kis_is_key_expression((Node *) em->em_expr, rel->relid, members->keys))
+		return false;
+	members->current = em->em_expr;
+	return true;
+}
+
+/* Join conditions that equivalence classes imply. One class may hold both keys. */
+static List *
+add_equivalence_outers(List *outers, PlannerInfo *root, RelOptInfo *rel,
+					   const PlannedTable *planned)
+{
+	KeyMembers	members = {.keys = planned->key_attrs};
+
+	for (;;)
+	{
+		List	   *clauses;
+		ListCell   *cell;
+
+		members.current = NULL;
+		clauses = generate_implied_equalities_for_column(root, rel, is_key_member, &members,
+														 rel->lateral_referencers);
+		if (members.current == NULL)
+			return outers;
+		foreach(cell, clauses)
+		{
+			RestrictInfo *rinfo = lfirst(cell);
+
+			if (join_clause_is_movable_to(rinfo, rel) &&
+				kis_is_key_condition(rinfo, rel, planned->key_attrs))
+				outers = add_outer(outers, rinfo, rel);
+		}
+		members.already_used = lappend(members.already_used, members.current);
+	}
+}
+
+void
+kisGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
+{
+	const PlannedTable *planned = baserel->fdw_private;
+	Relids		all = NULL;
+	List	   *outers = NIL;
+	ListCell   *cell;
+
+	add_scan_path(root, baserel, baserel->lateral_relids);
+
+	foreach(cell, baserel->joininfo)
+	{
+		RestrictInfo *rinfo = lfirst(cell);
+
+		if (join_clause_is_movable_to(rinfo, baserel) &&
+			kis_is_key_condition(rinfo, baserel, planned->key_attrs))
+			outers = add_outer(outers, rinfo, baserel);
+	}
+	if (baserel->has_eclass_joins)
+		outers = add_equivalence_outers(outers, root, baserel, planned);
+
+	foreach(cell, outers)
+	{
+		if (!bms_equal(lfirst(cell), baserel->lateral_relids))
+			add_scan_path(root, baserel, lfirst(cell));
+		all = bms_add_members(all, lfirst(cell));
+	}
+
+	/* the market from one relation, the sector from another */
+	foreach(cell, outers)
+		if (bms_equal(lfirst(cell), all))
+			return;
+	if (list_length(outers) > 1)
+		add_scan_path(root, baserel, all);
+}
+
+/* The columns that the query uses, as pull_varattnos counts. */
+static Bitmapset *
+used_columns(RelOptInfo *rel, List *clauses)
+{
+	Bitmapset  *attrs = NULL;
+
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &attrs);
+	pull_varattnos((Node *) clauses, rel->relid, &attrs);
+	return attrs;
+}
+
+/* PRIVATE_COLUMNS and PRIVATE_FIELDS. */
+static List *
+describe_columns(const PlannedTable *planned, const Bitmapset *used, List **fields)
+{
+	bool		whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
+	List	   *columns = NIL;
+
+	*fields = NIL;
+	for (int i = 0; i < planned->ncolumns; i++)
+	{
+		const KisColumn *column = &planned->columns[i];
+
+		if (planned->dropped[i] ||
+			!(whole_row || bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, used)))
+			continue;
+		columns = lappend_int(columns, i + 1);
+		columns = lappend_int(columns, column->source);
+		columns = lappend_int(columns, column->member);
+		if (column->source == KIS_SOURCE_EXTRA_MEMBER)
+			*fields = lappend(*fields, makeString(column->field));
+	}
+	return columns;
+}
+
+static List *
+describe_keys(const PlannedTable *planned)
+{
+	List	   *keys = NIL;
+
+	for (int i = 0; i < planned->nkeys; i++)
+	{
+		keys = lappend_int(keys, planned->keys[i].attnum);
+		keys = lappend_int(keys, planned->keys[i].source);
+	}
+	return keys;
+}
+
+ForeignScan *
+kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
+				  ForeignPath *best_path, List *tlist, List *scan_clauses, Plan *outer_plan)
+{
+	const PlannedTable *planned = baserel->fdw_private;
+	List	   *clauses = extract_actual_clauses(scan_clauses, false);
+	List	   *quals = extract_actual_clauses(key_conditions(scan_clauses, baserel, planned), false);
+	KisPairSet	pairs = planned->options->has_pairs ?
+		planned->options->pairs : planned->table->pairs;
+	List	   *named_values;
+	List	   *named = kis_named_plan(root, baserel, planned->key_attrs, &named_values);
+	List	   *columns;
+	List	   *fields;
+	List	   *private;
+
+	columns = describe_columns(planned, used_columns(baserel, clauses), &fields);
+	private = list_make5(makeString(pstrdup(planned->table->name)), makeInteger(pairs),
+						 columns, fields, describe_keys(planned));
+	private = lappend(private, makeInteger(list_length(quals)));
+	private = lappend(private, named);
+	private = lappend(private, linitial(best_path->fdw_private));
+
+	/* all are checked again, on the rows */
+	return make_foreignscan(tlist, clauses, baserel->relid,
+							list_concat_copy(quals, named_values), private,
+							NIL, NIL, outer_plan);
+}
+
+static KisScanColumn *
+read_columns(List *numbers, List *fields, int *ncolumns)
+{
+	KisScanColumn *columns;
+	ListCell   *field = list_head(fields);
+	int			n = list_length(numbers) / 3;
+
+	columns = palloc0(Max(1, n) * sizeof(KisScanColumn));
+	for (int i = 0; i < n; i++)
+	{
+		columns[i].attnum = list_nth_int(numbers, i * 3);
+		columns[i].column.source = list_nth_int(numbers, i * 3 + 1);
+		columns[i].column.member = list_nth_int(numbers, i * 3 + 2);
+		if (columns[i].column.source == KIS_SOURCE_EXTRA_MEMBER)
+		{
+			columns[i].column.field = strVal(lfirst(field));
+			field = lnext(fields, field);
+		}
+	}
+	*ncolumns = n;
+	return columns;
+}
+
+/* Reads back what kisGetForeignPlan wrote; nothing in it is a copy. */
+KisScanPlan *
+kis_scan_plan(const ForeignScan *plan)
+{
+	List	   *private = plan->fdw_private;
+	List	   *keys = list_nth(private, PRIVATE_KEYS);
+	int			nquals = intVal(list_nth(private, PRIVATE_NQUALS));
+	KisScanPlan *scan = palloc0(sizeof(KisScanPlan));
+
+	scan->table = kis_table_find(strVal(list_nth(private, PRIVATE_TABLE)));
+	scan->options.has_pairs = true;
+	scan->options.pairs = intVal(list_nth(private, PRIVATE_PAIRS));
+	scan->columns = read_columns(list_nth(private, PRIVATE_COLUMNS),
+								 list_nth(private, PRIVATE_FIELDS), &scan->ncolumns);
+	scan->nkeys = list_length(keys) / 2;
+	scan->keys = palloc(Max(1, scan->nkeys) * sizeof(KisKey));
+	for (int i = 0; i < scan->nkeys; i++)
+	{
+		scan->keys[i].attnum = list_nth_int(keys, i * 2);
+		scan->keys[i].source = list_nth_int(keys, i * 2 + 1);
+	}
+	scan->quals = list_truncate(list_copy(plan->fdw_exprs), nquals);
+	scan->named = list_nth(private, PRIVATE_NAMED);
+	scan->named_values = list_copy_tail(plan->fdw_exprs, nquals);
+	scan->calls = floatVal(list_nth(private, PRIVATE_CALLS));
+	return scan;
+}
