@@ -140,8 +140,9 @@ partition_name(Relation snapshots, Month month)
 						  psprintf("y%04dm%02d", month / 12, month % 12 + 1));
 }
 
-static void
-make_partition(Relation snapshots, Month month)
+/* The commands that make a month's partition. */
+static List *
+partition_commands(Relation snapshots, Month month)
 {
 	char	   *schema = get_namespace_name(RelationGetNamespace(snapshots));
 	char	   *parent = quote_qualified_identifier(schema, RelationGetRelationName(snapshots));
@@ -149,29 +150,34 @@ make_partition(Relation snapshots, Month month)
 	char	   *from = month_literal(month);
 	char	   *to = month_literal(month + 1);
 
-	kis_store_run(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL, CONSTRAINT collected_in_month "
-						   "CHECK (collected_at OPERATOR(pg_catalog.>=) %s::pg_catalog.timestamptz "
-						   "AND collected_at OPERATOR(pg_catalog.<) %s::pg_catalog.timestamptz))",
-						   partition, parent, from, to));
-	kis_store_run(psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)",
-						   parent, partition, from, to));
-	kis_store_run(psprintf("ALTER TABLE %s DROP CONSTRAINT collected_in_month", partition));
+	return list_make3(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL, CONSTRAINT collected_in_month "
+							   "CHECK (collected_at OPERATOR(pg_catalog.>=) %s::pg_catalog.timestamptz "
+							   "AND collected_at OPERATOR(pg_catalog.<) %s::pg_catalog.timestamptz))",
+							   partition, parent, from, to),
+					  psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)",
+							   parent, partition, from, to),
+					  psprintf("ALTER TABLE %s DROP CONSTRAINT collected_in_month", partition));
 }
 
 /* As the table's owner, so that whoever comes first makes the same partition. */
 static void
-make_partition_as_owner(Oid relid, Month month)
+make_partition(Oid relid, Month month)
 {
 	Relation	snapshots = table_open(relid, NoLock);
+	Oid			owner = snapshots->rd_rel->relowner;
+	List	   *commands = partition_commands(snapshots, month);
+	ListCell   *lc;
 	Oid			save_userid;
 	int			save_sec_context;
 
-	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	SetUserIdAndSecContext(snapshots->rd_rel->relowner,
-						   save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	make_partition(snapshots, month);
-	SetUserIdAndSecContext(save_userid, save_sec_context);
+	/* DDL refuses a table that is open */
 	table_close(snapshots, NoLock);
+
+	GetUserIdAndSecContext(&save_userid, &save_sec_context);
+	SetUserIdAndSecContext(owner, save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	foreach(lc, commands)
+		kis_store_run(lfirst(lc));
+	SetUserIdAndSecContext(save_userid, save_sec_context);
 }
 
 static bool
@@ -193,12 +199,13 @@ must_make(Oid relid, const char *store, Month month)
 	return lacks;
 }
 
-/* The month's partition is missing, and nothing is in the way of making it. */
+/* The month's partition is missing, and nothing is in the way of making it, not even a cursor. */
 static bool
 can_make(Oid relid, Month month)
 {
 	Relation	snapshots = table_open(relid, AccessShareLock);
 	bool		can = lacks_partition(snapshots, month) &&
+		snapshots->rd_refcnt == 1 &&
 		may_make_partitions(snapshots) &&
 		!OidIsValid(get_relname_relid(partition_name(snapshots, month),
 									  RelationGetNamespace(snapshots)));
@@ -222,14 +229,14 @@ kis_snapshot_make_partitions(Oid snapshots, const char *store, TimestampTz momen
 	{
 		LockRelationOid(snapshots, ShareUpdateExclusiveLock);
 		if (must_make(snapshots, store, month))
-			make_partition_as_owner(snapshots, month);
+			make_partition(snapshots, month);
 	}
 
 	/* Who holds the lock is making the next month's; nobody needs to wait for that */
 	if (can_make(snapshots, month + 1) &&
 		ConditionalLockRelationOid(snapshots, ShareUpdateExclusiveLock) &&
 		can_make(snapshots, month + 1))
-		make_partition_as_owner(snapshots, month + 1);
+		make_partition(snapshots, month + 1);
 }
 
 /* The statement that appends a reply unless the pair's last one had the same figures. */
