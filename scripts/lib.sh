@@ -92,8 +92,9 @@ need_packages() {
 	root=$(way_to_root)
 	[[ $root == no ]] &&
 		fail "not root, and sudo is not there or refused, so they can't be installed. As root:" \
-			"    apt-get update && $command"
-	say "installing them: ${root:+sudo }$command"
+			"    apt-get update && $command" \
+			"(postgresql-15 makes a cluster on port 5432 of its own, unless create_main_cluster = false stands in /etc/postgresql-common/createcluster.conf before.)"
+	say "installing them${root:+ by sudo}: $command"
 	install_packages "$root" "${missing[@]}"
 	mapfile -t missing < <(missing_packages "$@")
 	((${#missing[@]} == 0)) || fail "still missing: ${missing[*]}"
@@ -121,15 +122,9 @@ install_packages() {
 	echo 'create_main_cluster = false' |
 		$root tee "$settings/market_investor_fdw.conf" >/dev/null
 
-	if [[ -z $(find /var/lib/apt/lists -name '*Packages*' -mmin -1440 -print -quit 2>/dev/null) ]]; then
-		say "apt-get update, as its lists are missing or old"
-		"${apt[@]}" update </dev/null >"$log" 2>&1 || status=$?
-	fi
-	if ((status == 0)) && ! "${install[@]}" </dev/null >"$log" 2>&1; then
-		say "apt-get update, as its lists may be old"
-		"${apt[@]}" update </dev/null >"$log" 2>&1 &&
-			"${install[@]}" </dev/null >"$log" 2>&1 || status=$?
-	fi
+	say "apt-get update and install; this takes a minute or two"
+	"${apt[@]}" update </dev/null >"$log" 2>&1 || say "apt-get update failed; trying with the lists at hand"
+	"${install[@]}" </dev/null >>"$log" 2>&1 || status=$?
 
 	$root rm -f "$settings/market_investor_fdw.conf"
 	$root rmdir --ignore-fail-on-non-empty "$settings"
