@@ -56,6 +56,7 @@ struct KisStatement
 	MemoryContext context;
 	MemoryContextCallback callback;
 	slist_node	node;
+	List	   *connections;	/* of KisConnection *, held */
 	List	   *inquiries;		/* of KisInquiry * */
 	int			ncalls;			/* of these, not answered by the cache */
 	int64		waited_us;		/* for rate, token and retries */

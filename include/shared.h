@@ -69,6 +69,12 @@ typedef struct KisInquiry
 /* The user's connection to the server; raises 42704 without a user mapping, and what the options raise. */
 extern KisConnection *kis_connection_get(Oid serverid, Oid userid);
 
+/*
+ * The same, and it stays the user's until the statement ends, whatever happens
+ * to server and mapping meanwhile: the same inquiry keeps its answer.
+ */
+extern KisConnection *kis_statement_connection(KisStatement *statement, Oid serverid, Oid userid);
+
 /* The statement of an executor run, EvalPlanQual's included; ends with it. */
 extern KisStatement *kis_statement_of_estate(EState *estate);
 

@@ -18,6 +18,7 @@
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
+#include "utils/selfuncs.h"
 
 #include "compat.h"
 #include "fdw.h"
@@ -141,6 +142,26 @@ expected_loops(PlannerInfo *root, Relids outer)
 	return loops;
 }
 
+/* How often join conditions are expected to have values that they have not had before. */
+static double
+different_values(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned,
+				 List *conditions, double loops)
+{
+	List	   *values = NIL;
+	ListCell   *cell;
+
+	foreach(cell, conditions)
+	{
+		KisKeyEquality equality;
+
+		if (!kis_key_equality((Node *) ((RestrictInfo *) lfirst(cell))->clause, rel->relid,
+							  planned->key_attrs, &equality))
+			return loops;
+		values = lappend(values, equality.value);
+	}
+	return estimate_num_groups(root, values, loops, NULL, NULL);
+}
+
 /*
  * The calls that all runs of a path make together. A pair is asked once,
  * however often the scan runs; and who joins by the codes rarely does so to
@@ -161,7 +182,7 @@ expected_calls(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned,
 		return all;
 	each = kis_estimate_joined_pairs(root, rel, &planned->estimate, planned->values,
 									 planned->key_attrs, conditions);
-	return Min(loops * each, all / 2);
+	return Min(different_values(root, rel, planned, conditions, loops) * each, all / 2);
 }
 
 static void

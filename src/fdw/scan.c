@@ -90,7 +90,8 @@ start_scan(ForeignScanState *node, KisScan *scan)
 	int			npairs;
 
 	scan->statement = kis_statement_of_estate(node->ss.ps.state);
-	scan->connection = kis_connection_get(plan->fs_server, scan->userid);
+	scan->connection = kis_statement_connection(scan->statement, plan->fs_server,
+												scan->userid);
 	pairs = kis_table_pairs(scan->plan->table, &scan->plan->options,
 							scan->connection->options, &npairs);
 	scan->values = kis_pair_values(relation, scan->plan->nkeys, scan->plan->keys, npairs, pairs);

@@ -24,6 +24,8 @@ statement_end(void *arg)
 		kis_inquiry_abandon(inquiry);
 		kis_connection_release(inquiry->connection);
 	}
+	foreach(cell, statement->connections)
+		kis_connection_release(lfirst(cell));
 	slist_delete(&statements, &statement->node);
 }
 
@@ -64,6 +66,28 @@ kis_statement_of_estate(EState *estate)
 			return statement;
 	}
 	return statement_create(estate->es_query_cxt, estate);
+}
+
+KisConnection *
+kis_statement_connection(KisStatement *statement, Oid serverid, Oid userid)
+{
+	KisConnection *connection;
+	MemoryContext old;
+	ListCell   *cell;
+
+	foreach(cell, statement->connections)
+	{
+		connection = lfirst(cell);
+		if (connection->serverid == serverid && connection->userid == userid)
+			return connection;
+	}
+
+	connection = kis_connection_get(serverid, userid);
+	old = MemoryContextSwitchTo(statement->context);
+	statement->connections = lappend(statement->connections, connection);
+	MemoryContextSwitchTo(old);
+	kis_connection_hold(connection);
+	return connection;
 }
 
 static void
