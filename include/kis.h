@@ -57,6 +57,7 @@ typedef struct KisError
 	int			http_status;	/* 0 where none came */
 	char		code[16];		/* KIS's msg_cd or error_code, or "" */
 	char		text[512];		/* KIS's or libcurl's words, redacted, UTF-8 */
+	int			retry_after_ms; /* when to try again, or 0 where not known */
 } KisError;
 
 /* Name of a phase for a message: "resolving the host name" ... */
@@ -168,16 +169,29 @@ typedef struct KisCallArgs
 	char		date[KIS_DATE_LEN];
 } KisCallArgs;
 
-/* NULL and error where libcurl or the kernel has nothing left. */
+/*
+ * NULL and error where libcurl or the kernel has nothing left. The process must
+ * ignore SIGPIPE, as PostgreSQL's do.
+ */
 extern KisHttp *kis_http_create(KisError *error);
+
+/* Frees all its transfers as well, and closes its connections; never waits. */
+extern void kis_http_destroy(KisHttp *http);
 
 /* Readable when kis_http_step has something to do. */
 extern int	kis_http_fd(const KisHttp *http);
 
-/* Milliseconds until kis_http_step must be called whatever the descriptor says; -1: no such time. */
-extern long kis_http_timeout_ms(const KisHttp *http);
+/*
+ * Milliseconds until kis_http_step must be called whatever the descriptor says;
+ * -1: no such time. To be called right before each wait: it tells that the
+ * owner is about to wait, see kis_transfer_unattended.
+ */
+extern long kis_http_timeout_ms(KisHttp *http);
 
-/* Moves all transfers on as far as they go without waiting. */
+/*
+ * Moves all transfers on as far as they go without waiting; what has arrived
+ * comes before what is too late. After a start, this is what sends.
+ */
 extern void kis_http_step(KisHttp *http);
 
 /* A transfer that has ended since the last call, or NULL. */
@@ -207,6 +221,14 @@ extern size_t kis_transfer_bytes(const KisTransfer *transfer);
 extern double kis_transfer_elapsed_ms(const KisTransfer *transfer);
 
 /*
+ * It failed on the wire, not by KIS's word, and only perhaps because its owner
+ * was not looking for a second or more: tried again, it should count as the
+ * first time. The time limits themselves stand still in such a while. For a
+ * token issue only true if the request was not sent.
+ */
+extern bool kis_transfer_unattended(const KisTransfer *transfer);
+
+/*
  * Frees a transfer, finished or not; an unfinished one is abandoned and never
  * sends anything more. Never waits, not even for a hung name look-up: such a
  * transfer stays parked inside http until the look-up ends.
@@ -215,7 +237,11 @@ extern void kis_transfer_release(KisTransfer *transfer);
 
 /* ---- secrets (redact.c) -------------------------------------------------- */
 
-/* Overwrites every occurrence of the secrets in text, in place. */
+/*
+ * Overwrites every occurrence of the secrets in text with asterisks, in place;
+ * also the beginning of one at the end of text, which may have been cut there.
+ * Secrets of less than four characters are none.
+ */
 extern void kis_redact(char *text, const KisSecrets *secrets);
 
 /* Overwrites memory that held a secret so that the compiler can't drop it. */

@@ -1,0 +1,497 @@
+/*
+ * http.c
+ *		All transfers of a session: libcurl's multi handle behind one epoll
+ *		descriptor.
+ *
+ * libcurl tells by callbacks which sockets to watch and when to call it again.
+ * The sockets go into a private epoll set, whose descriptor the owner waits
+ * for; the time is kept as a deadline. The limits of connecting and of the
+ * whole request are watched here and not by libcurl: ours stand still while
+ * nobody looks, and they never have to wait for a hung name look-up.
+ */
+#include "transfer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "text.h"
+
+#define MOST_IDLE_TRANSFERS		16
+#define MOST_IDLE_CONNECTIONS	64L
+#define MOST_EVENTS				64
+
+/* Look-ups that hang hold a thread each: with so many, no more are begun. */
+#define MOST_PARKED				16
+
+/* An owner who neither steps nor waits for so long is not looking. */
+#define ABSENCE_US				250000
+
+/* One that a server may have answered by closing the connection. */
+#define LONG_ABSENCE_US			1000000
+
+struct KisHttp
+{
+	CURLM	   *multi;
+	int			poll_fd;
+	int			poll_errno;		/* noted by the callback */
+	int64_t		curl_due_us;	/* when libcurl wants to be called, or -1 */
+	int64_t		attended_us;	/* until when the owner looks, as far as is known */
+	int			nparked;
+	int			nidle;
+	KisTransfer *transfers;		/* all but idle ones */
+	KisTransfer *idle;
+};
+
+int64_t
+kis_now_monotonic_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+/* ---- libcurl's callbacks: they note, and never fail the multi handle ------------ */
+
+static int
+on_watch(CURL *easy, curl_socket_t fd, int what, void *context, void *fd_context)
+{
+	KisHttp    *http = context;
+	struct epoll_event event = {.data.fd = fd};
+	int			rc;
+
+	(void) easy;
+	(void) fd_context;
+	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
+		event.events |= EPOLLIN;
+	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
+		event.events |= EPOLLOUT;
+	if (what == CURL_POLL_REMOVE)
+	{
+		/* it may be closed, and so gone, already */
+		epoll_ctl(http->poll_fd, EPOLL_CTL_DEL, fd, &event);
+		return 0;
+	}
+	rc = epoll_ctl(http->poll_fd, EPOLL_CTL_ADD, fd, &event);
+	if (rc < 0 && errno == EEXIST)
+		rc = epoll_ctl(http->poll_fd, EPOLL_CTL_MOD, fd, &event);
+	if (rc < 0)
+		http->poll_errno = errno;
+	return 0;
+}
+
+static int
+on_timer(CURLM *multi, long timeout_ms, void *context)
+{
+	KisHttp    *http = context;
+
+	(void) multi;
+	http->curl_due_us = timeout_ms < 0 ? -1 : kis_now_monotonic_us() + timeout_ms * INT64_C(1000);
+	return 0;
+}
+
+/* ---- its life -------------------------------------------------------------------- */
+
+static bool
+init_libcurl(KisError *error)
+{
+	static bool done = false;
+
+	if (!done && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	{
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "libcurl can't be initialized");
+		return false;
+	}
+	done = true;
+	return true;
+}
+
+KisHttp *
+kis_http_create(KisError *error)
+{
+	KisHttp    *http;
+
+	if (!init_libcurl(error))
+		return NULL;
+	http = calloc(1, sizeof(KisHttp));
+	if (http == NULL)
+	{
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "out of memory");
+		return NULL;
+	}
+	http->curl_due_us = -1;
+	http->attended_us = kis_now_monotonic_us();
+	http->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (http->poll_fd < 0)
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE,
+					  "can't create an epoll descriptor: %s", strerror(errno));
+	else if ((http->multi = curl_multi_init()) == NULL)
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "libcurl has no multi handle left");
+	else
+	{
+		curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
+		curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+		curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+		curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+		curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, MOST_IDLE_CONNECTIONS);
+		/* a connection carries one request at a time, over HTTP/2 as well */
+		curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long) CURLPIPE_NOTHING);
+		return http;
+	}
+	kis_http_destroy(http);
+	return NULL;
+}
+
+/* Takes a transfer out of libcurl's hands. */
+static void
+detach(KisTransfer *transfer)
+{
+	if (transfer->in_multi)
+		curl_multi_remove_handle(transfer->http->multi, transfer->easy);
+	transfer->in_multi = false;
+}
+
+void
+kis_http_destroy(KisHttp *http)
+{
+	KisTransfer *next;
+
+	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = next)
+	{
+		next = transfer->next;
+		/* CURLOPT_QUICK_EXIT: a hung look-up is left to itself */
+		detach(transfer);
+		kis_transfer_destroy(transfer);
+	}
+	for (KisTransfer *transfer = http->idle; transfer != NULL; transfer = next)
+	{
+		next = transfer->next;
+		kis_transfer_destroy(transfer);
+	}
+	if (http->multi != NULL)
+		curl_multi_cleanup(http->multi);
+	if (http->poll_fd >= 0)
+		close(http->poll_fd);
+	free(http);
+}
+
+/* ---- the pool ----------------------------------------------------------------------- */
+
+KisTransfer *
+kis_http_acquire(KisHttp *http, KisError *error)
+{
+	KisTransfer *transfer = http->idle;
+
+	if (http->nparked >= MOST_PARKED)
+	{
+		kis_error_set(error, KIS_ERROR_CONNECT, KIS_PHASE_RESOLVE,
+					  "%d earlier look-ups of host names have not ended yet", http->nparked);
+		return NULL;
+	}
+	if (transfer != NULL)
+	{
+		http->idle = transfer->next;
+		http->nidle--;
+	}
+	else if ((transfer = kis_transfer_create(http)) == NULL)
+	{
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "out of memory");
+		return NULL;
+	}
+	transfer->next = http->transfers;
+	http->transfers = transfer;
+	transfer->state = TRANSFER_RUNNING;
+	return transfer;
+}
+
+/* Ends a transfer for good; libcurl has let go of it. */
+static void
+recycle(KisTransfer *transfer)
+{
+	KisHttp    *http = transfer->http;
+	KisTransfer **link = &http->transfers;
+
+	while (*link != transfer)
+		link = &(*link)->next;
+	*link = transfer->next;
+	if (transfer->state == TRANSFER_PARKED)
+		http->nparked--;
+
+	if (http->nidle >= MOST_IDLE_TRANSFERS)
+	{
+		kis_transfer_destroy(transfer);
+		return;
+	}
+	kis_transfer_clear(transfer);
+	transfer->next = http->idle;
+	http->idle = transfer;
+	http->nidle++;
+}
+
+void
+kis_transfer_release(KisTransfer *transfer)
+{
+	if (kis_transfer_is_looking_up(transfer))
+	{
+		kis_transfer_abandon(transfer);
+		transfer->state = TRANSFER_PARKED;
+		transfer->http->nparked++;
+		return;
+	}
+	detach(transfer);
+	recycle(transfer);
+}
+
+/* ---- the loop --------------------------------------------------------------------------- */
+
+/*
+ * The owner is here. The time for which it was away, neither stepping nor in the
+ * wait that it had announced, is not counted against the transfers: their
+ * replies may have come.
+ */
+static void
+note_owner(KisHttp *http)
+{
+	int64_t		now = kis_now_monotonic_us();
+	int64_t		absence = now - http->attended_us;
+
+	http->attended_us = now;
+	if (absence < ABSENCE_US)
+		return;
+	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
+		if (transfer->state == TRANSFER_RUNNING)
+			kis_transfer_excuse(transfer, absence);
+}
+
+bool
+kis_http_start(KisTransfer *transfer, const KisEndpoint *endpoint, KisError *error)
+{
+	KisHttp    *http = transfer->http;
+	CURLMcode	rc = CURLM_OUT_OF_MEMORY;
+
+	note_owner(http);
+	if (kis_transfer_prepare(transfer, endpoint))
+		rc = curl_multi_add_handle(http->multi, transfer->easy);
+	if (rc == CURLM_OK)
+	{
+		transfer->in_multi = true;
+		return true;
+	}
+	kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE,
+				  "the request can't be begun: %s", curl_multi_strerror(rc));
+	recycle(transfer);
+	return false;
+}
+
+int
+kis_http_fd(const KisHttp *http)
+{
+	return http->poll_fd;
+}
+
+static int64_t
+due_of(const KisTransfer *transfer)
+{
+	if (transfer->phase < KIS_PHASE_REPLY && transfer->connect_due_us < transfer->due_us)
+		return transfer->connect_due_us;
+	return transfer->due_us;
+}
+
+long
+kis_http_timeout_ms(KisHttp *http)
+{
+	int64_t		due = http->curl_due_us;
+	int64_t		now;
+
+	note_owner(http);
+	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
+		if (transfer->state == TRANSFER_RUNNING && (due < 0 || due_of(transfer) < due))
+			due = due_of(transfer);
+	if (due < 0)
+		return -1;
+	now = http->attended_us;
+	if (due <= now)
+		return 0;
+	http->attended_us = due;
+	/* rounded up, so that the time has come when the owner does */
+	return (long) ((due - now + 999) / 1000);
+}
+
+static void
+finish(KisTransfer *transfer)
+{
+	transfer->ended_us = kis_now_monotonic_us();
+	transfer->state = TRANSFER_FINISHED;
+}
+
+/* Tries once more on a new connection; false where that can't be. */
+static bool
+start_again(KisTransfer *transfer)
+{
+	kis_transfer_renew(transfer);
+	if (curl_multi_add_handle(transfer->http->multi, transfer->easy) != CURLM_OK)
+		return false;
+	transfer->in_multi = true;
+	return true;
+}
+
+static void
+collect_finished(KisHttp *http)
+{
+	CURLMsg    *message;
+	int			nleft;
+
+	while ((message = curl_multi_info_read(http->multi, &nleft)) != NULL)
+	{
+		KisTransfer *transfer = NULL;
+		CURLcode	result = message->data.result;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **) &transfer);
+		if (transfer->state == TRANSFER_RUNNING)
+		{
+			bool		stale = kis_transfer_was_stale(transfer, result);
+
+			kis_transfer_judge(transfer, result);
+			detach(transfer);
+			if (!stale || !start_again(transfer))
+				finish(transfer);
+		}
+		else
+			detach(transfer);
+		if (transfer->state == TRANSFER_PARKED)
+			recycle(transfer);
+	}
+}
+
+/* One whose look-up hangs stays in the multi handle until that ends. */
+static void
+fail_running(KisTransfer *transfer)
+{
+	finish(transfer);
+	if (kis_transfer_is_looking_up(transfer))
+		kis_transfer_abandon(transfer);
+	else
+		detach(transfer);
+}
+
+static void
+check_limits(KisHttp *http)
+{
+	int64_t		now = kis_now_monotonic_us();
+
+	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
+	{
+		if (transfer->state != TRANSFER_RUNNING)
+			continue;
+		if (http->poll_errno != 0)
+		{
+			kis_error_set(&transfer->failure, KIS_ERROR_LOCAL, transfer->phase,
+						  "can't watch a socket: %s", strerror(http->poll_errno));
+			fail_running(transfer);
+		}
+		else if (now >= due_of(transfer))
+		{
+			kis_transfer_timed_out(transfer);
+			fail_running(transfer);
+		}
+	}
+	http->poll_errno = 0;
+}
+
+static void
+serve_sockets(KisHttp *http)
+{
+	struct epoll_event events[MOST_EVENTS];
+	int			nevents = epoll_wait(http->poll_fd, events, MOST_EVENTS, 0);
+	int			nrunning;
+
+	for (int i = 0; i < nevents; i++)
+	{
+		int			what = 0;
+
+		/* 0 after an error: libcurl finds out itself */
+		if ((events[i].events & (EPOLLERR | EPOLLHUP)) == 0)
+			what = ((events[i].events & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0) |
+				((events[i].events & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0);
+		curl_multi_socket_action(http->multi, events[i].data.fd, what, &nrunning);
+	}
+}
+
+void
+kis_http_step(KisHttp *http)
+{
+	sigset_t	all;
+	sigset_t	before;
+	int			nrunning;
+
+	note_owner(http);
+
+	/* the resolver's threads inherit the mask and must not take the process's signals */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+
+	/* what has arrived first, then what is too late */
+	serve_sockets(http);
+	if (http->curl_due_us >= 0 && http->curl_due_us <= kis_now_monotonic_us())
+	{
+		http->curl_due_us = -1;
+		curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &nrunning);
+	}
+	collect_finished(http);
+	check_limits(http);
+
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+KisTransfer *
+kis_http_finished(KisHttp *http)
+{
+	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
+		if (transfer->state == TRANSFER_FINISHED)
+		{
+			transfer->state = TRANSFER_TAKEN;
+			return transfer;
+		}
+	return NULL;
+}
+
+/* ---- what the owner asks of a transfer ------------------------------------------------------ */
+
+void *
+kis_transfer_owner(const KisTransfer *transfer)
+{
+	return transfer->owner;
+}
+
+size_t
+kis_transfer_bytes(const KisTransfer *transfer)
+{
+	return transfer->body_len;
+}
+
+double
+kis_transfer_elapsed_ms(const KisTransfer *transfer)
+{
+	int64_t		end = transfer->ended_us != 0 ? transfer->ended_us : kis_now_monotonic_us();
+
+	return (end - transfer->started_us) / 1000.0;
+}
+
+bool
+kis_transfer_unattended(const KisTransfer *transfer)
+{
+	if (transfer->failure.error_class == KIS_OK ||
+		transfer->failure.error_class == KIS_ERROR_LOCAL ||
+		transfer->unattended_us < LONG_ABSENCE_US)
+		return false;
+	/* once asked, KIS may have issued a token all the same */
+	return transfer->call != NULL || transfer->failure.phase < KIS_PHASE_REPLY;
+}

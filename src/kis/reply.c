@@ -1,0 +1,327 @@
+/*
+ * reply.c
+ *		Decodes the reply to a data call into rows of values.
+ */
+#include "kis.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "text.h"
+#include "verdict.h"
+
+/* Unknown members of a row: KIS may add some, not hundreds. */
+#define MOST_EXTRA_MEMBERS	256
+
+/* A reply as it is being laid out in its one block. */
+typedef struct Layout
+{
+	KisRow	   *row;
+	KisValue   *values;
+	KisExtraMember *extra;
+	char	   *text;
+} Layout;
+
+/* Index of a call's member, -1 where it has no such; the guess is tried first. */
+static int
+member_index(const KisCall *call, const char *name, int guess)
+{
+	if (guess < call->nmembers && strcmp(call->members[guess], name) == 0)
+		return guess;
+	for (int i = 0; i < call->nmembers; i++)
+		if (strcmp(call->members[i], name) == 0)
+			return i;
+	return -1;
+}
+
+static bool
+refuse(KisError *error, const char *what, const char *name)
+{
+	kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, what, name);
+	return false;
+}
+
+static bool
+refuse_twice(KisError *error, const char *name)
+{
+	return refuse(error, "the reply has member \"%.64s\" twice", name);
+}
+
+static bool
+out_of_memory(KisError *error)
+{
+	kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_REPLY, "out of memory");
+	return false;
+}
+
+/* Can this be kept as a row? Counts the members that the call doesn't list. */
+static bool
+check_row(const KisCall *call, const cJSON *object, int *nextra, KisError *error)
+{
+	const char *extra[MOST_EXTRA_MEMBERS];
+	int			n = 0;
+	int			at = 0;
+
+	if (!cJSON_IsObject(object))
+		return refuse(error, "\"output\" holds something else than objects", NULL);
+	for (const cJSON *item = object->child; item != NULL; item = item->next, at++)
+	{
+		if (member_index(call, item->string, at) >= 0)
+		{
+			if (kis_json_text(item) == NULL)
+				return refuse(error, "member \"%.64s\" of the reply is not a single value", item->string);
+			continue;
+		}
+		if (n == MOST_EXTRA_MEMBERS)
+			return refuse(error, "the reply has too many members", NULL);
+		for (int e = 0; e < n; e++)
+			if (strcmp(extra[e], item->string) == 0)
+				return refuse_twice(error, item->string);
+		extra[n++] = item->string;
+	}
+	*nextra += n;
+	return true;
+}
+
+/* output: an array of objects, or one object where one is meant. Counts what needs room. */
+static bool
+check_output(const KisCall *call, const cJSON *output, int *nrows, int *nextra, KisError *error)
+{
+	*nrows = 0;
+	*nextra = 0;
+	if (output == NULL || cJSON_IsNull(output))
+		return refuse(error, "the reply has no \"output\"", NULL);
+	if (cJSON_IsObject(output))
+	{
+		*nrows = 1;
+		return check_row(call, output, nextra, error);
+	}
+	if (!cJSON_IsArray(output))
+		return refuse(error, "\"output\" of the reply is neither an array nor an object", NULL);
+	for (const cJSON *object = output->child; object != NULL; object = object->next)
+	{
+		if (*nrows == call->max_rows)
+			return refuse(error, "the reply has too many rows", NULL);
+		if (!check_row(call, object, nextra, error))
+			return false;
+		(*nrows)++;
+	}
+	return true;
+}
+
+static const char *
+keep_text(Layout *layout, const char *text, size_t len)
+{
+	char	   *kept = layout->text;
+
+	memcpy(kept, text, len);
+	kept[len] = '\0';
+	layout->text += len + 1;
+	return kept;
+}
+
+/* Digits with or without a sign, within 64 bits. */
+static bool
+parse_integer(const char *text, size_t len, int64_t *integer)
+{
+	bool		negative = text[0] == '-';
+	size_t		i = negative || text[0] == '+' ? 1 : 0;
+
+	if (i == len)
+		return false;
+	*integer = 0;
+	for (; i < len; i++)
+	{
+		int			digit = text[i] - '0';
+
+		if (digit < 0 || digit > 9 ||
+			__builtin_mul_overflow(*integer, 10, integer) ||
+			__builtin_sub_overflow(*integer, digit, integer))
+			return false;
+	}
+	/* gathered below zero, where there is room for one more */
+	return negative || !__builtin_sub_overflow(0, *integer, integer);
+}
+
+static KisValue
+keep_value(Layout *layout, const char *text)
+{
+	KisValue	value = {.kind = KIS_VALUE_EMPTY, .text = ""};
+	size_t		len;
+
+	text += strspn(text, KIS_BLANKS);
+	len = strlen(text);
+	while (len > 0 && strchr(KIS_BLANKS, text[len - 1]) != NULL)
+		len--;
+	if (len == 0)
+		return value;
+	value.kind = parse_integer(text, len, &value.integer) ? KIS_VALUE_INTEGER : KIS_VALUE_TEXT;
+	if (value.kind == KIS_VALUE_TEXT)
+		value.integer = 0;
+	value.text = keep_text(layout, text, len);
+	return value;
+}
+
+/* False where memory is out. */
+static bool
+keep_extra(Layout *layout, const cJSON *item)
+{
+	KisExtraMember *extra = layout->extra++;
+	const char *text = kis_json_text(item);
+	char	   *printed = NULL;
+
+	if (text == NULL && (text = printed = kis_json_print(item)) == NULL)
+		return false;
+	extra->name = keep_text(layout, item->string, strlen(item->string));
+	extra->value = keep_value(layout, text);
+	cJSON_free(printed);
+	layout->row->nextra++;
+	return true;
+}
+
+static bool
+keep_row(const KisCall *call, Layout *layout, const cJSON *object, KisError *error)
+{
+	KisValue   *values = layout->values;
+	int			at = 0;
+
+	layout->values += call->nmembers;
+	layout->row->values = values;
+	layout->row->extra = layout->extra;
+	layout->row->nextra = 0;
+	for (int i = 0; i < call->nmembers; i++)
+		values[i] = (KisValue) {.kind = KIS_VALUE_MISSING, .text = ""};
+	for (const cJSON *item = object->child; item != NULL; item = item->next, at++)
+	{
+		int			i = member_index(call, item->string, at);
+
+		if (i < 0)
+		{
+			if (!keep_extra(layout, item))
+				return out_of_memory(error);
+			continue;
+		}
+		if (values[i].kind != KIS_VALUE_MISSING)
+			return refuse_twice(error, item->string);
+		values[i] = keep_value(layout, kis_json_text(item));
+	}
+	layout->row++;
+	return true;
+}
+
+static const char *
+keep_member(Layout *layout, const cJSON *root, const char *name)
+{
+	const char *text = kis_verdict_text(root, name);
+	size_t		len = text != NULL ? strlen(text) : 0;
+
+	while (len > 0 && strchr(KIS_BLANKS, text[len - 1]) != NULL)
+		len--;
+	return len > 0 ? keep_text(layout, text, len) : "";
+}
+
+/*
+ * Lays the reply out in one block: structs, then texts, then the body. No text
+ * is longer than what stood for it in the body, quotes or comma included.
+ */
+static KisReply *
+build_reply(const KisCall *call, const cJSON *root, int nrows, int nextra,
+			const char *body, size_t len, KisError *error)
+{
+	const cJSON *object = cJSON_GetObjectItemCaseSensitive(root, "output");
+	size_t		nvalues = (size_t) nrows * call->nmembers;
+	KisReply   *reply = malloc(sizeof(KisReply) + nrows * sizeof(KisRow) +
+							   nvalues * sizeof(KisValue) + nextra * sizeof(KisExtraMember) +
+							   2 * (len + 1));
+	Layout		layout;
+
+	if (reply == NULL)
+	{
+		out_of_memory(error);
+		return NULL;
+	}
+	layout.row = (KisRow *) (reply + 1);
+	layout.values = (KisValue *) (layout.row + nrows);
+	layout.extra = (KisExtraMember *) (layout.values + nvalues);
+	layout.text = (char *) (layout.extra + nextra);
+
+	reply->rows = layout.row;
+	reply->nrows = nrows;
+	if (cJSON_IsArray(object))
+		object = object->child;
+	for (int i = 0; i < nrows; i++, object = object->next)
+		if (!keep_row(call, &layout, object, error))
+		{
+			free(reply);
+			return NULL;
+		}
+	reply->rt_cd = keep_member(&layout, root, "rt_cd");
+	reply->msg_cd = keep_member(&layout, root, "msg_cd");
+	reply->msg1 = keep_member(&layout, root, "msg1");
+	reply->body = keep_text(&layout, body, len);
+	reply->body_len = len;
+	return reply;
+}
+
+KisReply *
+kis_reply_decode(const KisCall *call, int http_status, const char *body, size_t len,
+				 KisError *error)
+{
+	KisReply   *reply = NULL;
+	cJSON	   *root;
+	int			nrows;
+	int			nextra;
+
+	memset(error, 0, sizeof(*error));
+	kis_json_skip_mark(&body, &len);
+	root = kis_verdict(http_status, body, len, true, error);
+	if (root == NULL)
+		return NULL;
+	if (kis_verdict_text(root, "rt_cd") == NULL && kis_verdict_text(root, "msg_cd") == NULL)
+		refuse(error, "the reply has no \"rt_cd\"", NULL);
+	else if (check_output(call, cJSON_GetObjectItemCaseSensitive(root, "output"),
+						  &nrows, &nextra, error))
+		reply = build_reply(call, root, nrows, nextra, body, len, error);
+	cJSON_Delete(root);
+	if (reply == NULL)
+		error->http_status = http_status;
+	return reply;
+}
+
+void
+kis_reply_free(KisReply *reply)
+{
+	free(reply);
+}
+
+KisValue
+kis_row_member(const KisCall *call, const KisRow *row, const char *field)
+{
+	int			i = member_index(call, field, 0);
+
+	if (i >= 0)
+		return row->values[i];
+	for (i = 0; i < row->nextra; i++)
+		if (strcmp(row->extra[i].name, field) == 0)
+			return row->extra[i].value;
+	return (KisValue) {.kind = KIS_VALUE_MISSING, .text = ""};
+}
+
+bool
+kis_row_is_empty(const KisCall *call, const KisRow *row)
+{
+	for (int i = 0; i < call->nmembers; i++)
+		if (row->values[i].kind == KIS_VALUE_INTEGER || row->values[i].kind == KIS_VALUE_TEXT)
+			return false;
+	return true;
+}
+
+bool
+kis_row_has_figures(const KisCall *call, const KisRow *row)
+{
+	for (int i = 0; i < call->nmembers; i++)
+		if (row->values[i].kind == KIS_VALUE_INTEGER && row->values[i].integer != 0)
+			return true;
+	return false;
+}

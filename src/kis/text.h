@@ -1,0 +1,26 @@
+/*
+ * text.h
+ *		Text that comes from outside, made fit to be shown (src/kis only).
+ */
+#ifndef KIS_TEXT_H
+#define KIS_TEXT_H
+
+#include "kis.h"
+
+#define KIS_BLANKS	" \t\r\n"
+
+/* Length of the valid UTF-8 character at text, at most len bytes; 0 if there is none. */
+extern int	kis_utf8_char_len(const char *text, size_t len);
+
+/*
+ * Copies len bytes of text to buffer: blanks and control characters become
+ * single blanks, those around it go, bytes that are not UTF-8 become '?', and
+ * what doesn't fit is cut between two characters.
+ */
+extern void kis_text_clean(char *buffer, size_t size, const char *text, size_t len);
+
+/* Fills error anew; the text is cleaned and cut to fit. */
+extern void kis_error_set(KisError *error, KisErrorClass error_class, KisPhase phase,
+						  const char *format,...) __attribute__((format(printf, 4, 5)));
+
+#endif							/* KIS_TEXT_H */

@@ -1,0 +1,419 @@
+/*
+ * transfer.c
+ *		One request and its reply on a libcurl easy handle.
+ *
+ * The callbacks run inside libcurl: they note and return.
+ */
+#include "transfer.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "text.h"
+
+#if LIBCURL_VERSION_NUM < 0x075700
+#error "libcurl 7.87 or newer is needed: on Debian 12, apt-get install libcurl4-openssl-dev"
+#endif
+
+#define FIRST_BODY_SIZE		4096
+#define LARGEST_KEPT_BODY	(64 * 1024)
+#define LARGEST_HEADERS		(64 * 1024)
+
+/* Probes keep firewalls from forgetting an idle connection, and find dead ones. */
+#define KEEPALIVE_SECONDS	30L
+
+/* KIS and firewalls drop idle connections without a word: an older one is not used again. */
+#define OLDEST_IDLE_SECONDS	50L
+
+/* ---- libcurl's callbacks ---------------------------------------------------- */
+
+static size_t
+on_body(char *data, size_t size, size_t count, void *context)
+{
+	KisTransfer *transfer = context;
+	size_t		len = size * count;
+	size_t		needed = transfer->body_len + len + 1;
+
+	if (transfer->body_len + len > KIS_MAX_REPLY)
+	{
+		transfer->too_large = true;
+		return 0;
+	}
+	if (needed > transfer->body_size)
+	{
+		size_t		larger = transfer->body_size < FIRST_BODY_SIZE ? FIRST_BODY_SIZE : transfer->body_size;
+		char	   *body;
+
+		while (larger < needed)
+			larger *= 2;
+		body = realloc(transfer->body, larger);
+		if (body == NULL)
+		{
+			transfer->out_of_memory = true;
+			return 0;
+		}
+		transfer->body = body;
+		transfer->body_size = larger;
+	}
+	memcpy(transfer->body + transfer->body_len, data, len);
+	transfer->body_len += len;
+	transfer->body[transfer->body_len] = '\0';
+	return len;
+}
+
+static size_t
+on_header(char *data, size_t size, size_t count, void *context)
+{
+	KisTransfer *transfer = context;
+	size_t		len = size * count;
+
+	(void) data;
+	transfer->header_len += len;
+	if (transfer->header_len > LARGEST_HEADERS)
+	{
+		transfer->too_large = true;
+		return 0;
+	}
+	return len;
+}
+
+/* Called before a look-up that the cache of names can't answer. */
+static int
+on_look_up(void *resolver_state, void *reserved, void *context)
+{
+	KisTransfer *transfer = context;
+
+	(void) resolver_state;
+	(void) reserved;
+	transfer->phase = KIS_PHASE_RESOLVE;
+	return transfer->abandoned;
+}
+
+static curl_socket_t
+on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	KisTransfer *transfer = context;
+
+	(void) purpose;
+	transfer->phase = KIS_PHASE_CONNECT;
+	if (transfer->abandoned)
+		return CURL_SOCKET_BAD;
+	/* a program that the session starts must not inherit it */
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* Called when the connection stands, TLS included, before the request is sent. */
+static int
+on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, int local_port)
+{
+	KisTransfer *transfer = context;
+
+	(void) remote_ip;
+	(void) local_ip;
+	(void) remote_port;
+	(void) local_port;
+	transfer->phase = KIS_PHASE_REPLY;
+	return transfer->abandoned ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+/* ---- its life ------------------------------------------------------------------- */
+
+KisTransfer *
+kis_transfer_create(KisHttp *http)
+{
+	KisTransfer *transfer = calloc(1, sizeof(KisTransfer));
+
+	if (transfer == NULL)
+		return NULL;
+	transfer->http = http;
+	transfer->easy = curl_easy_init();
+	if (transfer->easy == NULL)
+	{
+		free(transfer);
+		return NULL;
+	}
+	return transfer;
+}
+
+void
+kis_transfer_destroy(KisTransfer *transfer)
+{
+	kis_transfer_clear(transfer);
+	curl_easy_cleanup(transfer->easy);
+	free(transfer->body);
+	free(transfer);
+}
+
+void
+kis_transfer_clear(KisTransfer *transfer)
+{
+	KisTransfer cleared = {
+		.http = transfer->http,
+		.easy = transfer->easy,
+		.body = transfer->body,
+		.body_size = transfer->body_size,
+	};
+
+	kis_wipe(transfer->request, transfer->request_size);
+	free(transfer->request);
+	/* a token issue's reply is a secret too */
+	kis_wipe(transfer->body, transfer->body_len);
+	if (transfer->body_size > LARGEST_KEPT_BODY)
+	{
+		free(cleared.body);
+		cleared.body = NULL;
+		cleared.body_size = 0;
+	}
+	*transfer = cleared;
+}
+
+/* Options that are the same for each request. */
+static bool
+set_common_options(KisTransfer *transfer)
+{
+	CURL	   *easy = transfer->easy;
+	bool		ok = true;
+
+#define SET(option, value) (ok = curl_easy_setopt(easy, option, value) == CURLE_OK && ok)
+	SET(CURLOPT_PRIVATE, transfer);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_ERRORBUFFER, transfer->curl_error);
+	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+	SET(CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(CURLOPT_USERAGENT, "market_investor_fdw/1.0");
+	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(CURLOPT_TCP_KEEPIDLE, KEEPALIVE_SECONDS);
+	SET(CURLOPT_TCP_KEEPINTVL, KEEPALIVE_SECONDS);
+	SET(CURLOPT_MAXAGE_CONN, OLDEST_IDLE_SECONDS);
+	SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t) KIS_MAX_REPLY);
+	/* not asked for (see the header), but read where a proxy brings it */
+	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
+	/* where a handle must go while its look-up hangs, don't wait for it */
+	SET(CURLOPT_QUICK_EXIT, 1L);
+
+	SET(CURLOPT_WRITEFUNCTION, on_body);
+	SET(CURLOPT_WRITEDATA, transfer);
+	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_HEADERDATA, transfer);
+	SET(CURLOPT_RESOLVER_START_FUNCTION, on_look_up);
+	SET(CURLOPT_RESOLVER_START_DATA, transfer);
+	SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
+	SET(CURLOPT_OPENSOCKETDATA, transfer);
+	SET(CURLOPT_PREREQFUNCTION, on_connected);
+	SET(CURLOPT_PREREQDATA, transfer);
+	return ok;
+}
+
+bool
+kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint)
+{
+	CURL	   *easy = transfer->easy;
+	int			more_ms = transfer->call == NULL ? KIS_TOKEN_SLOW_MS : 0;
+	bool		ok;
+
+	/* its connections, sessions and names stay in the multi handle */
+	curl_easy_reset(easy);
+	ok = set_common_options(transfer);
+	SET(CURLOPT_URL, transfer->url);
+	SET(CURLOPT_HTTPHEADER, transfer->headers);
+	/* "" and not NULL: the environment has no say */
+	SET(CURLOPT_PROXY, endpoint->proxy != NULL ? endpoint->proxy : "");
+	SET(CURLOPT_NOPROXY, "");
+	if (endpoint->ca_file != NULL)
+	{
+		SET(CURLOPT_CAINFO, endpoint->ca_file);
+		SET(CURLOPT_CAPATH, NULL);
+		SET(CURLOPT_PROXY_CAINFO, endpoint->ca_file);
+		SET(CURLOPT_PROXY_CAPATH, NULL);
+	}
+	if (transfer->post != NULL)
+	{
+		SET(CURLOPT_POSTFIELDS, transfer->post);
+		/* libcurl sends again what was lost on an old connection; a token issue must not be */
+		SET(CURLOPT_FRESH_CONNECT, 1L);
+	}
+
+	/* libcurl shares this limit out among a host's addresses; we enforce it */
+	transfer->connect_timeout_ms = endpoint->connect_timeout_ms;
+	SET(CURLOPT_CONNECTTIMEOUT_MS, transfer->connect_timeout_ms);
+
+	transfer->https = strncmp(transfer->url, "https:", 6) == 0;
+	transfer->started_us = kis_now_monotonic_us();
+	transfer->connect_due_us = transfer->started_us + endpoint->connect_timeout_ms * INT64_C(1000);
+	transfer->due_us = transfer->started_us +
+		((int64_t) endpoint->request_timeout_ms + more_ms) * 1000;
+	return ok;
+#undef SET
+}
+
+void
+kis_transfer_abandon(KisTransfer *transfer)
+{
+	transfer->abandoned = true;
+	/* else libcurl would end it by waiting for its look-up */
+	curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long) INT_MAX);
+}
+
+void
+kis_transfer_excuse(KisTransfer *transfer, int64_t absence_us)
+{
+	transfer->unattended_us += absence_us;
+	transfer->connect_due_us += absence_us;
+	transfer->due_us += absence_us;
+	transfer->connect_timeout_ms += absence_us / 1000 + 1;
+	if (transfer->connect_timeout_ms > INT_MAX)
+		transfer->connect_timeout_ms = INT_MAX;
+	curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, transfer->connect_timeout_ms);
+}
+
+bool
+kis_transfer_is_looking_up(const KisTransfer *transfer)
+{
+	return transfer->in_multi && transfer->phase == KIS_PHASE_RESOLVE;
+}
+
+KisPhase
+kis_transfer_phase(const KisTransfer *transfer)
+{
+	curl_off_t	connected = 0;
+
+	if (transfer->phase == KIS_PHASE_CONNECT && transfer->https &&
+		curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected) == CURLE_OK &&
+		connected > 0)
+		return KIS_PHASE_TLS;
+	/* a handle that has not come to its turn is waiting for libcurl to resolve */
+	return transfer->phase == KIS_PHASE_NONE ? KIS_PHASE_RESOLVE : transfer->phase;
+}
+
+bool
+kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result)
+{
+	long		nconnects = 0;
+
+	switch (result)
+	{
+		case CURLE_SEND_ERROR:
+		case CURLE_RECV_ERROR:
+		case CURLE_GOT_NOTHING:
+		case CURLE_HTTP2:
+		case CURLE_HTTP2_STREAM:
+			break;
+		default:
+			return false;
+	}
+	return !transfer->tried_again && !transfer->abandoned &&
+		transfer->header_len == 0 && transfer->body_len == 0 &&
+		curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &nconnects) == CURLE_OK &&
+		nconnects == 0;
+}
+
+void
+kis_transfer_renew(KisTransfer *transfer)
+{
+	transfer->tried_again = true;
+	transfer->phase = KIS_PHASE_NONE;
+	transfer->curl_error[0] = '\0';
+	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
+}
+
+/* ---- its outcome ------------------------------------------------------------------ */
+
+static const char *
+words_of(const KisTransfer *transfer, CURLcode result)
+{
+	return transfer->curl_error[0] != '\0' ? transfer->curl_error : curl_easy_strerror(result);
+}
+
+/* What broke off or was no HTTP after the request had been sent. */
+static void
+judge_reply(KisTransfer *transfer, CURLcode result)
+{
+	KisError   *failure = &transfer->failure;
+
+	if (transfer->too_large || result == CURLE_FILESIZE_EXCEEDED)
+		kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply is larger than %d bytes", KIS_MAX_REPLY);
+	else if (transfer->header_len == 0 && transfer->body_len == 0 &&
+			 (result == CURLE_GOT_NOTHING || result == CURLE_RECV_ERROR ||
+			  result == CURLE_SEND_ERROR || result == CURLE_HTTP2 ||
+			  result == CURLE_HTTP2_STREAM))
+		kis_error_set(failure, KIS_ERROR_DROPPED, KIS_PHASE_REPLY,
+					  "the connection was closed without a reply: %s", words_of(transfer, result));
+	else if (result == CURLE_PARTIAL_FILE || result == CURLE_RECV_ERROR ||
+			 result == CURLE_GOT_NOTHING)
+		kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply is truncated after %zu bytes: %s",
+					  transfer->body_len, words_of(transfer, result));
+	else
+		kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply can't be read: %s", words_of(transfer, result));
+}
+
+void
+kis_transfer_judge(KisTransfer *transfer, CURLcode result)
+{
+	KisError   *failure = &transfer->failure;
+	KisPhase	phase = kis_transfer_phase(transfer);
+	long		status = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	transfer->http_status = (int) status;
+	switch (result)
+	{
+		case CURLE_OK:
+			memset(failure, 0, sizeof(*failure));
+			return;
+		case CURLE_OUT_OF_MEMORY:
+		case CURLE_FAILED_INIT:
+		case CURLE_URL_MALFORMAT:
+		case CURLE_SSL_CACERT_BADFILE:
+		case CURLE_SSL_ENGINE_INITFAILED:
+		case CURLE_ABORTED_BY_CALLBACK:
+			kis_error_set(failure, KIS_ERROR_LOCAL, phase, "%s", words_of(transfer, result));
+			return;
+		case CURLE_COULDNT_RESOLVE_HOST:
+		case CURLE_COULDNT_RESOLVE_PROXY:
+			phase = KIS_PHASE_RESOLVE;
+			break;
+		case CURLE_SSL_CONNECT_ERROR:
+		case CURLE_PEER_FAILED_VERIFICATION:
+		case CURLE_SSL_CIPHER:
+		case CURLE_SSL_INVALIDCERTSTATUS:
+		case CURLE_SSL_ISSUER_ERROR:
+			phase = KIS_PHASE_TLS;
+			break;
+		case CURLE_OPERATION_TIMEDOUT:
+			kis_transfer_timed_out(transfer);
+			return;
+		default:
+			break;
+	}
+	if (transfer->out_of_memory)
+		kis_error_set(failure, KIS_ERROR_LOCAL, phase, "out of memory");
+	else if (phase < KIS_PHASE_REPLY)
+		kis_error_set(failure, KIS_ERROR_CONNECT, phase, "%s", words_of(transfer, result));
+	else
+		judge_reply(transfer, result);
+	failure->http_status = transfer->http_status;
+}
+
+void
+kis_transfer_timed_out(KisTransfer *transfer)
+{
+	KisPhase	phase = kis_transfer_phase(transfer);
+	long		ms = (long) ((kis_now_monotonic_us() - transfer->started_us -
+							  transfer->unattended_us) / 1000);
+
+	if (phase < KIS_PHASE_REPLY)
+		kis_error_set(&transfer->failure, KIS_ERROR_CONNECT, phase,
+					  "timed out after %ld ms", ms);
+	else
+		kis_error_set(&transfer->failure, KIS_ERROR_TIMEOUT, phase,
+					  "timed out after %ld ms with %zu bytes of the reply", ms, transfer->body_len);
+}

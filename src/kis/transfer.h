@@ -1,0 +1,110 @@
+/*
+ * transfer.h
+ *		What http.c (all transfers), transfer.c (one of them) and request.c
+ *		(what it asks) share (src/kis only).
+ */
+#ifndef KIS_TRANSFER_H
+#define KIS_TRANSFER_H
+
+#include <curl/curl.h>
+
+#include "kis.h"
+
+#define KIS_MAX_HEADERS		12
+
+typedef enum TransferState
+{
+	TRANSFER_IDLE,				/* in the pool */
+	TRANSFER_RUNNING,
+	TRANSFER_FINISHED,			/* kis_http_finished has not yet told */
+	TRANSFER_TAKEN,				/* it has */
+	TRANSFER_PARKED				/* released while its name look-up hangs */
+} TransferState;
+
+struct KisTransfer
+{
+	KisHttp    *http;
+	KisTransfer *next;
+	CURL	   *easy;			/* kept for the next use, with its buffers */
+	TransferState state;
+	void	   *owner;
+
+	/* what is asked: all of it in one block, which holds secrets */
+	char	   *request;
+	size_t		request_size;
+	const char *url;
+	const char *post;			/* NULL: a GET */
+	struct curl_slist headers[KIS_MAX_HEADERS];
+	int			nheaders;
+	KisSecrets	secrets;
+	const KisCall *call;		/* NULL: a token issue */
+
+	/* how far it is */
+	bool		in_multi;
+	bool		abandoned;		/* must not connect or send any more */
+	bool		tried_again;
+	KisPhase	phase;			/* of the look-up, the socket and the request */
+	bool		https;
+	long		connect_timeout_ms;
+	int64_t		connect_due_us;
+	int64_t		due_us;
+	int64_t		started_us;
+	int64_t		ended_us;
+	int64_t		unattended_us;
+
+	/* what came */
+	KisError	failure;		/* KIS_OK: a whole reply */
+	int			http_status;
+	char	   *body;
+	size_t		body_len;
+	size_t		body_size;
+	size_t		header_len;
+	bool		too_large;
+	bool		out_of_memory;
+	char		curl_error[CURL_ERROR_SIZE];
+};
+
+/* ---- transfer.c: one transfer, whatever it asks ---------------------------- */
+
+extern KisTransfer *kis_transfer_create(KisHttp *http);
+extern void kis_transfer_destroy(KisTransfer *transfer);
+
+/* Forgets the last request, secrets wiped, and what it brought. */
+extern void kis_transfer_clear(KisTransfer *transfer);
+
+/* Readies the handle for the request that the transfer holds. */
+extern bool kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint);
+
+/* From here on it neither connects nor sends, however long it lives on. */
+extern void kis_transfer_abandon(KisTransfer *transfer);
+
+/* Its clock stood still for so long: nobody was there to see the reply. */
+extern void kis_transfer_excuse(KisTransfer *transfer, int64_t absence_us);
+
+/* A name look-up is under way that libcurl can't interrupt. */
+extern bool kis_transfer_is_looking_up(const KisTransfer *transfer);
+
+/* The phase it has reached; while it runs and after. */
+extern KisPhase kis_transfer_phase(const KisTransfer *transfer);
+
+/* It failed on a connection from the pool that the server had closed before. */
+extern bool kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result);
+
+/* To be tried again on a new connection. */
+extern void kis_transfer_renew(KisTransfer *transfer);
+
+/* Notes the outcome. */
+extern void kis_transfer_judge(KisTransfer *transfer, CURLcode result);
+extern void kis_transfer_timed_out(KisTransfer *transfer);
+
+/* ---- http.c: all transfers of a session -------------------------------------- */
+
+/* A transfer to be filled by request.c, or NULL and error. */
+extern KisTransfer *kis_http_acquire(KisHttp *http, KisError *error);
+
+/* Sets it going, or gives it back and fills error. */
+extern bool kis_http_start(KisTransfer *transfer, const KisEndpoint *endpoint, KisError *error);
+
+extern int64_t kis_now_monotonic_us(void);
+
+#endif							/* KIS_TRANSFER_H */

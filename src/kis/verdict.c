@@ -1,0 +1,192 @@
+/*
+ * verdict.c
+ *		Did KIS do what it was asked, and if not, what kind of refusal is it?
+ */
+#include "verdict.h"
+
+#include <string.h>
+
+#include "text.h"
+
+/* A reply has a handful of members beside its rows. */
+#define MOST_MEMBERS	64
+
+/* How much of a page that is no JSON is worth showing. */
+#define EXCERPT_LEN		160
+
+/* Codes that mean another thing than: KIS refuses, don't try again. */
+static const struct
+{
+	const char *code;
+	KisErrorClass error_class;
+}			codes[] =
+{
+	{"KIOK0500", KIS_OK},		/* there is more to read */
+	{"EGW00001", KIS_ERROR_PASSING},
+	{"EGW00002", KIS_ERROR_PASSING},
+	{"EGW00102", KIS_ERROR_CREDENTIALS},	/* no app key */
+	{"EGW00103", KIS_ERROR_CREDENTIALS},	/* no such app key */
+	{"EGW00104", KIS_ERROR_CREDENTIALS},	/* no app secret */
+	{"EGW00105", KIS_ERROR_CREDENTIALS},	/* no such app secret */
+	{"EGW00121", KIS_ERROR_TOKEN},	/* invalid */
+	{"EGW00122", KIS_ERROR_TOKEN},	/* not found */
+	{"EGW00123", KIS_ERROR_TOKEN},	/* expired */
+	{"EGW00133", KIS_ERROR_TOKEN_TOO_SOON},
+	{"EGW00201", KIS_ERROR_RATE},
+	{"EGW00215", KIS_ERROR_RATE},
+	{"EGW00202", KIS_ERROR_PASSING},
+	{"EGW00203", KIS_ERROR_PASSING},
+	{"EGW00300", KIS_ERROR_PASSING},
+	{"EGW00301", KIS_ERROR_PASSING},
+	{"EGW00302", KIS_ERROR_PASSING},
+	{"OPSQ1002", KIS_ERROR_PASSING},
+};
+
+static KisErrorClass
+class_of_code(const char *code)
+{
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (strcmp(codes[i].code, code) == 0)
+			return codes[i].error_class;
+	return KIS_ERROR_REFUSED;
+}
+
+/* No code of KIS's: what remains is the HTTP status. */
+static bool
+judge_status(int http_status, const char *text, KisError *error)
+{
+	if (http_status >= 500)
+		kis_error_set(error, KIS_ERROR_PASSING, KIS_PHASE_REPLY, "HTTP status %d%s%s",
+					  http_status, text[0] != '\0' ? ": " : "", text);
+	else if (http_status >= 300 && http_status < 400)
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "HTTP status %d: redirects are not followed", http_status);
+	else
+		return false;
+	error->http_status = http_status;
+	return true;
+}
+
+static void
+judge_no_json(int http_status, const char *body, size_t len, const KisJsonFault *fault,
+			  bool quote_page, KisError *error)
+{
+	const char *what = fault->what;
+	char		excerpt[EXCERPT_LEN + 1] = "";
+	size_t		first = 0;
+	bool		page;
+
+	if (fault->out_of_memory)
+	{
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_REPLY, "out of memory");
+		error->http_status = http_status;
+		return;
+	}
+	if (judge_status(http_status, "", error))
+		return;
+	while (first < len && strchr(KIS_BLANKS, body[first]) != NULL && body[first] != '\0')
+		first++;
+	page = first < len && body[first] != '{' && body[first] != '[';
+	if (page && quote_page)
+		kis_text_clean(excerpt, sizeof(excerpt), body, len);
+	if (first == len)
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "the reply is empty");
+	else if (page)
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "the reply is not JSON%s%s",
+					  excerpt[0] != '\0' ? ": " : "", excerpt);
+	else if (fault->ends_early)
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply is truncated after %zu bytes", len);
+	else
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply is not valid JSON: it %s at byte %zu", what, fault->at + 1);
+	error->http_status = http_status;
+}
+
+/* An object without double or countless members? */
+static bool
+is_sound(const cJSON *root, KisError *error)
+{
+	const char *duplicate;
+
+	if (!cJSON_IsObject(root))
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "the reply is not a JSON object");
+	else if (cJSON_GetArraySize(root) > MOST_MEMBERS)
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "the reply has too many members");
+	else if ((duplicate = kis_json_duplicate(root)) != NULL)
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply has member \"%.64s\" twice", duplicate);
+	else
+		return true;
+	return false;
+}
+
+/* By KIS's code, then by rt_cd, then by the HTTP status. */
+static bool
+is_success(const cJSON *root, int http_status, KisError *error)
+{
+	const char *rt_cd = kis_verdict_text(root, "rt_cd");
+	const char *code = kis_verdict_text(root, "msg_cd");
+	const char *text = kis_verdict_text(root, "msg1");
+	char		clean_code[sizeof(error->code)] = "";
+	char		clean_rt_cd[8] = "";
+	KisErrorClass error_class;
+
+	if (code == NULL)
+		code = kis_verdict_text(root, "error_code");
+	if (text == NULL)
+		text = kis_verdict_text(root, "error_description");
+	if (text == NULL)
+		text = "";
+	if (code != NULL)
+		kis_text_clean(clean_code, sizeof(clean_code), code, strlen(code));
+	if (rt_cd != NULL)
+		kis_text_clean(clean_rt_cd, sizeof(clean_rt_cd), rt_cd, strlen(rt_cd));
+
+	error_class = class_of_code(clean_code);
+	if (error_class == KIS_OK ||
+		(error_class == KIS_ERROR_REFUSED && strcmp(clean_rt_cd, "0") == 0))
+		return true;
+	if (clean_code[0] == '\0' && judge_status(http_status, text, error))
+		return false;
+	if (clean_code[0] == '\0' && rt_cd == NULL)
+	{
+		/* no word of KIS: the caller sees what else is missing */
+		if (http_status < 400)
+			return true;
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "HTTP status %d without a code of KIS: %s", http_status, text);
+		return false;
+	}
+	kis_error_set(error, error_class, KIS_PHASE_REPLY, "%s", text);
+	strcpy(error->code, clean_code);
+	return false;
+}
+
+cJSON *
+kis_verdict(int http_status, const char *body, size_t len, bool quote_page, KisError *error)
+{
+	KisJsonFault fault;
+	cJSON	   *root = kis_json_parse(body, len, &fault);
+
+	if (root == NULL)
+	{
+		judge_no_json(http_status, body, len, &fault, quote_page, error);
+		return NULL;
+	}
+	if (!is_sound(root, error))
+		judge_status(http_status, "", error);
+	else if (is_success(root, http_status, error))
+		return root;
+	error->http_status = http_status;
+	cJSON_Delete(root);
+	return NULL;
+}
+
+const char *
+kis_verdict_text(const cJSON *root, const char *name)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, name);
+
+	return item != NULL ? kis_json_text(item) : NULL;
+}
