@@ -54,7 +54,8 @@ src/kis/catalog_data.h: catalog/generate.awk $(CATALOG)
 $(OBJS): $(wildcard include/*.h)
 
 # The tests of SQL need a KIS that they may ask; it ends with them.
-pg_regress_installcheck := test/with-simulator $(pg_regress_installcheck)
+# PGXS's command begins with an echo.
+pg_regress_installcheck := $(subst && ,&& test/with-simulator ,$(pg_regress_installcheck))
 
 # TAP tests start servers and simulators of their own; not as root, as initdb refuses that.
 PROVE_TESTS ?= $(sort $(wildcard t/*.t))
