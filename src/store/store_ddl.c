@@ -49,6 +49,7 @@ static const struct
 	const char *column;
 	const char *comment;
 }			store_comments[] = {
+	{"id", "행 번호 / Number of the row"},
 	{"source", "자료 출처 / Where the figures are from: live, the totals of that moment; daily, KIS's daily history"},
 	{"created_at", "행 생성 시각 / When the row was made"},
 	{"updated_at", "행 갱신 시각 / When its figures changed last"},

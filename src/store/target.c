@@ -99,15 +99,24 @@ static void pg_attribute_noreturn()
 unknown_sector(const char *target, const char *market, const char *sector)
 {
 	const char **sectors = palloc0((kis_pair_count + 1) * sizeof(char *));
-	const char *near;
+	const char *typed_market = market;
+	const char *near = NULL;
 	int			n = 0;
 
-	for (int i = 0; i < kis_pair_count; i++)
-		if (strcmp(kis_pairs[i].market, market) == 0)
+	for (int i = 0; i < kis_pair_count && near == NULL; i++)
+	{
+		if (strcmp(kis_pairs[i].market, typed_market) == 0)
 			sectors[n++] = kis_pairs[i].sector;
-	near = kis_nearest_name(sector, sectors);
+		else if (strcmp(kis_pairs[i].sector, sector) == 0)
+		{
+			market = kis_pairs[i].market;
+			near = kis_pairs[i].sector;
+		}
+	}
+	if (near == NULL)
+		near = kis_nearest_name(sector, sectors);
 	bad_target(target,
-			   psprintf("Market \"%s\" has no sector \"%s\".", market, sector),
+			   psprintf("Market \"%s\" has no sector \"%s\".", typed_market, sector),
 			   near ? psprintf("Did you mean \"%s/%s\"?", market, near) :
 			   "The markets and their sectors are in the view kis_sector; the server option extra_pairs adds new ones.");
 }
