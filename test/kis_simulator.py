@@ -68,14 +68,13 @@ def write_port(name, port):
     os.replace(name + '.new', name)
 
 
-async def watch_parent(stop):
-    parent = os.getppid()
+async def watch_parent(parent, stop):
     while os.getppid() == parent:
         await asyncio.sleep(0.2)
     stop.set()
 
 
-async def run(arguments):
+async def run(arguments, parent):
     config = start_config(arguments)
     tls = None
     if arguments.tls:
@@ -93,7 +92,9 @@ async def run(arguments):
         write_port(arguments.port_file, port)
     print('KIS simulator (SIMULATED figures) listens on %s://%s:%d'
           % ('https' if tls else 'http', arguments.host, port), flush=True)
-    watcher = loop.create_task(watch_parent(stop)) if arguments.exit_with_parent else None
+    watcher = None
+    if arguments.exit_with_parent:
+        watcher = loop.create_task(watch_parent(parent, stop))
     await stop.wait()
     if watcher:
         watcher.cancel()
@@ -103,8 +104,10 @@ async def run(arguments):
 
 
 def main():
+    # Asked first: who waits for us may be gone as soon as we say that we listen
+    parent = os.getppid()
     try:
-        asyncio.run(run(parse_arguments()))
+        asyncio.run(run(parse_arguments(), parent))
     except (OSError, ValueError) as error:
         sys.exit('kis_simulator: %s' % error)
 

@@ -17,6 +17,7 @@ import json
 
 from .answers import Reply, to_json
 from .config import ConfigError
+from .records import is_kind
 from .wire import open_connections
 
 
@@ -50,7 +51,7 @@ class Admin:
         kind = query.get('kind', 'any')
         since = int(query.get('since', 0))
         return [record.as_dict() for record in self.records.all if record.seq > since
-                and kind in ('any', record.request.kind)]
+                and is_kind(record.request.kind, kind)]
 
     async def _get_stats(self, _query, _given):
         records = self.records

@@ -59,13 +59,13 @@ class Reply:
         self.ok = ok            # what was asked for, so that faults may change it
         self._whole = None
 
-    def head(self, length=True, connection=None):
-        """The head's bytes; length None leaves Content-Length away."""
+    def head(self, length=True, connection=None, headers=None):
+        """The head's bytes; length False leaves Content-Length away."""
         lines = ['HTTP/1.1 %d %s' % (self.status, REASONS.get(self.status, 'Other')),
                  'Content-Type: ' + self.content_type]
-        lines += ['%s: %s' % pair for pair in self.headers]
-        if length is not None:
-            lines.append('Content-Length: %d' % (len(self.body) if length is True else length))
+        lines += ['%s: %s' % pair for pair in headers or self.headers]
+        if length:
+            lines.append('Content-Length: %d' % len(self.body))
         if connection:
             lines.append('Connection: ' + connection)
         return ('\r\n'.join(lines) + '\r\n\r\n').encode()
@@ -169,7 +169,7 @@ class Answers:
             code = self.tokens.refusal(headers['authorization'][7:], key)
         return data_error(code) if code else None
 
-    def _captured(self, *names):
+    def _captured(self, kind, *names):
         for name in names:
             given = self.config['captured'].get(name)
             if given is None:
@@ -181,7 +181,7 @@ class Answers:
             else:
                 with open(os.path.expanduser(given), 'rb') as file:
                     body = file.read()
-            return self._success(body, 'captured')
+            return self._success(body, 'captured', TR_IDS[kind])
         return None
 
     @staticmethod
@@ -204,7 +204,7 @@ class Answers:
 
         def make():
             pair = '%s/%s' % (market, sector)
-            captured = self._captured(pair, 'trend:' + pair)
+            captured = self._captured('trend', pair, 'trend:' + pair)
             if captured:
                 return captured
             if (market, sector) in catalog.SECTORS or pair in self.config['extra_pairs']:
@@ -229,7 +229,7 @@ class Answers:
 
         def make():
             pair = '%s/%s' % (market, sector)
-            captured = self._captured('daily:' + pair)
+            captured = self._captured('daily', 'daily:' + pair)
             if captured:
                 return captured
             rows = []
@@ -258,7 +258,7 @@ class Answers:
             return missing_parameter('BASS_DT')
 
         def make():
-            captured = self._captured('holiday:' + request.date)
+            captured = self._captured('holiday', 'holiday:' + request.date)
             if captured:
                 return captured
             days = [first + timedelta(days=n) for n in range(CALENDAR_DAYS)]

@@ -29,8 +29,9 @@ def day_fraction(day, seconds):
     if seconds >= last:
         return 1.0
     if seconds <= CLOSE_SECONDS:
-        return (seconds - OPEN_SECONDS) / (CLOSE_SECONDS - OPEN_SECONDS) * SHARE_AT_CLOSE
-    return SHARE_AT_CLOSE + (1 - SHARE_AT_CLOSE) * (seconds - CLOSE_SECONDS) / (last - CLOSE_SECONDS)
+        return SHARE_AT_CLOSE * (seconds - OPEN_SECONDS) / (CLOSE_SECONDS - OPEN_SECONDS)
+    after_close = (seconds - CLOSE_SECONDS) / (last - CLOSE_SECONDS)
+    return SHARE_AT_CLOSE + (1 - SHARE_AT_CLOSE) * after_close
 
 
 class Clock:
@@ -39,16 +40,15 @@ class Clock:
     def __init__(self, config):
         self.config = config
         self._generation = None
-        self._set = None
+        self._clock_generation = None
 
     def _refresh(self):
         config = self.config
         if self._generation == config.generation:
             return
         # A change of something else must not set a running clock back
-        setting = (config['clock'], config['clock_speed'])
-        if setting != self._set:
-            self._set = setting
+        if self._clock_generation != config.clock_generation:
+            self._clock_generation = config.clock_generation
             self._base = (datetime.fromisoformat(config['clock'])
                           if config['clock'] else kst_now())
             self._since = time.monotonic()

@@ -109,13 +109,15 @@ class ConfigError(ValueError):
 class Config:
     """The settings, with their start state to go back to.
 
-    generation moves on with each change, so that caches notice.
+    generation moves on with each change, so that caches notice;
+    clock_generation when the clock is set, if only to what it was.
     """
 
     def __init__(self, start=None):
         self.values = copy.deepcopy(DEFAULTS)
         self.fault_list = []
         self.generation = 0
+        self.clock_generation = 0
         self.merge(start or {})
         self._start = copy.deepcopy(self.values)
 
@@ -124,6 +126,7 @@ class Config:
 
     def reset(self):
         self.values = copy.deepcopy(self._start)
+        self.clock_generation += 1
         self._changed()
 
     def merge(self, changes):
@@ -134,6 +137,8 @@ class Config:
             self._check(key, value)
         if changes.get('clock') and 'clock_speed' not in changes:
             changes = dict(changes, clock_speed=0)
+        if 'clock' in changes or 'clock_speed' in changes:
+            self.clock_generation += 1
         self.values.update(copy.deepcopy(changes))
         self._changed(keep_faults='faults' not in changes)
 

@@ -62,12 +62,16 @@ def _each(change, default=None):
     return work
 
 
+def _is_integer(value):
+    return isinstance(value, str) and INTEGER.match(value)
+
+
 def _number(value, params):
-    return _raw(value) if INTEGER.match(str(value)) else value
+    return _raw(value) if _is_integer(value) else value
 
 
 def _padded(value, params):
-    if not INTEGER.match(str(value)):
+    if not _is_integer(value):
         return value
     if params.get('style') == 'space':
         return value.rjust(15) + '  '
@@ -75,7 +79,7 @@ def _padded(value, params):
 
 
 def _signed(value, params):
-    return '+' + value if INTEGER.match(str(value)) and not value.startswith('-') else value
+    return '+' + value if _is_integer(value) and not value.startswith('-') else value
 
 
 def _extra_member(data, request, params):

@@ -20,7 +20,7 @@ silent_close        ms (0), rst (false)          the kept-alive connection is
                                                  closed ms after the reply
 connection_close                                 the reply says Connection: close
 until_close                                      no length: ends with the connection
-chunked             bytes (200)                  chunked transfer coding
+chunked             chunk (200)                  chunked transfer coding
 gzip                                             gzip, where the client takes it
 Instead of the reply (the call isn't done; a token isn't issued):
 close               rst (false)                  closed without a byte

@@ -194,6 +194,10 @@ class Connection(asyncio.Protocol):
     def send(self, request, reply):
         """Send a whole reply as it should be."""
         self.transport.write(reply.whole())
+        self.end(request)
+
+    def end(self, request):
+        """The reply is complete."""
         if not request.keep_alive:
             self.transport.close()
 
