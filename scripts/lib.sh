@@ -148,18 +148,24 @@ choose_server_user() {
 	fi
 }
 
-# Runs a command as that user in $work, with a small environment and no keys in
-# it; in a process group of its own, so that end_child can end all of it.
-# Variables before the command go with it: run A=1 command ...
+# Starts a command as that user in $work, with a small environment and no keys
+# in it; in a process group of its own, so that end_child can end all of it.
+# Variables before the command go with it: start A=1 command ...
 child=
-run() {
-	local change=() status=0
+start() {
+	local change=()
 	((EUID == 0)) && change=(setpriv --reuid="$server_user" --regid="$(id -g "$server_user")" --init-groups)
 	(
 		cd "$work" && exec setsid "${change[@]}" env -i HOME="$work" LANG=C.UTF-8 TERM="${TERM-dumb}" \
 			PATH="$bindir:/usr/local/bin:/usr/bin:/bin" PG_CONFIG="$bindir/pg_config" "$@"
 	) </dev/null &
 	child=$!
+}
+
+# Starts it and waits for its end.
+run() {
+	local status=0
+	start "$@"
 	wait "$child" || status=$?
 	child=
 	return "$status"
