@@ -3,6 +3,8 @@
 
 import json
 import os
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -84,14 +86,19 @@ class Programs(Case):
 
     def test_ends_with_its_parent(self):
         shell = subprocess.Popen(
-            ['sh', '-c', '"$0" "$1" --exit-with-parent & read x', sys.executable,
+            ['sh', '-c', '"$0" "$1" --exit-with-parent & echo $!; read x', sys.executable,
              os.path.join(TEST, 'kis_simulator.py')],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        number = int(shell.stdout.readline())
         self.assertIn(b'listens on', shell.stdout.readline())
         shell.kill()
-        # Its end of the pipe closes when it ends
-        self.assertEqual(shell.stdout.read(), b'')
         shell.wait()
+        # Its end of the pipe closes when it ends
+        ended = select.select([shell.stdout], [], [], 10)[0]
+        if not ended:
+            os.kill(number, signal.SIGKILL)
+        self.assertTrue(ended)
+        self.assertEqual(shell.stdout.read(), b'')
         shell.stdin.close()
         shell.stdout.close()
 
