@@ -107,6 +107,8 @@ is(collect('KSP/0001'), 'KSP/0001|2026-03-26|updated',
 	'before the session figures are those of the trading day before');
 is(collect('KSP/0001'), 'KSP/0001|2026-03-26|unchanged', 'and stay so');
 
+# A row from elsewhere may not know all figures
+value("UPDATE market_investor_trend SET bank_net_qty = NULL WHERE market_code = 'KSP'");
 my $before = snapshots();
 $clock->set('2026-03-27 08:45:00');
 is(collect('KSP/0001'),
@@ -153,6 +155,13 @@ value("UPDATE market_investor_trend SET source = 'daily', foreign_net_qty = 6"
 is(collect('KSP/0001'), 'KSP/0001|2026-03-30|updated', 'on the day itself live replaces daily');
 is(value("SELECT source FROM market_investor_trend WHERE trade_date = '2026-03-30'"), 'live',
 	'and says so');
+
+# A day of which nothing is known says nothing of the next one
+$node->safe_psql('postgres', q{
+	CREATE TABLE small (market_code text, sector_code text, collected_at timestamptz, trade_date date,
+		foreign_net_qty bigint, UNIQUE (market_code, sector_code, trade_date));
+	INSERT INTO small VALUES ('KSP', '0001', '2026-03-27 16:00+09', '2026-03-27', NULL)});
+is(collect('KSP/0001', 'small'), 'KSP/0001|2026-03-30|inserted', 'after a day without figures');
 
 # ---- months in Seoul, whatever the session's zone
 

@@ -6,7 +6,6 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use KisTest;
-use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $simulator = KisTest::Simulator->new;
@@ -207,7 +206,28 @@ my @wants = (
 foreach my $want (@wants)
 {
 	my ($grant, $error, $right) = @$want;
-	is((sql_error($node, 'postgres', 'SET ROLE clerk; ' . outcome('KSP', 'asked')))[0], '42501',
+	my ($sqlstate, $message) = sql_error($node, 'postgres', 'SET ROLE clerk; ' . outcome('KSP', 'asked'));
+
+	is("$sqlstate $message", $error, "it takes $right");
+	$node->safe_psql('postgres', $grant);
+}
+is($simulator->calls('any'), 0, 'and nothing was asked without');
+is(value('SET ROLE clerk; ' . outcome('KSP', 'asked')), 'KSP inserted', 'it takes no more');
+is((sql_error($node, 'postgres', "SET ROLE clerk; SELECT create_market_investor_trend('clerks')"))[0], '42501',
+	'no store without the right to create');
+
+# Rights on columns, and row security that hides the row
+$node->safe_psql('postgres', q{
+	REVOKE ALL ON asked FROM clerk; GRANT SELECT ON asked TO clerk;
+	GRANT INSERT (market_code, sector_code, collected_at, trade_date), UPDATE (collected_at) ON asked TO clerk;});
+is((sql_error($node, 'postgres', 'SET ROLE clerk; ' . outcome('KSQ', 'asked')))[0], '42501',
+	'rights on some columns alone');
+$node->safe_psql('postgres', q{
+	GRANT SELECT, INSERT, UPDATE ON asked TO clerk;
+	ALTER TABLE asked ENABLE ROW LEVEL SECURITY;
+	CREATE POLICY no_ksp ON asked TO clerk USING (market_code <> 'KSP') WITH CHECK (true);});
+is(value('SET ROLE clerk; ' . outcome('KSQ', 'asked')), 'KSQ inserted', 'row security: a row of his');
+is((sql_error($node, 'postgres', 'SET ROLE clerk; ' . outcome('KSP', 'asked')))[0], '42501',
 	'row security: a row that is there and hidden');
 
 # A trigger that keeps rows out
