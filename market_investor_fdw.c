@@ -1,6 +1,6 @@
 /*
  * market_investor_fdw.c
- *		Front door: the library's magic and the wrapper's handler.
+ *		Front door: the library's magic, its start and the wrapper's handler.
  *
  * The validator is in src/fdw/option.c, beside the options.
  */
@@ -10,8 +10,20 @@
 #include "foreign/fdwapi.h"
 
 #include "fdw.h"
+#include "setting.h"
+#include "state.h"
 
 PG_MODULE_MAGIC;
+
+/* declared by PostgreSQL itself since 16 */
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	kis_settings_define();
+	kis_shared_request();
+}
 
 PG_FUNCTION_INFO_V1(market_investor_fdw_handler);
 

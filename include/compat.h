@@ -43,6 +43,33 @@
 	pg_foreign_server_aclcheck(serverid, userid, mode)
 #endif
 
+/* Processes are numbered by ProcNumber since 17. */
+#if PG_VERSION_NUM >= 170000
+#define kis_my_procno()		MyProcNumber
+#define kis_proc(procno)	GetPGProcByNumber(procno)
+#else
+#define kis_my_procno()		(MyProc->pgprocno)
+#define kis_proc(procno)	(&ProcGlobal->allProcs[procno])
+#endif
+
+/* Tranches have their name with them since 19. */
+#if PG_VERSION_NUM >= 190000
+#define kis_new_tranche_id(name)			LWLockNewTrancheId(name)
+#define kis_register_tranche(id, name)		((void) (id))
+#else
+#define kis_new_tranche_id(name)			LWLockNewTrancheId()
+#define kis_register_tranche(id, name)		LWLockRegisterTranche(id, name)
+#endif
+
+/* The registry of dynamic shared memory: since 17; 19 hands an argument through. */
+#if PG_VERSION_NUM >= 190000
+#define KIS_INIT_ARGUMENTS	void *block, void *arg
+#define kis_named_segment(name, size, init, found) GetNamedDSMSegment(name, size, init, found, NULL)
+#else
+#define KIS_INIT_ARGUMENTS	void *block
+#define kis_named_segment(name, size, init, found) GetNamedDSMSegment(name, size, init, found)
+#endif
+
 /* Extensions may name their wait events since 17. */
 static inline uint32
 kis_wait_event(void)

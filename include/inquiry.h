@@ -16,7 +16,7 @@ typedef struct KisWork
 {
 	void		(*finished) (struct KisWork *work, int64 now_us);
 	KisTransfer *transfer;		/* NULL: none under way */
-	KisRate    *rate;			/* whose slot the transfer holds */
+	uint8		key[KIS_DIGEST_LEN];	/* of the account whose slot the transfer holds */
 	int			slot;
 	double		per_second;
 	int64		sent_at_us;
@@ -27,6 +27,8 @@ typedef struct KisWork
 
 typedef enum KisStage
 {
+	KIS_STAGE_NEEDS_CALL,		/* nobody has begun */
+	KIS_STAGE_SHARES_CALL,		/* another session has it under way */
 	KIS_STAGE_NEEDS_TOKEN,
 	KIS_STAGE_NEEDS_ROOM,		/* max_concurrent_requests are under way */
 	KIS_STAGE_NEEDS_SLOT,		/* the rate is used up */
@@ -42,12 +44,16 @@ typedef struct KisInquiryState
 	KisStatement *statement;
 	KisCounters *counters;
 	KisStage	stage;
+	bool		owns_call;		/* others may wait for it */
+	uint64		call_attempt;	/* of the call that it waits for or owns; 0: none */
+	uint64		token_attempt;	/* of the issue that it waits for; 0: none */
 	bool		token_renewed;	/* one new token an inquiry */
 	uint64		generation;		/* of the token it was sent with */
 	int			refusals;		/* for the rate, so far */
 	int64		ready_at_us;	/* since when it waits for a slot; 0: it does not */
 	int64		wake_at_us;		/* when what it waits for comes; PG_INT64_MAX: not known */
-	KisCachedReply *held;		/* of inquiry->reply */
+	ConditionVariable *waits_on;	/* another session will tell; NULL: none */
+	KisReply   *reply;			/* the inquiry's, to be freed */
 } KisInquiryState;
 
 struct KisStatement
@@ -77,36 +83,54 @@ extern void kis_work_started(KisWork *work, KisTransfer *transfer, int64 now_us)
 /* Lets go of the transfer, finished or not, and gives its slot back. */
 extern void kis_work_end_transfer(KisWork *work, int64 now_us);
 
+/* Counts what an attempt brought: error NULL where it succeeded. */
+extern void kis_work_count(KisWork *work, const KisError *error, int64 now_us);
+
 /* Sets when to come back after so many tries that failed before this one. */
 extern void kis_work_back_off(KisWork *work, int failed_before, int64 now_us);
+
+/* Gives up the session's places in all queues for the rate. */
+extern void kis_session_stop_waiting_for_rate(void);
 
 /* Moves transfers on without waiting and calls finished for those that ended. */
 extern bool kis_session_step(void);
 
-/* Waits until a transfer moves or the time comes; interrupts raise. */
+/* Waits until a transfer moves, the latch is set or the time comes; interrupts raise. */
 extern void kis_session_wait(int64 wake_at_us);
 
 /* When replies that are found now have come: not while the session was elsewhere. */
 extern TimestampTz kis_session_arrival(void);
 
 /* issue.c: getting tokens */
+typedef enum KisTokenAnswer
+{
+	KIS_TOKEN_READY,
+	KIS_TOKEN_WAIT,				/* until *wake_at_us, or told by *waits_on */
+	KIS_TOKEN_FAILED			/* see *failure */
+} KisTokenAnswer;
 
 /*
- * Has the connection's account a token? If not, sees to it that one is got,
- * and says when to look again.
+ * Has the connection's account a token? If not, sees to it that one session
+ * gets it. *attempt is 0 at first and belongs to the caller.
  */
-extern bool kis_issue_have_token(KisConnection *connection, int64 now_us, int64 *wake_at_us);
+extern KisTokenAnswer kis_issue_get_token(KisConnection *connection, uint64 *attempt,
+										  int64 now_us, int64 *wake_at_us,
+										  ConditionVariable **waits_on, KisError *failure);
+
+/* Copies the token that calls are to be sent with; returns its generation. */
+extern uint64 kis_issue_copy_token(const KisConnection *connection, char *token);
 
 /* Moves the session's issues on; wake time as above. */
 extern void kis_issues_advance(int64 now_us, int64 *wake_at_us);
 
-/* A token of the account is being asked for by this session. */
-extern bool kis_issue_under_way(const KisAccount *account);
+/* The session itself is asking KIS for a token of the account. */
+extern bool kis_issue_under_way(const KisIdentity *identity);
 
-/* inquiry.c: the issue that these wait for has failed. */
-extern void kis_inquiries_fail_for_token(const KisAccount *account, const KisError *error);
+/* The session leaves the wire's loop, or is back. */
+extern void kis_issues_leave(bool at_once, int64 now_us);
+extern void kis_issues_return(void);
 
-/* inquiry.c: a new one, in its statement's list already; goes as far as it can at once. */
+/* inquiry.c: a new one, in its statement's list already; the cache may answer it. */
 extern void kis_inquiry_begin(KisInquiry *inquiry);
 
 /* inquiry.c: lets go of what the inquiry has under way. */

@@ -106,6 +106,7 @@ typedef struct KisReply
 	int			nrows;
 	const char *body;			/* whole, NUL-terminated, valid UTF-8 JSON */
 	size_t		body_len;
+	size_t		size;			/* bytes of the block, from here on */
 } KisReply;
 
 /*
@@ -116,6 +117,12 @@ typedef struct KisReply
 extern KisReply *kis_reply_decode(const KisCall *call, int http_status,
 								  const char *body, size_t len, KisError *error);
 extern void kis_reply_free(KisReply *reply);
+
+/*
+ * Makes a copy of a reply's block whole, which was copied byte by byte from
+ * somewhere else, be it another process.
+ */
+extern void kis_reply_relocate(const KisCall *call, KisReply *copy);
 
 /* A member's value by KIS's name, listed or not; KIS_VALUE_MISSING if absent. */
 extern KisValue kis_row_member(const KisCall *call, const KisRow *row, const char *field);
@@ -135,6 +142,12 @@ typedef struct KisToken
 /* Decodes a reply of the token endpoint; now is Unix seconds. */
 extern bool kis_token_decode(int http_status, const char *body, size_t len,
 							 int64_t now, KisToken *token, KisError *error);
+
+/*
+ * The token in a text that another program keeps it in: plain, or as member
+ * access_token or token of JSON or YAML. token has room for KIS_TOKEN_LEN.
+ */
+extern bool kis_token_in_text(const char *text, char *token);
 
 /* ---- asking: transfers (http.c, request.c) ------------------------------ */
 

@@ -62,6 +62,7 @@ typedef struct KisUserOptions
 	char	   *app_secret;
 	char	   *app_key_file;
 	char	   *app_secret_file;
+	char	   *access_token_file;	/* NULL: we have KIS issue one */
 	double		requests_per_second;	/* 0: the server's */
 } KisUserOptions;
 
@@ -86,6 +87,9 @@ extern char *kis_column_field(Oid relid, AttrNumber attnum);
  * the class HV000 and never show the content.
  */
 extern char *kis_secret_read(const char *path, const char *option);
+
+/* The token in the file of access_token_file; palloc'd; the same errors. */
+extern char *kis_access_token_read(const char *path);
 
 /*
  * The candidate nearest to what was typed, for a hint; NULL where none is near.

@@ -25,11 +25,12 @@ typedef struct KisConnection
 	Oid			userid;
 	char	   *server_name;
 	KisServerOptions *options;
-	struct KisAccount *account; /* token, rate: state.h */
+	struct KisIdentity *identity;	/* who asks whom: state.h */
 	/* the rest is connection.c's */
 	KisUserOptions *user_options;
 	char	   *app_key;
 	char	   *app_secret;
+	char	   *token;			/* of access_token_file; NULL: we have KIS issue one */
 	MemoryContext context;
 	bool		stale;			/* the catalog has changed since */
 	int			users;			/* statements that hold it */

@@ -1,10 +1,11 @@
 /*
  * state.h
- *		What all sessions are to share of a KIS account: its token, its rate
- *		and its replies. For now each session keeps its own.
+ *		What all sessions share of KIS accounts: their rate, their tokens,
+ *		their replies and counters, in one block of fixed size.
  *
- * Private to src/shared. Times named _us are microseconds of the monotonic
- * clock, which is the same for all processes of the machine.
+ * Private to src/shared. One lock guards the block; it is never held over
+ * I/O, and nothing raises while it is held. Times named _us are microseconds
+ * of the monotonic clock, which is the same for all processes of a machine.
  */
 #ifndef KIS_STATE_H
 #define KIS_STATE_H
@@ -12,14 +13,30 @@
 #include "postgres.h"
 
 #include "common/sha2.h"
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/lwlock.h"
 #include "utils/timestamp.h"
 
 #include "kis.h"
 #include "shared.h"
 
-#define KIS_DIGEST_LEN	PG_SHA256_DIGEST_LENGTH
-#define KIS_MAX_RATE	1000	/* requests_per_second at most */
-#define KIS_US			INT64CONST(1000000) /* microseconds of a second */
+/* Another layout of the block gets another number: a library never reads a block of another one. */
+#define KIS_LAYOUT			1
+
+#define KIS_DIGEST_LEN		PG_SHA256_DIGEST_LENGTH
+#define KIS_US				INT64CONST(1000000) /* microseconds of a second */
+#define KIS_MAX_RATE		1000	/* requests_per_second at most */
+#define KIS_RATE_WAITERS	256 /* sessions with a place in an account's queue */
+#define KIS_ACCOUNT_SLOTS	32
+#define KIS_TOKEN_SLOTS		64
+#define KIS_REPLY_SLOTS		512
+#define KIS_BLOCK_SIZE		8192	/* of the replies' memory */
+#define KIS_BLOCKS			2048
+#define KIS_NO_BLOCK		(-1)
+
+/* An owner that left the wire's loop may come back within this time; then others take over. */
+#define KIS_GRACE_US		(50 * 1000)
 
 /* Who is asking whom: never the secrets themselves. */
 typedef struct KisIdentity
@@ -27,6 +44,34 @@ typedef struct KisIdentity
 	uint8		key[KIS_DIGEST_LEN];	/* of host and app key */
 	uint8		secret[KIS_DIGEST_LEN]; /* of the app secret */
 } KisIdentity;
+
+/* The session that does something for all: a call or a token issue. */
+typedef struct KisOwner
+{
+	int			pid;			/* 0: nobody */
+	int64		left_us;		/* when it left the wire's loop; 0: it is in there */
+	int64		deadline_us;	/* it must have ended by then */
+} KisOwner;
+
+/*
+ * Something that many wait for and one does. Attempts are counted, so that
+ * those who waited for one get its failure, and later ones begin anew.
+ */
+typedef struct KisEffort
+{
+	uint64		attempt;		/* the last that was begun */
+	uint64		failed;			/* the last that failed */
+	KisOwner	owner;
+	KisError	failure;		/* of attempt "failed" */
+	ConditionVariable moved;	/* it ended or changed hands */
+} KisEffort;
+
+/* A session that waits for a place among the calls of a second. */
+typedef struct KisRateWaiter
+{
+	int			procno;
+	uint64		ticket;			/* 0: free; lowest is next */
+} KisRateWaiter;
 
 /*
  * The calls of one host and app key in the last second, a slot each. A slot
@@ -38,34 +83,189 @@ typedef struct KisRate
 	int64		free_at_us[KIS_MAX_RATE];
 	double		factor;			/* of the rate after KIS's last refusal, 0 < factor <= 1 */
 	int64		refused_at_us;	/* when that was */
+	uint64		last_ticket;
+	KisRateWaiter waiters[KIS_RATE_WAITERS];
 } KisRate;
 
-/* A token and what is known of it. */
-typedef struct KisTokenState
+/* What kis_stat shows of an account. */
+typedef struct KisAccountStat
 {
+	pg_atomic_uint64 cache_hits;	/* counted under the shared lock */
+	pg_atomic_uint64 shared_calls;	/* the same */
+	int64		calls;
+	int64		retries;
+	int64		refusals;
+	int64		errors[KIS_ERROR_LOCAL + 1];
+	int64		tokens_issued;
+	TimestampTz last_success_at;
+	TimestampTz last_error_at;
+	char		last_error_code[16];
+	KisErrorClass last_error_class;
+	double		rate_wait_ms;
+	double		network_ms;
+} KisAccountStat;
+
+/* A host and app key. */
+typedef struct KisAccount
+{
+	bool		used;
+	uint8		key[KIS_DIGEST_LEN];
+	char		host[128];
+	double		per_second;		/* as the last session that asked had it */
+	int64		last_used_us;
+	KisRate		rate;
+	KisAccountStat stat;
+} KisAccount;
+
+/* The token of an account and secret. */
+typedef struct KisTokenSlot
+{
+	bool		used;
+	KisIdentity identity;
+	int64		last_used_us;
 	uint64		generation;		/* counts the tokens; 0: there was none */
 	bool		valid;
 	bool		proven;			/* KIS has accepted it at least once */
-	bool		issuing;		/* somebody is asking KIS for one */
 	int64		issued_at_us;
 	int64		expires_at;		/* Unix seconds */
 	int64		refresh_at;		/* the same, when to get the next one */
 	int64		not_before_us;	/* KIS issues none before */
 	char		token[KIS_TOKEN_LEN];
-} KisTokenState;
+	KisEffort	issue;
+} KisTokenSlot;
 
-typedef struct KisAccount
+/* A reply, or a call under way that will bring it. */
+typedef struct KisReplySlot
 {
+	bool		used;
+	uint32		hash;			/* of the three that follow */
 	KisIdentity identity;
-	KisTokenState token;
-	KisRate    *rate;
-} KisAccount;
+	char		call[16];
+	KisCallArgs args;
+	uint64		reply_attempt;	/* that brought the reply; 0: there is none */
+	int64		put_at_us;
+	TimestampTz arrived_at;
+	int			first_block;
+	uint32		length;			/* bytes */
+	KisEffort	effort;
+} KisReplySlot;
 
-/* account.c */
+typedef struct KisBlock
+{
+	int			next;			/* KIS_NO_BLOCK: the last of its chain */
+	char		data[KIS_BLOCK_SIZE - sizeof(int)];
+} KisBlock;
+
+typedef struct KisShared
+{
+	LWLock		lock;
+	int			tranche;
+	TimestampTz stat_reset_at;
+	KisAccount	accounts[KIS_ACCOUNT_SLOTS];
+	KisTokenSlot tokens[KIS_TOKEN_SLOTS];
+	KisReplySlot replies[KIS_REPLY_SLOTS];
+	int			first_free_block;
+	int			blocks_used;
+	KisBlock	blocks[KIS_BLOCKS];
+} KisShared;
+
+/* memory.c: where the block comes from; to be called from _PG_init. */
+extern void kis_shared_request(void);
+
+/* The block; raises 55000 where the library had to be preloaded and was not. */
+extern KisShared *kis_shared(void);
+
+/* Both do nothing to the block but lock it; nothing may raise between them. */
+extern KisShared *kis_lock(LWLockMode mode);
+extern void kis_unlock(void);
+
 extern int64 kis_now_us(void);
+
+/* All counters to zero. */
+extern void kis_stat_clear(KisAccountStat *stat);
+
+/* account.c: the lock must be held, exclusively where *_get makes a slot */
 extern void kis_identify(const char *base_url, const char *app_key, const char *app_secret,
 						 KisIdentity *identity);
-extern KisAccount *kis_account_get(const KisIdentity *identity);
+extern KisAccount *kis_account_find(KisShared *shared, const uint8 *key);
+extern KisAccount *kis_account_get(KisShared *shared, const uint8 *key, const char *host, int64 now_us);
+extern KisTokenSlot *kis_token_find(KisShared *shared, const KisIdentity *identity);
+extern KisTokenSlot *kis_token_get(KisShared *shared, const KisIdentity *identity, int64 now_us);
+
+/* effort.c: the lock must be held exclusively */
+typedef enum KisEffortAnswer
+{
+	KIS_EFFORT_MINE,			/* the caller is the owner and does it */
+	KIS_EFFORT_THEIRS,			/* to be waited for on "moved", or until *wake_at_us */
+	KIS_EFFORT_FAILED			/* the attempt that was waited for: see failure */
+} KisEffortAnswer;
+
+/* *attempt is 0 at first; it then names the attempt that the caller is part of. */
+extern KisEffortAnswer kis_effort_join(KisEffort *effort, uint64 *attempt, int64 now_us,
+									   int64 deadline_us, int64 *wake_at_us);
+
+/* The owner is through; failure is NULL where it succeeded. */
+extern void kis_effort_end(KisEffort *effort, uint64 attempt, const KisError *failure);
+
+/* The owner leaves the wire's loop: others take over, at once or after a moment. */
+extern void kis_effort_leave(KisEffort *effort, uint64 attempt, bool at_once, int64 now_us);
+
+/* It is back: true where nobody has taken over. */
+extern bool kis_effort_return(KisEffort *effort, uint64 attempt);
+
+/* rate.c: the lock must be held exclusively; a slot, or -1 and the time to try again */
+extern int	kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us,
+						  int64 *try_at_us);
+extern void kis_rate_give_back(KisRate *rate, int slot, double per_second, int64 now_us);
+
+/* The session gives up its place in the queue. */
+extern void kis_rate_stop_waiting(KisRate *rate);
+
+/* KIS refused a call that was sent at sent_us: halve, recover within a minute. */
+extern void kis_rate_refused(KisRate *rate, double per_second, int64 sent_us, int64 now_us);
+
+/* What the rate is now, refusals counted in. */
+extern double kis_rate_effective(const KisRate *rate, double per_second, int64 now_us);
+
+/* token.c: the lock must be held, exclusively but for kis_token_is_ready */
+extern bool kis_token_is_ready(const KisTokenSlot *slot);
+extern void kis_token_issued(KisTokenSlot *slot, const KisToken *token, int64 now_us);
+extern void kis_token_too_soon(KisTokenSlot *slot, int64 now_us);
+
+/* KIS accepted the token of this generation. */
+extern void kis_token_accepted(KisTokenSlot *slot, uint64 generation);
+
+/* KIS refused it. True: a new one may be had; false: this one is too fresh, report. */
+extern bool kis_token_refused(KisTokenSlot *slot, uint64 generation, int64 now_us);
+
+/* reply_cache.c: the lock must be held, exclusively where something changes */
+typedef struct KisReplyKey
+{
+	uint32		hash;
+	const KisIdentity *identity;
+	const KisCall *call;
+	const KisCallArgs *args;
+} KisReplyKey;
+
+extern KisReplyKey kis_reply_key(const KisIdentity *identity, const KisCall *call,
+								 const KisCallArgs *args);
+
+/* NULL: there is no such slot. */
+extern KisReplySlot *kis_reply_find(KisShared *shared, const KisReplyKey *key);
+
+/* Finds or makes it; NULL where all slots are busy: then the call is not shared. */
+extern KisReplySlot *kis_reply_get(KisShared *shared, const KisReplyKey *key);
+
+/* The slot holds a reply of the attempt or a later one, or one younger than ttl_ms. */
+extern bool kis_reply_is_fresh(const KisReplySlot *slot, uint64 attempt, int ttl_ms, int64 now_us);
+
+/* A copy of the slot's reply, malloc'd; NULL where memory is out. */
+extern KisReply *kis_reply_read(KisShared *shared, const KisReplySlot *slot, const KisCall *call);
+
+/* Keeps a reply where it fits; the oldest make room. */
+extern void kis_reply_write(KisShared *shared, KisReplySlot *slot, uint64 attempt,
+							const KisReply *reply, TimestampTz arrived_at,
+							int64 now_us);
 
 /* connection.c */
 extern void kis_connection_hold(KisConnection *connection);
@@ -75,58 +275,15 @@ extern void kis_connection_release(KisConnection *connection);
 extern KisEndpoint kis_connection_endpoint(const KisConnection *connection);
 extern KisSecrets kis_connection_secrets(const KisConnection *connection);
 
-/* Reads key files again; the account changes where they did. May raise. */
+/* Reads key files again; the identity changes where they did. May raise. */
 extern void kis_connection_reread_secrets(KisConnection *connection);
+
+/* Reads access_token_file again; true: it holds another token than before. May raise. */
+extern bool kis_connection_reread_token(KisConnection *connection);
 
 /* The keys are refused: the next statement starts from the catalog and the files. */
 extern void kis_connection_doubt(KisConnection *connection);
 
 extern double kis_connection_rate(const KisConnection *connection);
-
-/* rate.c: a slot, or -1 and the time to try again */
-extern int	kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us,
-						  int64 *try_at_us);
-extern void kis_rate_give_back(KisRate *rate, int slot, double per_second, int64 now_us);
-
-/* KIS refused a call that was sent at sent_us: halve, recover within a minute. */
-extern void kis_rate_refused(KisRate *rate, double per_second, int64 sent_us, int64 now_us);
-
-/* token.c */
-typedef enum KisTokenAnswer
-{
-	KIS_TOKEN_READY,
-	KIS_TOKEN_MAY_ISSUE,
-	KIS_TOKEN_WAIT				/* being issued, or too soon: until *wait_until_us */
-} KisTokenAnswer;
-
-extern KisTokenAnswer kis_token_look(const KisTokenState *state, int64 now_us, int64 *wait_until_us);
-extern void kis_token_issued(KisTokenState *state, const KisToken *token, int64 now_us);
-extern void kis_token_too_soon(KisTokenState *state, int64 now_us);
-
-/* KIS accepted the token of this generation. */
-extern void kis_token_accepted(KisTokenState *state, uint64 generation);
-
-/* KIS refused it. True: a new one may be had; false: this one is too fresh, report. */
-extern bool kis_token_refused(KisTokenState *state, uint64 generation, int64 now_us);
-
-/* cache.c */
-typedef struct KisCachedReply
-{
-	int			references;
-	KisReply   *reply;
-	TimestampTz arrived_at;
-} KisCachedReply;
-
-/* Takes over reply; one reference is the caller's. Out of memory: NULL, reply is freed. */
-extern KisCachedReply *kis_reply_hold(KisReply *reply, TimestampTz arrived_at);
-extern void kis_reply_release(KisCachedReply *reply);
-
-/* A reply younger than ttl_ms, with a reference for the caller, or NULL. */
-extern KisCachedReply *kis_cache_get(const KisIdentity *identity, const KisCall *call,
-									 const KisCallArgs *args, int ttl_ms, int64 now_us);
-extern bool kis_cache_has(const KisIdentity *identity, const KisCall *call,
-						  const KisCallArgs *args, int ttl_ms, int64 now_us);
-extern void kis_cache_put(const KisIdentity *identity, const KisCall *call,
-						  const KisCallArgs *args, KisCachedReply *reply, int64 now_us);
 
 #endif							/* KIS_STATE_H */

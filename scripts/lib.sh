@@ -260,7 +260,7 @@ make_cluster() {
 		fail "initdb failed"
 	}
 	run sh -c 'printf "%s\n" "$@" >>"$0/postgresql.conf"' "$directory/data" \
-		"listen_addresses = ''" "unix_socket_directories = '$directory'" "port = $port"
+		"shared_preload_libraries = 'market_investor_fdw'" "listen_addresses = ''" "unix_socket_directories = '$directory'" "port = $port"
 	run pg_ctl -D "$directory/data" -l "$directory/log" -w -s start || {
 		cat "$directory/log" >&2
 		fail "the server did not start"

@@ -116,6 +116,8 @@ static const Option options[] = {
 	"Write the absolute path of a file on the server, such as '/etc/kis/app_key'."},
 	{"app_secret_file", UserMappingRelationId, OPTION_PATH, IN_USER(app_secret_file), 0, 0, NULL, true,
 	"Write the absolute path of a file on the server, such as '/etc/kis/app_secret'."},
+	{"access_token_file", UserMappingRelationId, OPTION_PATH, IN_USER(access_token_file), 0, 0, NULL, true,
+	"Write the absolute path of a file on the server, such as '/var/lib/kis/token.json'."},
 	{"requests_per_second", UserMappingRelationId, OPTION_RATE, IN_USER(requests_per_second),
 		0, MAX_RATE, NULL, false,
 	"Write a number greater than 0 and up to 1000, such as '10' or '0.5'."},

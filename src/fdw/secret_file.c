@@ -53,14 +53,10 @@ read_whole(int fd, char *buffer, size_t size, const char *path, const char *opti
 	return length;
 }
 
-char *
-kis_secret_read(const char *path, const char *option)
+/* The file's content into buffer, which has room for MAX_SECRET_FILE + 1, as a string. */
+static void
+read_file(const char *path, const char *option, char *buffer)
 {
-	char		buffer[MAX_SECRET_FILE + 1];
-	char	   *begin = buffer;
-	char	   *end;
-	char	   *secret;
-	const char *why;
 	struct stat st;
 	size_t		length;
 	int			fd;
@@ -71,22 +67,53 @@ kis_secret_read(const char *path, const char *option)
 		raise_unreadable(path, option, psprintf("It could not be opened: %m."));
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		raise_unreadable(path, option, "It is not a regular file.");
-	length = read_whole(fd, buffer, sizeof(buffer), path, option);
+	length = read_whole(fd, buffer, MAX_SECRET_FILE + 1, path, option);
 	CloseTransientFile(fd);
 	if (length > MAX_SECRET_FILE)
 		raise_unreadable(path, option, "It is too long to hold a key or a secret.");
+	if (memchr(buffer, '\0', length) != NULL)
+		raise_unreadable(path, option, "It contains a control character.");
+	buffer[length] = '\0';
+}
 
-	end = buffer + length;
+char *
+kis_secret_read(const char *path, const char *option)
+{
+	char		buffer[MAX_SECRET_FILE + 1];
+	char	   *begin = buffer;
+	char	   *end;
+	char	   *secret;
+	const char *why;
+
+	read_file(path, option, buffer);
+	end = buffer + strlen(buffer);
 	while (end > begin && isspace((unsigned char) end[-1]))
 		end--;
 	while (begin < end && isspace((unsigned char) *begin))
 		begin++;
 	*end = '\0';
 
-	why = memchr(begin, '\0', end - begin) != NULL ?
-		"It contains a control character." : kis_parse_secret(begin, &secret);
+	why = kis_parse_secret(begin, &secret);
 	kis_wipe(buffer, sizeof(buffer));
 	if (why != NULL)
 		raise_unreadable(path, option, why);
 	return secret;
+}
+
+char *
+kis_access_token_read(const char *path)
+{
+	char		buffer[MAX_SECRET_FILE + 1];
+	char		token[KIS_TOKEN_LEN];
+	char	   *copy = NULL;
+
+	read_file(path, "access_token", buffer);
+	if (kis_token_in_text(buffer, token))
+		copy = pstrdup(token);
+	kis_wipe(buffer, sizeof(buffer));
+	kis_wipe(token, sizeof(token));
+	if (copy == NULL)
+		raise_unreadable(path, "access_token",
+						 "It holds no token, neither alone nor as access_token or token of JSON or YAML.");
+	return copy;
 }

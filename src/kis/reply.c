@@ -261,7 +261,52 @@ build_reply(const KisCall *call, const cJSON *root, int nrows, int nextra,
 	reply->msg1 = keep_member(&layout, root, "msg1");
 	reply->body = keep_text(&layout, body, len);
 	reply->body_len = len;
+	reply->size = layout.text - (char *) reply;
 	return reply;
+}
+
+/* Where a pointer into the old block points now; what was outside is "". */
+static const char *
+relocated(const char *pointer, const char *from, const char *to, size_t size)
+{
+	if (pointer < from || pointer >= from + size)
+		return "";
+	return to + (pointer - from);
+}
+
+#define relocate(pointer) \
+	((pointer) = (void *) relocated((const char *) (pointer), from, to, copy->size))
+
+void
+kis_reply_relocate(const KisCall *call, KisReply *copy)
+{
+	/* the rows stand right behind the head */
+	const char *from = (const char *) copy->rows - sizeof(KisReply);
+	const char *to = (const char *) copy;
+
+	relocate(copy->rt_cd);
+	relocate(copy->msg_cd);
+	relocate(copy->msg1);
+	relocate(copy->body);
+	relocate(copy->rows);
+	for (int i = 0; i < copy->nrows; i++)
+	{
+		KisRow	   *row = (KisRow *) &copy->rows[i];
+		KisValue   *values;
+		KisExtraMember *extra;
+
+		relocate(row->values);
+		relocate(row->extra);
+		values = (KisValue *) row->values;
+		extra = (KisExtraMember *) row->extra;
+		for (int m = 0; m < call->nmembers; m++)
+			relocate(values[m].text);
+		for (int e = 0; e < row->nextra; e++)
+		{
+			relocate(extra[e].name);
+			relocate(extra[e].value.text);
+		}
+	}
 }
 
 KisReply *

@@ -1,6 +1,7 @@
 /*
  * token.c
- *		Decodes a reply of the token endpoint.
+ *		Decodes a reply of the token endpoint, or a token that another program
+ *		has put down.
  */
 #include "kis.h"
 
@@ -151,4 +152,87 @@ kis_token_decode(int http_status, const char *body, size_t len, int64_t now,
 	wipe_texts(root);
 	cJSON_Delete(root);
 	return ok;
+}
+
+/* The names under which programs keep a token. */
+static const char *const token_names[] = {"access_token", "token", NULL};
+
+static bool
+copy_token(char *token, const char *text, size_t len)
+{
+	if (len == 0 || len >= KIS_TOKEN_LEN)
+		return false;
+	memcpy(token, text, len);
+	token[len] = '\0';
+	return is_visible_ascii(token);
+}
+
+static bool
+token_in_json(const char *text, size_t len, char *token)
+{
+	KisJsonFault ignored;
+	cJSON	   *root = kis_json_parse(text, len, &ignored);
+	bool		found = false;
+
+	if (root == NULL)
+		return false;
+	for (int i = 0; token_names[i] != NULL && !found; i++)
+	{
+		const char *value = kis_verdict_text(root, token_names[i]);
+
+		found = value != NULL && copy_token(token, value, strlen(value));
+	}
+	wipe_texts(root);
+	cJSON_Delete(root);
+	return found;
+}
+
+/* "name: value" of a YAML file, either in quotes or not; the value's length, 0 where it is another line. */
+static size_t
+value_of_line(const char *line, size_t len, const char *name, const char **value)
+{
+	static const char around[] = " \t\r'\"";
+	const char *end = line + len;
+
+	line += strspn(line, around);
+	if (strncmp(line, name, strlen(name)) != 0)
+		return 0;
+	line += strlen(name);
+	line += strspn(line, around);
+	if (line >= end || *line != ':')
+		return 0;
+	line++;
+	line += strspn(line, around);
+	while (end > line && strchr(around, end[-1]) != NULL)
+		end--;
+	*value = line;
+	return end > line ? end - line : 0;
+}
+
+static bool
+token_in_yaml(const char *text, char *token)
+{
+	for (int i = 0; token_names[i] != NULL; i++)
+		for (const char *line = text; *line != '\0'; line += line[0] == '\n')
+		{
+			size_t		len = strcspn(line, "\n");
+			const char *value;
+			size_t		value_len = value_of_line(line, len, token_names[i], &value);
+
+			if (value_len > 0)
+				return copy_token(token, value, value_len);
+			line += len;
+		}
+	return false;
+}
+
+bool
+kis_token_in_text(const char *text, char *token)
+{
+	text += strspn(text, KIS_BLANKS);
+	if (text[0] == '{')
+		return token_in_json(text, strlen(text), token);
+	if (strpbrk(text, ":\n") != NULL)
+		return token_in_yaml(text, token);
+	return copy_token(token, text, strcspn(text, KIS_BLANKS));
 }

@@ -1,33 +1,12 @@
 /*
  * account.c
- *		Accounts of this session: whose token and rate a connection uses.
+ *		Finding the slots of an account and of its token.
  */
 #include "postgres.h"
 
 #include "common/cryptohash.h"
-#include "portability/instr_time.h"
-#include "utils/memutils.h"
 
 #include "state.h"
-
-/* The rate belongs to host and app key, the token to these and the secret. */
-typedef struct KisRateEntry
-{
-	uint8		key[KIS_DIGEST_LEN];
-	KisRate		rate;
-} KisRateEntry;
-
-static List *accounts = NIL;	/* of KisAccount * */
-static List *rates = NIL;		/* of KisRateEntry * */
-
-int64
-kis_now_us(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MICROSEC(now);
-}
 
 static void
 digest(uint8 *result, const char *first, const char *second)
@@ -54,46 +33,119 @@ kis_identify(const char *base_url, const char *app_key, const char *app_secret,
 	digest(identity->secret, "", app_secret);
 }
 
-static KisRate *
-rate_get(const uint8 *key)
+/* Nobody waits in it and no call of it is under way. */
+static bool
+account_is_idle(const KisAccount *account, int64 now_us)
 {
-	MemoryContext old;
-	KisRateEntry *entry;
-	ListCell   *cell;
+	for (int i = 0; i < KIS_RATE_WAITERS; i++)
+		if (account->rate.waiters[i].ticket != 0)
+			return false;
+	for (int i = 0; i < KIS_MAX_RATE; i++)
+		if (account->rate.free_at_us[i] > now_us)
+			return false;
+	return true;
+}
 
-	foreach(cell, rates)
-	{
-		entry = lfirst(cell);
-		if (memcmp(entry->key, key, KIS_DIGEST_LEN) == 0)
-			return &entry->rate;
-	}
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	entry = palloc0(sizeof(KisRateEntry));
-	memcpy(entry->key, key, KIS_DIGEST_LEN);
-	entry->rate.factor = 1.0;
-	rates = lappend(rates, entry);
-	MemoryContextSwitchTo(old);
-	return &entry->rate;
+void
+kis_stat_clear(KisAccountStat *stat)
+{
+	pg_atomic_write_u64(&stat->cache_hits, 0);
+	pg_atomic_write_u64(&stat->shared_calls, 0);
+	memset((char *) stat + offsetof(KisAccountStat, calls), 0,
+		   sizeof(KisAccountStat) - offsetof(KisAccountStat, calls));
+}
+
+static void
+account_clear(KisAccount *account)
+{
+	memset(&account->rate, 0, sizeof(account->rate));
+	kis_stat_clear(&account->stat);
 }
 
 KisAccount *
-kis_account_get(const KisIdentity *identity)
+kis_account_find(KisShared *shared, const uint8 *key)
 {
-	MemoryContext old;
-	KisAccount *account;
-	ListCell   *cell;
+	for (int i = 0; i < KIS_ACCOUNT_SLOTS; i++)
+		if (shared->accounts[i].used &&
+			memcmp(shared->accounts[i].key, key, KIS_DIGEST_LEN) == 0)
+			return &shared->accounts[i];
+	return NULL;
+}
 
-	foreach(cell, accounts)
+/* A free slot, or else the one that nobody has used for longest; NULL where all are busy. */
+KisAccount *
+kis_account_get(KisShared *shared, const uint8 *key, const char *host, int64 now_us)
+{
+	KisAccount *victim = kis_account_find(shared, key);
+
+	if (victim != NULL)
 	{
-		account = lfirst(cell);
-		if (memcmp(&account->identity, identity, sizeof(KisIdentity)) == 0)
-			return account;
+		victim->last_used_us = now_us;
+		return victim;
 	}
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	account = palloc0(sizeof(KisAccount));
-	account->identity = *identity;
-	account->rate = rate_get(identity->key);
-	accounts = lappend(accounts, account);
-	MemoryContextSwitchTo(old);
-	return account;
+	for (int i = 0; i < KIS_ACCOUNT_SLOTS; i++)
+	{
+		KisAccount *account = &shared->accounts[i];
+
+		if (account->used && !account_is_idle(account, now_us))
+			continue;
+		if (victim == NULL || !account->used ||
+			(victim->used && account->last_used_us < victim->last_used_us))
+			victim = account;
+	}
+	if (victim == NULL)
+		return NULL;
+	account_clear(victim);
+	memcpy(victim->key, key, KIS_DIGEST_LEN);
+	strlcpy(victim->host, host, sizeof(victim->host));
+	victim->last_used_us = now_us;
+	victim->used = true;
+	return victim;
+}
+
+static void
+token_clear(KisTokenSlot *slot)
+{
+	/* the condition variable may have sessions in its list */
+	kis_wipe(slot, offsetof(KisTokenSlot, issue));
+	memset(&slot->issue, 0, offsetof(KisEffort, moved));
+}
+
+KisTokenSlot *
+kis_token_find(KisShared *shared, const KisIdentity *identity)
+{
+	for (int i = 0; i < KIS_TOKEN_SLOTS; i++)
+		if (shared->tokens[i].used &&
+			memcmp(&shared->tokens[i].identity, identity, sizeof(KisIdentity)) == 0)
+			return &shared->tokens[i];
+	return NULL;
+}
+
+KisTokenSlot *
+kis_token_get(KisShared *shared, const KisIdentity *identity, int64 now_us)
+{
+	KisTokenSlot *victim = kis_token_find(shared, identity);
+
+	if (victim != NULL)
+	{
+		victim->last_used_us = now_us;
+		return victim;
+	}
+	for (int i = 0; i < KIS_TOKEN_SLOTS; i++)
+	{
+		KisTokenSlot *slot = &shared->tokens[i];
+
+		if (slot->used && slot->issue.owner.pid != 0)
+			continue;
+		if (victim == NULL || !slot->used ||
+			(victim->used && slot->last_used_us < victim->last_used_us))
+			victim = slot;
+	}
+	if (victim == NULL)
+		return NULL;
+	token_clear(victim);
+	victim->identity = *identity;
+	victim->last_used_us = now_us;
+	victim->used = true;
+	return victim;
 }

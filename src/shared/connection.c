@@ -50,46 +50,49 @@ user_mapping(Oid serverid, Oid userid)
 	return GetUserMapping(userid, serverid);
 }
 
+/* The value, or the file's content; the options see to it that there is one. */
 static char *
 read_secret(const char *value, const char *file, const char *option)
 {
-	if (value != NULL)
-		return pstrdup(value);
-	if (file != NULL)
-		return kis_secret_read(file, option);
-	ereport(ERROR,
-			errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-			errmsg("user mapping has no option \"%s\"", option),
-			errhint("ALTER USER MAPPING ... OPTIONS (ADD %s '...') or (ADD %s_file '/path').",
-					option, option));
-	pg_unreachable();
+	return value != NULL ? pstrdup(value) : kis_secret_read(file, option);
 }
 
-/* In the connection's context; what was there before is wiped. */
+static void
+forget(char *secret)
+{
+	if (secret == NULL)
+		return;
+	kis_wipe(secret, strlen(secret));
+	pfree(secret);
+}
+
 void
 kis_connection_reread_secrets(KisConnection *connection)
 {
 	KisUserOptions *user = connection->user_options;
 	MemoryContext old = MemoryContextSwitchTo(connection->context);
-	char	   *app_key;
-	char	   *app_secret;
-	KisIdentity identity;
+	char	   *app_key = read_secret(user->app_key, user->app_key_file, "app_key");
+	char	   *app_secret = read_secret(user->app_secret, user->app_secret_file, "app_secret");
 
-	app_key = read_secret(user->app_key, user->app_key_file, "app_key");
-	app_secret = read_secret(user->app_secret, user->app_secret_file, "app_secret");
-	kis_identify(connection->options->base_url, app_key, app_secret, &identity);
-	connection->account = kis_account_get(&identity);
-
-	if (connection->app_key != NULL)
-	{
-		kis_wipe(connection->app_key, strlen(connection->app_key));
-		kis_wipe(connection->app_secret, strlen(connection->app_secret));
-		pfree(connection->app_key);
-		pfree(connection->app_secret);
-	}
+	kis_identify(connection->options->base_url, app_key, app_secret, connection->identity);
+	forget(connection->app_key);
+	forget(connection->app_secret);
 	connection->app_key = app_key;
 	connection->app_secret = app_secret;
 	MemoryContextSwitchTo(old);
+}
+
+bool
+kis_connection_reread_token(KisConnection *connection)
+{
+	MemoryContext old = MemoryContextSwitchTo(connection->context);
+	char	   *token = kis_access_token_read(connection->user_options->access_token_file);
+	bool		changed = connection->token == NULL || strcmp(connection->token, token) != 0;
+
+	forget(connection->token);
+	connection->token = token;
+	MemoryContextSwitchTo(old);
+	return changed;
 }
 
 static KisConnection *
@@ -104,7 +107,10 @@ connection_create(Oid serverid, Oid userid, MemoryContext context)
 	connection->server_name = pstrdup(GetForeignServer(serverid)->servername);
 	connection->options = kis_server_options(serverid);
 	connection->user_options = kis_user_options(mapping->options);
+	connection->identity = palloc(sizeof(KisIdentity));
 	kis_connection_reread_secrets(connection);
+	if (connection->user_options->access_token_file != NULL)
+		kis_connection_reread_token(connection);
 	return connection;
 }
 
@@ -121,8 +127,9 @@ free_unused(void)
 		if (!connection->stale || connection->users > 0)
 			continue;
 		connections = foreach_delete_current(connections, cell);
-		kis_wipe(connection->app_key, strlen(connection->app_key));
-		kis_wipe(connection->app_secret, strlen(connection->app_secret));
+		forget(connection->app_key);
+		forget(connection->app_secret);
+		forget(connection->token);
 		MemoryContextDelete(connection->context);
 	}
 }

@@ -1,16 +1,31 @@
 /*
  * inquiry.c
- *		An inquiry's way: token, slot, call, and what to do with what came.
+ *		An inquiry's way: the cache, another session's call, or a call of its
+ *		own with token and slot; and what to do with what came.
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "storage/ipc.h"
 
 #include "error.h"
 #include "inquiry.h"
+#include "setting.h"
 
 /* Those of the session that are not done, first come first. */
 static dlist_head pending = DLIST_STATIC_INIT(pending);
+
+static bool
+is_shared(const KisInquiry *inquiry)
+{
+	return inquiry->connection->options->cache_ttl > 0 && kis_cache_blocks() > 0;
+}
+
+static KisReplyKey
+reply_key(const KisInquiry *inquiry)
+{
+	return kis_reply_key(inquiry->connection->identity, inquiry->call, &inquiry->args);
+}
 
 static void
 finish(KisInquiryState *state)
@@ -19,54 +34,208 @@ finish(KisInquiryState *state)
 	state->inquiry->done = true;
 }
 
+/* Lets others go on without this session; failure: what those who waited get, NULL for nothing. */
+static void
+give_up_call(KisInquiryState *state, const KisError *failure, int64 now_us)
+{
+	KisReplyKey key = reply_key(state->inquiry);
+	KisReplySlot *slot;
+
+	if (!state->owns_call)
+		return;
+	slot = kis_reply_find(kis_lock(LW_EXCLUSIVE), &key);
+	if (slot != NULL && failure != NULL)
+		kis_effort_end(&slot->effort, state->call_attempt, failure);
+	else if (slot != NULL)
+		kis_effort_leave(&slot->effort, state->call_attempt, true, now_us);
+	kis_unlock();
+	state->owns_call = false;
+}
+
 static void
 fail(KisInquiryState *state, const KisError *error)
 {
+	give_up_call(state, error, kis_now_us());
 	state->inquiry->error = *error;
 	finish(state);
 }
 
 static void
-succeed(KisInquiryState *state, KisCachedReply *held)
+fail_for_memory(KisInquiryState *state)
 {
-	state->held = held;
-	state->inquiry->reply = held->reply;
-	state->inquiry->arrived_at = held->arrived_at;
+	KisError	error = {.error_class = KIS_ERROR_LOCAL,.text = "out of memory"};
+
+	fail(state, &error);
+}
+
+static void
+succeed(KisInquiryState *state, KisReply *reply, TimestampTz arrived_at)
+{
+	state->reply = reply;
+	state->inquiry->reply = reply;
+	state->inquiry->arrived_at = arrived_at;
 	finish(state);
 }
 
+/* Takes the slot's reply where it is fresh; the lock must be held. */
 static bool
-succeed_from_cache(KisInquiryState *state, int64 now_us)
+read_if_fresh(KisShared *shared, KisInquiryState *state, const KisReplySlot *slot, int64 now_us,
+			  KisReply **reply, TimestampTz *arrived_at)
 {
-	KisInquiry *inquiry = state->inquiry;
-	KisConnection *connection = inquiry->connection;
-	KisCachedReply *held = kis_cache_get(&connection->account->identity, inquiry->call,
-										 &inquiry->args, connection->options->cache_ttl, now_us);
-
-	if (held == NULL)
+	if (!kis_reply_is_fresh(slot, state->call_attempt,
+							state->inquiry->connection->options->cache_ttl, now_us))
 		return false;
-	state->counters->cached++;
-	succeed(state, held);
+	*reply = kis_reply_read(shared, slot, state->inquiry->call);
+	*arrived_at = slot->arrived_at;
 	return true;
 }
 
 static void
-keep_reply(KisInquiryState *state, KisReply *reply, int64 now_us)
+count_hit(KisShared *shared, const KisInquiryState *state)
 {
-	KisInquiry *inquiry = state->inquiry;
-	KisConnection *connection = inquiry->connection;
-	KisCachedReply *held = kis_reply_hold(reply, Max(kis_session_arrival(), state->work.sent_at));
+	KisAccount *account = kis_account_find(shared, state->inquiry->connection->identity->key);
 
-	if (held == NULL)
+	if (account != NULL)
+		pg_atomic_fetch_add_u64(state->call_attempt != 0 ? &account->stat.shared_calls :
+								&account->stat.cache_hits, 1);
+}
+
+static void
+succeed_from_cache(KisInquiryState *state, KisReply *reply, TimestampTz arrived_at)
+{
+	if (reply == NULL)
 	{
-		KisError	error = {.error_class = KIS_ERROR_LOCAL,.text = "out of memory"};
-
-		fail(state, &error);
+		fail_for_memory(state);
 		return;
 	}
-	if (connection->options->cache_ttl > 0)
-		kis_cache_put(&connection->account->identity, inquiry->call, &inquiry->args, held, now_us);
-	succeed(state, held);
+	state->counters->cached++;
+	succeed(state, reply, arrived_at);
+}
+
+static bool
+answer_from_cache(KisInquiryState *state, int64 now_us)
+{
+	KisReplyKey key = reply_key(state->inquiry);
+	KisShared  *shared = kis_lock(LW_SHARED);
+	KisReplySlot *slot = kis_reply_find(shared, &key);
+	KisReply   *reply = NULL;
+	TimestampTz arrived_at = 0;
+	bool		found;
+
+	found = slot != NULL && read_if_fresh(shared, state, slot, now_us, &reply, &arrived_at);
+	if (found)
+		count_hit(shared, state);
+	kis_unlock();
+	if (found)
+		succeed_from_cache(state, reply, arrived_at);
+	return found;
+}
+
+/* The longest that a call may take, all tries and waits included. */
+static int64
+call_deadline_us(const KisInquiry *inquiry, int64 now_us)
+{
+	const KisServerOptions *options = inquiry->connection->options;
+
+	return now_us + INT64CONST(1000) *
+		((int64) options->request_timeout * (options->max_retries + 2) +
+		 KIS_TOKEN_SLOW_MS + 2 * (int64) options->max_wait);
+}
+
+/* True: the call is this session's to make. */
+static bool
+join_call(KisInquiryState *state, int64 now_us)
+{
+	KisReplyKey key = reply_key(state->inquiry);
+	KisEffortAnswer answer = KIS_EFFORT_MINE;
+	KisShared  *shared;
+	KisReplySlot *slot;
+	KisReply   *reply = NULL;
+	TimestampTz arrived_at = 0;
+	KisError	failure;
+	bool		found = false;
+
+	if (state->owns_call || !is_shared(state->inquiry))
+		return true;
+
+	shared = kis_lock(LW_EXCLUSIVE);
+	slot = kis_reply_get(shared, &key);
+	if (slot != NULL)
+	{
+		found = read_if_fresh(shared, state, slot, now_us, &reply, &arrived_at);
+		if (found)
+			count_hit(shared, state);
+		else
+			answer = kis_effort_join(&slot->effort, &state->call_attempt, now_us,
+									 call_deadline_us(state->inquiry, now_us),
+									 &state->wake_at_us);
+		state->owns_call = !found && answer == KIS_EFFORT_MINE;
+		if (answer == KIS_EFFORT_THEIRS)
+			state->waits_on = &slot->effort.moved;
+		else if (answer == KIS_EFFORT_FAILED)
+			failure = slot->effort.failure;
+	}
+	kis_unlock();
+
+	if (found)
+	{
+		succeed_from_cache(state, reply, arrived_at);
+		return false;
+	}
+	if (answer == KIS_EFFORT_FAILED)
+		fail(state, &failure);
+	else if (answer == KIS_EFFORT_THEIRS)
+		state->stage = KIS_STAGE_SHARES_CALL;
+	return answer == KIS_EFFORT_MINE;
+}
+
+/* The reply goes to this inquiry, to those who wait for it, and to the cache. */
+static void
+publish(KisInquiryState *state, KisReply *reply, int64 now_us)
+{
+	KisReplyKey key = reply_key(state->inquiry);
+	TimestampTz arrived_at = Max(kis_session_arrival(), state->work.sent_at);
+
+	if (is_shared(state->inquiry))
+	{
+		KisShared  *shared = kis_lock(LW_EXCLUSIVE);
+		KisReplySlot *slot = kis_reply_get(shared, &key);
+
+		if (slot != NULL && slot->reply_attempt <= state->call_attempt)
+			kis_reply_write(shared, slot, state->call_attempt, reply, arrived_at, now_us);
+		if (slot != NULL)
+			kis_effort_end(&slot->effort, state->call_attempt, NULL);
+		kis_unlock();
+		state->owns_call = false;
+	}
+	succeed(state, reply, arrived_at);
+}
+
+/* Drops the token that KIS refused; true: another may be had. */
+static bool
+drop_token(KisInquiryState *state, int64 now_us)
+{
+	KisConnection *connection = state->inquiry->connection;
+	KisTokenSlot *slot;
+	bool		renewable;
+
+	if (connection->token != NULL)
+		return kis_connection_reread_token(connection);
+	slot = kis_token_find(kis_lock(LW_EXCLUSIVE), connection->identity);
+	renewable = slot == NULL || kis_token_refused(slot, state->generation, now_us);
+	kis_unlock();
+	return renewable;
+}
+
+static void
+accept_token(const KisInquiryState *state)
+{
+	KisTokenSlot *slot = kis_token_find(kis_lock(LW_EXCLUSIVE),
+										state->inquiry->connection->identity);
+
+	if (slot != NULL)
+		kis_token_accepted(slot, state->generation);
+	kis_unlock();
 }
 
 /* What KIS said to a call that failed decides whether it is tried again. */
@@ -78,25 +247,22 @@ retry_or_fail(KisInquiryState *state, const KisError *error, bool unattended, in
 
 	/* kept for the case that the wait for another try ends first */
 	state->inquiry->error = *error;
+	state->stage = KIS_STAGE_NEEDS_CALL;
 
 	if (unattended)
-	{
-		state->stage = KIS_STAGE_NEEDS_TOKEN;
 		return;
-	}
 	switch (error->error_class)
 	{
 		case KIS_ERROR_TOKEN:
-			if (state->token_renewed ||
-				!kis_token_refused(&connection->account->token, state->generation, now_us))
-				break;
-			state->token_renewed = true;
-			state->stage = KIS_STAGE_NEEDS_TOKEN;
-			state->counters->retries++;
-			return;
+			if (!state->token_renewed && drop_token(state, now_us))
+			{
+				state->token_renewed = true;
+				state->counters->retries++;
+				return;
+			}
+			break;
 		case KIS_ERROR_RATE:
 			/* not the caller's fault: tried again for as long as max_wait */
-			kis_rate_refused(work->rate, work->per_second, work->sent_at_us, now_us);
 			kis_work_back_off(work, state->refusals++, now_us);
 			state->stage = KIS_STAGE_BACKING_OFF;
 			state->counters->retries++;
@@ -126,14 +292,14 @@ call_finished(KisWork *work, int64 now_us)
 
 	state->counters->network_ms += kis_transfer_elapsed_ms(work->transfer);
 	state->counters->bytes += kis_transfer_bytes(work->transfer);
+	kis_work_count(work, reply != NULL ? NULL : &error, now_us);
 	kis_work_end_transfer(work, now_us);
 
-	/* a refusal for another reason has accepted the token as well */
 	if (reply != NULL)
-		kis_token_accepted(&state->inquiry->connection->account->token, state->generation);
-
-	if (reply != NULL)
-		keep_reply(state, reply, now_us);
+	{
+		accept_token(state);
+		publish(state, reply, now_us);
+	}
 	else
 		retry_or_fail(state, &error, unattended, now_us);
 }
@@ -146,21 +312,43 @@ send_call(KisInquiryState *state, int64 now_us)
 	KisHttp    *http = kis_session_http(connection->options->max_concurrent_requests);
 	KisEndpoint endpoint = kis_connection_endpoint(connection);
 	KisSecrets	secrets = kis_connection_secrets(connection);
+	char		token[KIS_TOKEN_LEN];
 	KisTransfer *transfer;
 	KisError	error = {0};
 
-	secrets.token = connection->account->token.token;
-	state->generation = connection->account->token.generation;
+	state->generation = kis_issue_copy_token(connection, token);
+	secrets.token = token;
 	state->counters->calls++;
 	state->counters->rate_wait_ms += (now_us - state->ready_at_us) / 1000.0;
 	state->ready_at_us = 0;
 	transfer = kis_call_start(http, &endpoint, &secrets, inquiry->call, &inquiry->args,
 							  state, &error);
+	kis_wipe(token, sizeof(token));
 	kis_work_started(&state->work, transfer, now_us);
 	if (transfer != NULL)
 		state->stage = KIS_STAGE_UNDER_WAY;
 	else
 		fail(state, &error);
+}
+
+static bool
+get_token(KisInquiryState *state, int64 now_us)
+{
+	KisError	failure;
+
+	state->stage = KIS_STAGE_NEEDS_TOKEN;
+	switch (kis_issue_get_token(state->inquiry->connection, &state->token_attempt, now_us,
+								&state->wake_at_us, &state->waits_on, &failure))
+	{
+		case KIS_TOKEN_READY:
+			return true;
+		case KIS_TOKEN_WAIT:
+			return false;
+		case KIS_TOKEN_FAILED:
+			fail(state, &failure);
+			return false;
+	}
+	return false;
 }
 
 /* As far as it goes without waiting. */
@@ -170,6 +358,7 @@ advance(KisInquiryState *state, int64 now_us)
 	KisConnection *connection = state->inquiry->connection;
 
 	state->wake_at_us = PG_INT64_MAX;
+	state->waits_on = NULL;
 	if (state->stage == KIS_STAGE_UNDER_WAY)
 		return;
 	if (state->stage == KIS_STAGE_BACKING_OFF && now_us < state->work.back_at_us)
@@ -177,10 +366,11 @@ advance(KisInquiryState *state, int64 now_us)
 		state->wake_at_us = state->work.back_at_us;
 		return;
 	}
+	if (!join_call(state, now_us))
+		return;
 
 	/* looked at each time: the token may end while a call waits for its slot */
-	state->stage = KIS_STAGE_NEEDS_TOKEN;
-	if (!kis_issue_have_token(connection, now_us, &state->wake_at_us))
+	if (!get_token(state, now_us))
 		return;
 
 	state->stage = KIS_STAGE_NEEDS_ROOM;
@@ -211,19 +401,59 @@ advance_all(int64 now_us, int64 *wake_at_us)
 	}
 }
 
-void
-kis_inquiries_fail_for_token(const KisAccount *account, const KisError *error)
+/*
+ * The session leaves the wire's loop: what others wait for is theirs to take,
+ * at once where the session will not be back soon.
+ */
+static void
+leave(bool at_once)
 {
-	dlist_mutable_iter iter;
+	int64		now_us = kis_now_us();
+	dlist_iter	iter;
 
-	dlist_foreach_modify(iter, &pending)
+	kis_session_stop_waiting_for_rate();
+	kis_issues_leave(at_once, now_us);
+	dlist_foreach(iter, &pending)
 	{
 		KisInquiryState *state = dlist_container(KisInquiryState, node, iter.cur);
+		KisReplyKey key = reply_key(state->inquiry);
+		KisReplySlot *slot;
 
-		if (state->stage == KIS_STAGE_NEEDS_TOKEN &&
-			state->inquiry->connection->account == account)
-			fail(state, error);
+		if (!state->owns_call)
+			continue;
+		slot = kis_reply_find(kis_lock(LW_EXCLUSIVE), &key);
+		if (slot != NULL)
+			kis_effort_leave(&slot->effort, state->call_attempt, at_once, now_us);
+		kis_unlock();
+		state->owns_call = !at_once;
 	}
+}
+
+static void
+come_back(void)
+{
+	dlist_iter	iter;
+
+	kis_issues_return();
+	dlist_foreach(iter, &pending)
+	{
+		KisInquiryState *state = dlist_container(KisInquiryState, node, iter.cur);
+		KisReplyKey key = reply_key(state->inquiry);
+		KisReplySlot *slot;
+
+		if (!state->owns_call)
+			continue;
+		slot = kis_reply_find(kis_lock(LW_EXCLUSIVE), &key);
+		state->owns_call = slot != NULL && kis_effort_return(&slot->effort, state->call_attempt);
+		kis_unlock();
+	}
+}
+
+/* FATAL runs no PG_CATCH. */
+static void
+leave_at_exit(int code, Datum arg)
+{
+	leave(true);
 }
 
 /* max_wait is over: the error says what the inquiry was waiting for. */
@@ -246,6 +476,9 @@ fail_for_wait(KisInquiryState *state, int64 now_us)
 	}
 	if (state->wake_at_us != PG_INT64_MAX)
 		error.retry_after_ms = (int) Min(Max(1, (state->wake_at_us - now_us) / 1000), PG_INT32_MAX);
+
+	/* this session's patience is not that of the others */
+	give_up_call(state, NULL, now_us);
 	fail(state, &error);
 }
 
@@ -256,10 +489,12 @@ waits_beside_network(const KisInquiryState *state)
 	switch (state->stage)
 	{
 		case KIS_STAGE_NEEDS_TOKEN:
-			return !kis_issue_under_way(state->inquiry->connection->account);
+			return !kis_issue_under_way(state->inquiry->connection->identity);
 		case KIS_STAGE_NEEDS_SLOT:
 		case KIS_STAGE_BACKING_OFF:
 			return true;
+		case KIS_STAGE_NEEDS_CALL:
+		case KIS_STAGE_SHARES_CALL:
 		case KIS_STAGE_NEEDS_ROOM:
 		case KIS_STAGE_UNDER_WAY:
 			return false;
@@ -267,39 +502,74 @@ waits_beside_network(const KisInquiryState *state)
 	return false;
 }
 
+/* One turn of the loop, waiting included. */
+static void
+turn(KisInquiryState *state)
+{
+	KisStatement *statement = state->statement;
+	int64		max_wait_us = state->inquiry->connection->options->max_wait * INT64CONST(1000);
+	int64		now_us = kis_now_us();
+	int64		wake_at_us = PG_INT64_MAX;
+	ConditionVariable *waited_on = state->waits_on;
+
+	/* before looking, so that a signal after the look is not missed */
+	if (waited_on != NULL)
+		ConditionVariablePrepareToSleep(waited_on);
+	advance_all(now_us, &wake_at_us);
+	if (kis_session_step() || state->inquiry->done || state->waits_on != waited_on)
+		return;
+
+	if (waits_beside_network(state))
+	{
+		int64		left_us = max_wait_us - statement->waited_us;
+
+		/* known beforehand: no use in waiting for what comes too late */
+		if (left_us <= 0 ||
+			(state->wake_at_us != PG_INT64_MAX && state->waits_on == NULL &&
+			 state->wake_at_us - now_us > left_us))
+		{
+			fail_for_wait(state, now_us);
+			return;
+		}
+		kis_session_wait(Min(wake_at_us, now_us + left_us));
+		statement->waited_us += kis_now_us() - now_us;
+	}
+	else
+		kis_session_wait(wake_at_us);
+}
+
+static void
+wait_in_loop(KisInquiry *inquiry)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		before_shmem_exit(leave_at_exit, (Datum) 0);
+		registered = true;
+	}
+	PG_TRY();
+	{
+		come_back();
+		while (!inquiry->done)
+			turn(inquiry->state);
+	}
+	PG_CATCH();
+	{
+		ConditionVariableCancelSleep();
+		leave(true);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	ConditionVariableCancelSleep();
+	leave(false);
+}
+
 bool
 kis_inquiry_wait(KisInquiry *inquiry)
 {
-	KisInquiryState *state = inquiry->state;
-	KisStatement *statement = state->statement;
-	int64		max_wait_us = inquiry->connection->options->max_wait * INT64CONST(1000);
-
-	while (!inquiry->done)
-	{
-		int64		now_us = kis_now_us();
-		int64		wake_at_us = PG_INT64_MAX;
-
-		advance_all(now_us, &wake_at_us);
-		if (kis_session_step() || inquiry->done)
-			continue;
-
-		if (waits_beside_network(state))
-		{
-			int64		left_us = max_wait_us - statement->waited_us;
-
-			/* known beforehand: no use in waiting for what comes too late */
-			if (left_us <= 0 ||
-				(state->wake_at_us != PG_INT64_MAX && state->wake_at_us - now_us > left_us))
-			{
-				fail_for_wait(state, now_us);
-				break;
-			}
-			kis_session_wait(Min(wake_at_us, now_us + left_us));
-			statement->waited_us += kis_now_us() - now_us;
-		}
-		else
-			kis_session_wait(wake_at_us);
-	}
+	if (!inquiry->done)
+		wait_in_loop(inquiry);
 	return inquiry->reply != NULL;
 }
 
@@ -314,27 +584,27 @@ void
 kis_inquiry_begin(KisInquiry *inquiry)
 {
 	KisInquiryState *state = inquiry->state;
-	int64		now_us = kis_now_us();
 
 	state->inquiry = inquiry;
 	state->work.finished = call_finished;
-	state->stage = KIS_STAGE_NEEDS_TOKEN;
+	state->stage = KIS_STAGE_NEEDS_CALL;
 	dlist_push_tail(&pending, &state->node);
-	if (!succeed_from_cache(state, now_us))
-		advance(state, now_us);
+	if (is_shared(inquiry))
+		answer_from_cache(state, kis_now_us());
 }
 
 void
 kis_inquiry_abandon(KisInquiry *inquiry)
 {
 	KisInquiryState *state = inquiry->state;
+	int64		now_us = kis_now_us();
 
+	give_up_call(state, NULL, now_us);
 	if (!inquiry->done)
 		dlist_delete(&state->node);
-	kis_work_end_transfer(&state->work, kis_now_us());
-	if (state->held != NULL)
-		kis_reply_release(state->held);
+	kis_work_end_transfer(&state->work, now_us);
+	kis_reply_free(state->reply);
 	inquiry->done = true;
 	inquiry->reply = NULL;
-	state->held = NULL;
+	state->reply = NULL;
 }

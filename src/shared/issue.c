@@ -1,10 +1,10 @@
 /*
  * issue.c
- *		Getting access tokens: one issue at a time for an account, for all
- *		inquiries that wait for it.
+ *		Getting access tokens: one session asks KIS, all that need the token
+ *		wait for it.
  *
  * An issue outlives the statement that began it: KIS has counted it already
- * and told the customer, so its token is not to be thrown away.
+ * and told the customer, so what it brings is not to be thrown away.
  */
 #include "postgres.h"
 
@@ -20,13 +20,15 @@ typedef struct Issue
 	KisWork		work;
 	dlist_node	node;
 	KisConnection *connection;	/* held */
-	KisAccount *account;
+	KisIdentity identity;
+	uint64		attempt;
+	bool		owned;			/* no other session has taken over */
 } Issue;
 
 static dlist_head issues = DLIST_STATIC_INIT(issues);
 
-static Issue *
-find_issue(const KisAccount *account)
+bool
+kis_issue_under_way(const KisIdentity *identity)
 {
 	dlist_iter	iter;
 
@@ -34,36 +36,42 @@ find_issue(const KisAccount *account)
 	{
 		Issue	   *issue = dlist_container(Issue, node, iter.cur);
 
-		if (issue->account == account)
-			return issue;
+		if (issue->owned && memcmp(&issue->identity, identity, sizeof(KisIdentity)) == 0)
+			return true;
 	}
-	return NULL;
-}
-
-bool
-kis_issue_under_way(const KisAccount *account)
-{
-	return find_issue(account) != NULL;
+	return false;
 }
 
 static void
-end_issue(Issue *issue)
+free_issue(Issue *issue)
 {
-	issue->account->token.issuing = false;
 	dlist_delete(&issue->node);
 	kis_connection_release(issue->connection);
 	pfree(issue);
 }
 
+/* Tells those who wait: a token, a failure, or neither where KIS says that it is too soon. */
 static void
-fail_issue(Issue *issue, const KisError *error)
+end_issue(Issue *issue, const KisToken *token, const KisError *failure, int64 now_us)
 {
-	KisAccount *account = issue->account;
+	KisShared  *shared = kis_lock(LW_EXCLUSIVE);
+	KisTokenSlot *slot = kis_token_get(shared, &issue->identity, now_us);
+	KisAccount *account = kis_account_get(shared, issue->identity.key, "", now_us);
 
-	if (error->error_class == KIS_ERROR_CREDENTIALS)
+	if (slot != NULL)
+	{
+		if (token != NULL && !kis_token_is_ready(slot))
+			kis_token_issued(slot, token, now_us);
+		else if (token == NULL && failure == NULL)
+			kis_token_too_soon(slot, now_us);
+		kis_effort_end(&slot->issue, issue->attempt, failure);
+	}
+	if (account != NULL && token != NULL)
+		account->stat.tokens_issued++;
+	kis_unlock();
+	if (failure != NULL && failure->error_class == KIS_ERROR_CREDENTIALS)
 		kis_connection_doubt(issue->connection);
-	end_issue(issue);
-	kis_inquiries_fail_for_token(account, error);
+	free_issue(issue);
 }
 
 /* Was the request surely not an issue that KIS has counted? */
@@ -79,83 +87,139 @@ static void
 issue_finished(KisWork *work, int64 now_us)
 {
 	Issue	   *issue = (Issue *) work;
-	KisTokenState *state = &issue->account->token;
 	KisToken	token;
 	KisError	error = {0};
 	int64		now = (int64) time(NULL);
 	bool		unattended = kis_transfer_unattended(work->transfer);
 	bool		ok = kis_transfer_token(work->transfer, now, &token, &error);
 
-	kis_work_end_transfer(work, now_us);
 	if (ok && token.expires_at <= now)
 	{
 		ok = false;
 		error.error_class = KIS_ERROR_TOKEN;
 		strlcpy(error.text, "the token that KIS issued has ended already", sizeof(error.text));
 	}
+	kis_work_count(work, ok ? NULL : &error, now_us);
+	kis_work_end_transfer(work, now_us);
+
 	if (ok)
-	{
-		kis_token_issued(state, &token, now_us);
-		end_issue(issue);
-	}
+		end_issue(issue, &token, NULL, now_us);
 	else if (error.error_class == KIS_ERROR_TOKEN_TOO_SOON)
-	{
-		/* those who wait see for themselves whether they can wait so long */
-		kis_token_too_soon(state, now_us);
-		end_issue(issue);
-	}
+		end_issue(issue, NULL, NULL, now_us);
+	else if (!issue->owned)
+		free_issue(issue);
 	else if (unattended)
 		work->back_at_us = now_us;
+	else if (may_ask_again(&error) && work->retries < issue->connection->options->max_retries)
+		kis_work_back_off(work, work->retries++, now_us);
 	else
-	{
-		if (error.error_class == KIS_ERROR_RATE)
-			kis_rate_refused(work->rate, work->per_second, work->sent_at_us, now_us);
-		if (may_ask_again(&error) && work->retries < issue->connection->options->max_retries)
-			kis_work_back_off(work, work->retries++, now_us);
-		else
-			fail_issue(issue, &error);
-	}
+		end_issue(issue, NULL, &error, now_us);
 	kis_wipe(&token, sizeof(token));
 }
 
+/* The session has become the owner of this attempt. */
 static void
-begin_issue(KisConnection *connection, int64 now_us)
+begin_issue(KisConnection *connection, uint64 attempt)
 {
-	Issue	   *issue;
-	int64		ignored;
+	Issue	   *issue = MemoryContextAllocZero(TopMemoryContext, sizeof(Issue));
 
-	/* raises where a file can't be read, and may change the account */
-	kis_connection_reread_secrets(connection);
-	if (kis_token_look(&connection->account->token, now_us, &ignored) != KIS_TOKEN_MAY_ISSUE)
-		return;
-
-	issue = MemoryContextAllocZero(TopMemoryContext, sizeof(Issue));
 	issue->work.finished = issue_finished;
 	issue->connection = connection;
-	issue->account = connection->account;
+	issue->identity = *connection->identity;
+	issue->attempt = attempt;
+	issue->owned = true;
 	kis_connection_hold(connection);
-	issue->account->token.issuing = true;
 	dlist_push_tail(&issues, &issue->node);
 }
 
-bool
-kis_issue_have_token(KisConnection *connection, int64 now_us, int64 *wake_at_us)
+static bool
+is_ready(const KisConnection *connection)
 {
-	int64		wait_until_us;
+	KisTokenSlot *slot = kis_token_find(kis_lock(LW_SHARED), connection->identity);
+	bool		ready = slot != NULL && kis_token_is_ready(slot);
 
-	switch (kis_token_look(&connection->account->token, now_us, &wait_until_us))
+	kis_unlock();
+	return ready;
+}
+
+/* The longest that an issue may take, all tries and waits included. */
+static int64
+issue_deadline_us(const KisConnection *connection, int64 now_us)
+{
+	const KisServerOptions *options = connection->options;
+
+	return now_us + INT64CONST(1000) *
+		(((int64) options->request_timeout + KIS_TOKEN_SLOW_MS) * (options->max_retries + 1) +
+		 options->max_wait);
+}
+
+KisTokenAnswer
+kis_issue_get_token(KisConnection *connection, uint64 *attempt, int64 now_us,
+					int64 *wake_at_us, ConditionVariable **waits_on, KisError *failure)
+{
+	KisTokenAnswer answer = KIS_TOKEN_WAIT;
+	KisTokenSlot *slot;
+	bool		begins = false;
+
+	if (connection->token != NULL || is_ready(connection))
 	{
-		case KIS_TOKEN_READY:
-			return true;
-		case KIS_TOKEN_MAY_ISSUE:
-			begin_issue(connection, now_us);
-			*wake_at_us = now_us;
-			return false;
-		case KIS_TOKEN_WAIT:
-			*wake_at_us = Min(*wake_at_us, wait_until_us);
-			return false;
+		*attempt = 0;
+		return KIS_TOKEN_READY;
 	}
-	return false;
+	/* raises where a file can't be read, and may change who the connection is */
+	if (*attempt == 0)
+		kis_connection_reread_secrets(connection);
+
+	slot = kis_token_get(kis_lock(LW_EXCLUSIVE), connection->identity, now_us);
+	if (slot == NULL)
+		*wake_at_us = Min(*wake_at_us, now_us + KIS_US);
+	else if (kis_token_is_ready(slot))
+		answer = KIS_TOKEN_READY;
+	else if (slot->not_before_us > now_us)
+		*wake_at_us = Min(*wake_at_us, slot->not_before_us);
+	else
+		switch (kis_effort_join(&slot->issue, attempt, now_us,
+								issue_deadline_us(connection, now_us), wake_at_us))
+		{
+			case KIS_EFFORT_MINE:
+				begins = true;
+				*wake_at_us = now_us;
+				break;
+			case KIS_EFFORT_THEIRS:
+				*waits_on = &slot->issue.moved;
+				break;
+			case KIS_EFFORT_FAILED:
+				*failure = slot->issue.failure;
+				*attempt = 0;
+				answer = KIS_TOKEN_FAILED;
+				break;
+		}
+	kis_unlock();
+	if (begins)
+		begin_issue(connection, *attempt);
+	return answer;
+}
+
+uint64
+kis_issue_copy_token(const KisConnection *connection, char *token)
+{
+	uint64		generation = 0;
+	KisTokenSlot *slot;
+
+	if (connection->token != NULL)
+	{
+		strlcpy(token, connection->token, KIS_TOKEN_LEN);
+		return 0;
+	}
+	slot = kis_token_find(kis_lock(LW_SHARED), connection->identity);
+	token[0] = '\0';
+	if (slot != NULL)
+	{
+		strlcpy(token, slot->token, KIS_TOKEN_LEN);
+		generation = slot->generation;
+	}
+	kis_unlock();
+	return generation;
 }
 
 static void
@@ -165,19 +229,15 @@ send_issue(Issue *issue, int64 now_us, int64 *wake_at_us)
 	KisSecrets	secrets = kis_connection_secrets(issue->connection);
 	KisHttp    *http = kis_session_http(issue->connection->options->max_concurrent_requests);
 	int64		hold_us = (issue->connection->options->request_timeout + KIS_TOKEN_SLOW_MS) * INT64CONST(1000);
-	int64		try_at_us;
 	KisError	error = {0};
 
-	if (!kis_work_take_slot(&issue->work, issue->connection, hold_us, now_us, &try_at_us))
-	{
-		*wake_at_us = Min(*wake_at_us, try_at_us);
+	if (!kis_work_take_slot(&issue->work, issue->connection, hold_us, now_us, wake_at_us))
 		return;
-	}
 	kis_work_started(&issue->work,
 					 kis_token_start(http, &endpoint, &secrets, issue, &error),
 					 now_us);
 	if (issue->work.transfer == NULL)
-		fail_issue(issue, &error);
+		end_issue(issue, NULL, &error, now_us);
 }
 
 void
@@ -191,9 +251,49 @@ kis_issues_advance(int64 now_us, int64 *wake_at_us)
 
 		if (issue->work.transfer != NULL)
 			continue;
-		if (issue->work.back_at_us > now_us)
+		if (!issue->owned)
+			free_issue(issue);
+		else if (issue->work.back_at_us > now_us)
 			*wake_at_us = Min(*wake_at_us, issue->work.back_at_us);
 		else
 			send_issue(issue, now_us, wake_at_us);
+	}
+}
+
+void
+kis_issues_leave(bool at_once, int64 now_us)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &issues)
+	{
+		Issue	   *issue = dlist_container(Issue, node, iter.cur);
+		KisTokenSlot *slot;
+
+		if (!issue->owned)
+			continue;
+		slot = kis_token_find(kis_lock(LW_EXCLUSIVE), &issue->identity);
+		if (slot != NULL)
+			kis_effort_leave(&slot->issue, issue->attempt, at_once, now_us);
+		kis_unlock();
+		issue->owned = !at_once;
+	}
+}
+
+void
+kis_issues_return(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &issues)
+	{
+		Issue	   *issue = dlist_container(Issue, node, iter.cur);
+		KisTokenSlot *slot;
+
+		if (!issue->owned)
+			continue;
+		slot = kis_token_find(kis_lock(LW_EXCLUSIVE), &issue->identity);
+		issue->owned = slot != NULL && kis_effort_return(&slot->issue, issue->attempt);
+		kis_unlock();
 	}
 }

@@ -1,19 +1,25 @@
 /*
  * rate.c
- *		At most so many calls begun or under way in any one second.
+ *		At most so many calls begun or under way in any one second, over all
+ *		sessions, first come first served.
  *
  * KIS counts arrivals, and whether its window is fixed or slides is unknown.
  * Since a slot is taken before the call is sent and free only a second after
- * its reply, any second of any alignment at the server holds no more arrivals
- * than there are slots.
+ * its reply came, any second of any alignment at the server holds no more
+ * arrivals than there are slots.
  */
 #include "postgres.h"
 
 #include <math.h>
 
+#include "storage/latch.h"
+#include "storage/proc.h"
+
+#include "compat.h"
 #include "state.h"
 
-#define RECOVERY_US	(60 * KIS_US)
+#define RECOVERY_US			(60 * KIS_US)
+#define QUEUE_FULL_PAUSE_US	(100 * 1000)
 
 /* The share of the rate that may be used now: it grows back in a minute. */
 static double
@@ -21,16 +27,22 @@ current_factor(const KisRate *rate, int64 now_us)
 {
 	double		recovered = (double) (now_us - rate->refused_at_us) / RECOVERY_US;
 
-	if (rate->factor >= 1.0 || recovered >= 1.0)
+	if (rate->refused_at_us == 0 || recovered >= 1.0)
 		return 1.0;
 	return rate->factor + (1.0 - rate->factor) * recovered;
 }
 
-/* Slots that a rate has; whole calls fit into a second, so 2.5 has two. */
+double
+kis_rate_effective(const KisRate *rate, double per_second, int64 now_us)
+{
+	return per_second * current_factor(rate, now_us);
+}
+
+/* Whole calls fit into a second: 2.5 has two slots. */
 static int
 slot_count(const KisRate *rate, double per_second, int64 now_us)
 {
-	int			slots = (int) floor(per_second * current_factor(rate, now_us));
+	int			slots = (int) floor(kis_rate_effective(rate, per_second, now_us));
 
 	return Min(Max(slots, 1), KIS_MAX_RATE);
 }
@@ -42,6 +54,69 @@ slot_period_us(double per_second)
 	return per_second < 1.0 ? (int64) (KIS_US / per_second) : KIS_US;
 }
 
+static KisRateWaiter *
+next_waiter(KisRate *rate)
+{
+	KisRateWaiter *next = NULL;
+
+	for (int i = 0; i < KIS_RATE_WAITERS; i++)
+	{
+		KisRateWaiter *waiter = &rate->waiters[i];
+
+		if (waiter->ticket != 0 && (next == NULL || waiter->ticket < next->ticket))
+			next = waiter;
+	}
+	return next;
+}
+
+/* The session's own place; made where it has none yet; NULL where the queue is full. */
+static KisRateWaiter *
+my_place(KisRate *rate)
+{
+	KisRateWaiter *free_place = NULL;
+
+	for (int i = 0; i < KIS_RATE_WAITERS; i++)
+	{
+		KisRateWaiter *waiter = &rate->waiters[i];
+
+		if (waiter->ticket == 0)
+			free_place = waiter;
+		else if (waiter->procno == kis_my_procno())
+			return waiter;
+	}
+	if (free_place != NULL)
+	{
+		free_place->procno = kis_my_procno();
+		free_place->ticket = ++rate->last_ticket;
+	}
+	return free_place;
+}
+
+static void
+wake_next(KisRate *rate)
+{
+	KisRateWaiter *next = next_waiter(rate);
+
+	if (next != NULL && next->procno != kis_my_procno())
+		SetLatch(&kis_proc(next->procno)->procLatch);
+}
+
+void
+kis_rate_stop_waiting(KisRate *rate)
+{
+	for (int i = 0; i < KIS_RATE_WAITERS; i++)
+	{
+		KisRateWaiter *waiter = &rate->waiters[i];
+
+		if (waiter->ticket != 0 && waiter->procno == kis_my_procno())
+		{
+			waiter->ticket = 0;
+			wake_next(rate);
+			return;
+		}
+	}
+}
+
 int
 kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us, int64 *try_at_us)
 {
@@ -49,6 +124,7 @@ kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us, int
 	int			taken = 0;
 	int			found = -1;
 	int64		first_free_us = PG_INT64_MAX;
+	KisRateWaiter *place;
 
 	/* All count: a rate that has just been lowered may have calls in its upper slots. */
 	for (int i = 0; i < KIS_MAX_RATE; i++)
@@ -61,26 +137,42 @@ kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us, int
 		else if (found < 0)
 			found = i;
 	}
-	if (taken >= slots)
+
+	if (taken < slots && next_waiter(rate) == NULL)
 	{
-		*try_at_us = first_free_us;
-		return -1;
+		rate->free_at_us[found] = now_us + hold_us + slot_period_us(per_second);
+		return found;
 	}
-	rate->free_at_us[found] = now_us + hold_us + slot_period_us(per_second);
-	return found;
+
+	place = my_place(rate);
+	if (place == NULL)
+		*try_at_us = Min(*try_at_us, now_us + QUEUE_FULL_PAUSE_US);
+	else if (place == next_waiter(rate))
+	{
+		if (taken < slots)
+		{
+			rate->free_at_us[found] = now_us + hold_us + slot_period_us(per_second);
+			kis_rate_stop_waiting(rate);
+			return found;
+		}
+		*try_at_us = Min(*try_at_us, first_free_us);
+	}
+	/* else whoever is before this session wakes it */
+	return -1;
 }
 
 void
 kis_rate_give_back(KisRate *rate, int slot, double per_second, int64 now_us)
 {
 	rate->free_at_us[slot] = now_us + slot_period_us(per_second);
+	wake_next(rate);
 }
 
 void
 kis_rate_refused(KisRate *rate, double per_second, int64 sent_us, int64 now_us)
 {
 	/* calls that were under way at the last refusal say nothing new */
-	if (rate->factor < 1.0 && sent_us <= rate->refused_at_us)
+	if (sent_us <= rate->refused_at_us)
 		return;
 	rate->factor = Max(current_factor(rate, now_us) / 2, 1.0 / Max(per_second, 1.0));
 	rate->refused_at_us = now_us;

@@ -120,8 +120,17 @@ find_inquiry(const KisStatement *statement, const KisConnection *connection,
 static bool
 is_cached(const KisConnection *connection, const KisCall *call, const KisCallArgs *args)
 {
-	return kis_cache_has(&connection->account->identity, call, args,
-						 connection->options->cache_ttl, kis_now_us());
+	KisReplyKey key = kis_reply_key(connection->identity, call, args);
+	KisReplySlot *slot;
+	bool		fresh;
+
+	if (connection->options->cache_ttl == 0)
+		return false;
+	slot = kis_reply_find(kis_lock(LW_SHARED), &key);
+	fresh = slot != NULL &&
+		kis_reply_is_fresh(slot, 0, connection->options->cache_ttl, kis_now_us());
+	kis_unlock();
+	return fresh;
 }
 
 bool

@@ -23,6 +23,7 @@
 static KisHttp *http = NULL;
 static int	reserved_fds = 0;	/* for the connections of http */
 static int	under_way = 0;
+static bool waiting_for_rate = false;
 
 /* When the session last looked at its transfers, by both clocks. */
 static int64 attended_us = 0;
@@ -65,16 +66,50 @@ bool
 kis_work_take_slot(KisWork *work, const KisConnection *connection,
 				   int64 hold_us, int64 now_us, int64 *try_at_us)
 {
-	KisRate    *rate = connection->account->rate;
-	double		per_second = kis_connection_rate(connection);
-	int			slot = kis_rate_take(rate, per_second, now_us, hold_us, try_at_us);
+	KisShared  *shared = kis_lock(LW_EXCLUSIVE);
+	KisAccount *account = kis_account_get(shared, connection->identity->key,
+										  connection->options->base_url, now_us);
 
-	if (slot < 0)
-		return false;
-	work->rate = rate;
-	work->slot = slot;
-	work->per_second = per_second;
-	return true;
+	work->per_second = kis_connection_rate(connection);
+	if (account == NULL)
+	{
+		/* more accounts at once than there are slots for */
+		work->slot = -1;
+		*try_at_us = Min(*try_at_us, now_us + KIS_US);
+	}
+	else
+	{
+		account->per_second = work->per_second;
+		work->slot = kis_rate_take(&account->rate, work->per_second, now_us, hold_us, try_at_us);
+	}
+	kis_unlock();
+	waiting_for_rate |= work->slot < 0;
+	memcpy(work->key, connection->identity->key, KIS_DIGEST_LEN);
+	return work->slot >= 0;
+}
+
+void
+kis_session_stop_waiting_for_rate(void)
+{
+	KisShared  *shared;
+
+	if (!waiting_for_rate)
+		return;
+	shared = kis_lock(LW_EXCLUSIVE);
+	for (int i = 0; i < KIS_ACCOUNT_SLOTS; i++)
+		kis_rate_stop_waiting(&shared->accounts[i].rate);
+	kis_unlock();
+	waiting_for_rate = false;
+}
+
+static void
+give_back(KisWork *work, int64 now_us)
+{
+	KisAccount *account = kis_account_get(kis_lock(LW_EXCLUSIVE), work->key, "", now_us);
+
+	if (account != NULL)
+		kis_rate_give_back(&account->rate, work->slot, work->per_second, now_us);
+	kis_unlock();
 }
 
 void
@@ -86,7 +121,7 @@ kis_work_started(KisWork *work, KisTransfer *transfer, int64 now_us)
 	if (transfer != NULL)
 		under_way++;
 	else
-		kis_rate_give_back(work->rate, work->slot, work->per_second, now_us);
+		give_back(work, now_us);
 }
 
 void
@@ -97,7 +132,32 @@ kis_work_end_transfer(KisWork *work, int64 now_us)
 	kis_transfer_release(work->transfer);
 	work->transfer = NULL;
 	under_way--;
-	kis_rate_give_back(work->rate, work->slot, work->per_second, now_us);
+	give_back(work, now_us);
+}
+
+void
+kis_work_count(KisWork *work, const KisError *error, int64 now_us)
+{
+	KisAccount *account = kis_account_get(kis_lock(LW_EXCLUSIVE), work->key, "", now_us);
+
+	if (account != NULL)
+	{
+		KisAccountStat *stat = &account->stat;
+
+		stat->network_ms += kis_transfer_elapsed_ms(work->transfer);
+		if (error == NULL)
+			stat->last_success_at = GetCurrentTimestamp();
+		else
+		{
+			stat->errors[error->error_class]++;
+			stat->last_error_at = GetCurrentTimestamp();
+			stat->last_error_class = error->error_class;
+			strlcpy(stat->last_error_code, error->code, sizeof(stat->last_error_code));
+			if (error->error_class == KIS_ERROR_RATE)
+				kis_rate_refused(&account->rate, work->per_second, work->sent_at_us, now_us);
+		}
+	}
+	kis_unlock();
 }
 
 void

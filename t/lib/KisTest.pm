@@ -48,6 +48,7 @@ sub new_node
 
 	$node->{kis_env} = $opts{env} || {};
 	$node->init(extra => [ '--no-locale', '--encoding=UTF8', @{ $opts{initdb} || [] } ]);
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'market_investor_fdw'");
 	$node->append_conf('postgresql.conf', $opts{conf}) if defined $opts{conf};
 	$node->start unless defined $opts{start} && !$opts{start};
 	return $node;

@@ -1,0 +1,82 @@
+/*
+ * effort.c
+ *		One session does what many wait for: who is it, who takes over when it
+ *		goes, who gets its failure.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "state.h"
+
+static bool
+is_mine(const KisEffort *effort, uint64 attempt)
+{
+	return effort->owner.pid == MyProcPid && effort->attempt == attempt;
+}
+
+static bool
+is_orphaned(const KisOwner *owner, int64 now_us)
+{
+	return owner->pid == 0 ||
+		(owner->left_us != 0 && now_us - owner->left_us >= KIS_GRACE_US) ||
+		now_us >= owner->deadline_us;
+}
+
+KisEffortAnswer
+kis_effort_join(KisEffort *effort, uint64 *attempt, int64 now_us,
+				int64 deadline_us, int64 *wake_at_us)
+{
+	KisOwner   *owner = &effort->owner;
+
+	if (*attempt != 0 && effort->failed >= *attempt)
+		return KIS_EFFORT_FAILED;
+	if (is_orphaned(owner, now_us))
+	{
+		owner->pid = MyProcPid;
+		owner->left_us = 0;
+		owner->deadline_us = deadline_us;
+		/* whoever waited for an earlier attempt gets what comes of this one */
+		*attempt = ++effort->attempt;
+		return KIS_EFFORT_MINE;
+	}
+	if (*attempt == 0)
+		*attempt = effort->attempt;
+	*wake_at_us = Min(*wake_at_us, owner->left_us != 0 ?
+					  owner->left_us + KIS_GRACE_US : owner->deadline_us);
+	return KIS_EFFORT_THEIRS;
+}
+
+void
+kis_effort_end(KisEffort *effort, uint64 attempt, const KisError *failure)
+{
+	if (failure != NULL && attempt > effort->failed)
+	{
+		effort->failed = attempt;
+		effort->failure = *failure;
+	}
+	if (is_mine(effort, attempt))
+		effort->owner.pid = 0;
+	ConditionVariableBroadcast(&effort->moved);
+}
+
+void
+kis_effort_leave(KisEffort *effort, uint64 attempt, bool at_once, int64 now_us)
+{
+	if (!is_mine(effort, attempt))
+		return;
+	if (at_once)
+		effort->owner.pid = 0;
+	else
+		effort->owner.left_us = now_us;
+	ConditionVariableBroadcast(&effort->moved);
+}
+
+bool
+kis_effort_return(KisEffort *effort, uint64 attempt)
+{
+	if (!is_mine(effort, attempt))
+		return false;
+	effort->owner.left_us = 0;
+	return true;
+}

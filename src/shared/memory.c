@@ -1,0 +1,153 @@
+/*
+ * memory.c
+ *		Where the block that all sessions share comes from. The one file that
+ *		knows: on 15 and 16 from the postmaster, so that the library must be
+ *		preloaded; from 17 on from the registry of dynamic shared memory.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+
+#include "compat.h"
+#include "state.h"
+
+#if PG_VERSION_NUM >= 170000
+#include "storage/dsm_registry.h"
+#endif
+
+#define BLOCK_NAME	"market_investor_fdw layout " CppAsString2(KIS_LAYOUT)
+
+static KisShared *shared = NULL;
+
+/* Must not raise: other sessions would find a block that is half made. */
+static void
+initialize(KIS_INIT_ARGUMENTS)
+{
+	KisShared  *fresh = block;
+
+	memset(fresh, 0, sizeof(KisShared));
+	fresh->tranche = kis_new_tranche_id("market_investor_fdw");
+	LWLockInitialize(&fresh->lock, fresh->tranche);
+	fresh->stat_reset_at = GetCurrentTimestamp();
+	for (int i = 0; i < KIS_ACCOUNT_SLOTS; i++)
+	{
+		pg_atomic_init_u64(&fresh->accounts[i].stat.cache_hits, 0);
+		pg_atomic_init_u64(&fresh->accounts[i].stat.shared_calls, 0);
+	}
+	for (int i = 0; i < KIS_TOKEN_SLOTS; i++)
+		ConditionVariableInit(&fresh->tokens[i].issue.moved);
+	for (int i = 0; i < KIS_REPLY_SLOTS; i++)
+	{
+		ConditionVariableInit(&fresh->replies[i].effort.moved);
+		fresh->replies[i].first_block = KIS_NO_BLOCK;
+	}
+	for (int i = 0; i < KIS_BLOCKS; i++)
+		fresh->blocks[i].next = i + 1 < KIS_BLOCKS ? i + 1 : KIS_NO_BLOCK;
+}
+
+#if PG_VERSION_NUM >= 170000
+
+void
+kis_shared_request(void)
+{
+}
+
+static KisShared *
+attach(void)
+{
+	bool		found;
+
+	return kis_named_segment(BLOCK_NAME, sizeof(KisShared), initialize, &found);
+}
+
+#else
+
+static shmem_request_hook_type next_request_hook = NULL;
+static shmem_startup_hook_type next_startup_hook = NULL;
+
+static void
+request(void)
+{
+	if (next_request_hook)
+		next_request_hook();
+	RequestAddinShmemSpace(sizeof(KisShared));
+}
+
+static void
+startup(void)
+{
+	bool		found;
+
+	if (next_startup_hook)
+		next_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct(BLOCK_NAME, sizeof(KisShared), &found);
+	if (!found)
+		initialize(shared);
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+kis_shared_request(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	next_request_hook = shmem_request_hook;
+	shmem_request_hook = request;
+	next_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup;
+}
+
+static KisShared *
+attach(void)
+{
+	if (shared == NULL)
+		ereport(ERROR,
+				errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				errmsg("market_investor_fdw must be loaded via \"shared_preload_libraries\""),
+				errhint("Add market_investor_fdw to shared_preload_libraries in postgresql.conf and restart the server."));
+	return shared;
+}
+
+#endif
+
+KisShared *
+kis_shared(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		shared = attach();
+		kis_register_tranche(shared->tranche, "market_investor_fdw");
+		registered = true;
+	}
+	return shared;
+}
+
+KisShared *
+kis_lock(LWLockMode mode)
+{
+	KisShared  *block = kis_shared();
+
+	LWLockAcquire(&block->lock, mode);
+	return block;
+}
+
+void
+kis_unlock(void)
+{
+	LWLockRelease(&shared->lock);
+}
+
+int64
+kis_now_us(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return (int64) INSTR_TIME_GET_MICROSEC(now);
+}

@@ -1,0 +1,182 @@
+/*
+ * reply_cache.c
+ *		Replies of the last moments, by account, call and arguments, in a
+ *		chain of blocks each; the oldest make room for new ones.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+
+#include "setting.h"
+#include "state.h"
+
+KisReplyKey
+kis_reply_key(const KisIdentity *identity, const KisCall *call, const KisCallArgs *args)
+{
+	KisReplyKey key = {.identity = identity,.call = call,.args = args};
+
+	key.hash = hash_bytes((const unsigned char *) identity, sizeof(KisIdentity));
+	key.hash = hash_combine(key.hash, hash_bytes((const unsigned char *) args, sizeof(KisCallArgs)));
+	key.hash = hash_combine(key.hash, hash_bytes((const unsigned char *) call->name,
+												 (int) strlen(call->name)));
+	return key;
+}
+
+KisReplySlot *
+kis_reply_find(KisShared *shared, const KisReplyKey *key)
+{
+	for (int i = 0; i < KIS_REPLY_SLOTS; i++)
+	{
+		KisReplySlot *slot = &shared->replies[i];
+
+		if (slot->hash == key->hash && slot->used &&
+			strcmp(slot->call, key->call->name) == 0 &&
+			memcmp(&slot->args, key->args, sizeof(KisCallArgs)) == 0 &&
+			memcmp(&slot->identity, key->identity, sizeof(KisIdentity)) == 0)
+			return slot;
+	}
+	return NULL;
+}
+
+static void
+free_blocks(KisShared *shared, KisReplySlot *slot)
+{
+	while (slot->first_block != KIS_NO_BLOCK)
+	{
+		int			block = slot->first_block;
+
+		slot->first_block = shared->blocks[block].next;
+		shared->blocks[block].next = shared->first_free_block;
+		shared->first_free_block = block;
+		shared->blocks_used--;
+	}
+	slot->reply_attempt = 0;
+	slot->length = 0;
+}
+
+/* The oldest slot that nobody works on; with_reply: only one that holds blocks. */
+static KisReplySlot *
+find_oldest(KisShared *shared, const KisReplySlot *but, bool with_reply)
+{
+	KisReplySlot *oldest = NULL;
+
+	for (int i = 0; i < KIS_REPLY_SLOTS; i++)
+	{
+		KisReplySlot *slot = &shared->replies[i];
+
+		if (slot == but || (with_reply && slot->first_block == KIS_NO_BLOCK))
+			continue;
+		if (!slot->used && !with_reply)
+			return slot;
+		/* blocks may go while a new call is under way; the slot may not */
+		if (!with_reply && slot->effort.owner.pid != 0)
+			continue;
+		if (oldest == NULL || slot->put_at_us < oldest->put_at_us)
+			oldest = slot;
+	}
+	return oldest;
+}
+
+KisReplySlot *
+kis_reply_get(KisShared *shared, const KisReplyKey *key)
+{
+	KisReplySlot *slot = kis_reply_find(shared, key);
+
+	if (slot != NULL)
+		return slot;
+	slot = find_oldest(shared, NULL, false);
+	if (slot == NULL)
+		return NULL;
+	free_blocks(shared, slot);
+	/* but for the condition variable, which may have sessions in its list */
+	memset(&slot->effort, 0, offsetof(KisEffort, moved));
+	slot->hash = key->hash;
+	slot->identity = *key->identity;
+	strlcpy(slot->call, key->call->name, sizeof(slot->call));
+	slot->args = *key->args;
+	slot->put_at_us = 0;
+	slot->used = true;
+	return slot;
+}
+
+bool
+kis_reply_is_fresh(const KisReplySlot *slot, uint64 attempt, int ttl_ms, int64 now_us)
+{
+	if (slot->reply_attempt == 0)
+		return false;
+	return (attempt != 0 && slot->reply_attempt >= attempt) ||
+		now_us - slot->put_at_us < ttl_ms * INT64CONST(1000);
+}
+
+KisReply *
+kis_reply_read(KisShared *shared, const KisReplySlot *slot, const KisCall *call)
+{
+	size_t		left = slot->length;
+	KisReply   *reply = malloc(left);
+	char	   *to = (char *) reply;
+
+	if (reply == NULL)
+		return NULL;
+	for (int block = slot->first_block; left > 0; block = shared->blocks[block].next)
+	{
+		size_t		part = Min(left, sizeof(shared->blocks[block].data));
+
+		memcpy(to, shared->blocks[block].data, part);
+		to += part;
+		left -= part;
+	}
+	kis_reply_relocate(call, reply);
+	return reply;
+}
+
+/* Blocks for so many bytes, taken from the oldest where the limit is reached; false: never. */
+static bool
+make_room(KisShared *shared, const KisReplySlot *for_slot, int blocks)
+{
+	int			limit = kis_cache_blocks();
+
+	if (blocks > limit)
+		return false;
+	while (shared->blocks_used + blocks > limit)
+	{
+		KisReplySlot *oldest = find_oldest(shared, for_slot, true);
+
+		if (oldest == NULL)
+			return false;
+		free_blocks(shared, oldest);
+	}
+	return true;
+}
+
+void
+kis_reply_write(KisShared *shared, KisReplySlot *slot, uint64 attempt,
+				const KisReply *reply, TimestampTz arrived_at, int64 now_us)
+{
+	const char *from = (const char *) reply;
+	size_t		length = reply->size;
+	size_t		block_size = sizeof(shared->blocks[0].data);
+	int			blocks = (int) ((length + block_size - 1) / block_size);
+	int		   *link = &slot->first_block;
+
+	free_blocks(shared, slot);
+	if (!make_room(shared, slot, blocks))
+		return;
+	slot->length = (uint32) length;
+	while (length > 0)
+	{
+		int			block = shared->first_free_block;
+		size_t		part = Min(length, block_size);
+
+		shared->first_free_block = shared->blocks[block].next;
+		shared->blocks_used++;
+		memcpy(shared->blocks[block].data, from, part);
+		from += part;
+		length -= part;
+		*link = block;
+		link = &shared->blocks[block].next;
+	}
+	*link = KIS_NO_BLOCK;
+	slot->reply_attempt = attempt;
+	slot->arrived_at = arrived_at;
+	slot->put_at_us = now_us;
+}
