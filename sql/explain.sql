@@ -1,0 +1,70 @@
+-- What EXPLAIN tells, and that it asks nothing where it only plans.
+\getenv url KIS_SIMULATOR_URL
+\getenv app_key KIS_SIMULATOR_APP_KEY
+\getenv app_secret KIS_SIMULATOR_APP_SECRET
+\! $KIS_SIMCTL reset
+CREATE SERVER kis FOREIGN DATA WRAPPER market_investor_fdw
+    OPTIONS (base_url :'url', cache_ttl '0', requests_per_second '1000');
+IMPORT FOREIGN SCHEMA kis FROM SERVER kis INTO public;
+CREATE TABLE pairs AS SELECT market_code AS m, sector_code AS s FROM kis_sector WHERE market_code IN ('ETF', 'ELW', 'ETN');
+ANALYZE pairs;
+
+-- plain EXPLAIN needs no user mapping
+EXPLAIN (COSTS OFF) SELECT * FROM kis_market_trend;
+EXPLAIN (COSTS OFF) SELECT * FROM kis_sector_trend WHERE market_code = 'KSP' AND sector_code <> '0001';
+EXPLAIN (COSTS OFF, VERBOSE) SELECT foreign_net_qty FROM kis_sector_trend
+WHERE sector_code LIKE '00%' AND foreign_net_amount > 0;
+EXPLAIN (COSTS OFF, VERBOSE) SELECT market_code, trade_date FROM kis_market_trend WHERE market_code = ANY ('{KSP,KSQ}');
+EXPLAIN (COSTS OFF) SELECT FROM kis_sector_trend LIMIT 5;
+EXPLAIN (COSTS OFF) SELECT FROM kis_sector_trend WHERE foreign_net_qty > 0 LIMIT 5;
+EXPLAIN (COSTS OFF) SELECT FROM pairs JOIN kis_sector_trend ON m = market_code AND s = sector_code;
+EXPLAIN (COSTS OFF, FORMAT JSON) SELECT bank_net_qty FROM kis_market_trend WHERE market_code = 'ETF';
+\set VERBOSITY sqlstate
+SELECT count(*) FROM kis_market_trend WHERE market_code = 'KSP';
+\set VERBOSITY default
+\! $KIS_SIMCTL calls any
+
+-- rows are exact where the codes are known
+CREATE FUNCTION plan_of(query text) RETURNS json LANGUAGE plpgsql AS
+    $$ DECLARE plan json; BEGIN EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan; RETURN plan->0->'Plan'; END $$;
+SELECT query, plan->'Plan Rows' AS rows, plan->'Calls Expected' AS calls
+FROM unnest(ARRAY[
+    'SELECT FROM kis_market_trend',
+    'SELECT FROM kis_sector_trend',
+    $$SELECT FROM kis_market_trend WHERE market_code = 'K2I'$$,
+    $$SELECT FROM kis_market_trend WHERE market_code = 'KOSPI'$$,
+    $$SELECT FROM kis_sector_trend WHERE market_code IN ('KSP', 'ETF') AND sector_code !~ '^00[12]'$$,
+    $$SELECT FROM kis_sector_trend WHERE market_code = upper('ksp') OR sector_code IS NULL$$]) AS query, plan_of(query) AS plan;
+-- a join by the codes is planned as one call for each different pair
+SELECT plan_of('SELECT FROM pairs JOIN kis_sector_trend ON m = market_code AND s = sector_code')->>'Node Type' AS join;
+
+-- EXPLAIN ANALYZE tells what it cost
+CREATE USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS (app_key :'app_key', app_secret :'app_secret');
+CREATE FUNCTION analyzed(query text, options text DEFAULT '') RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE line text;
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, SUMMARY OFF, BUFFERS OFF' || options || ') ' || query LOOP
+        line := regexp_replace(line, 'actual time=[0-9.]+', 'actual time=N');
+        line := regexp_replace(line, '\.\.[0-9.]+ rows', '..N rows');
+        line := regexp_replace(line, 'rows=(\d+)\.00', 'rows=\1');
+        line := regexp_replace(line, '(Bytes Received: )[1-9]\d+', '\1N');
+        RETURN NEXT regexp_replace(line, '(Network Time: )(?!0\.000)[0-9.]+', '\1N');
+    END LOOP;
+END $$;
+SELECT * FROM analyzed($$SELECT * FROM kis_market_trend WHERE market_code = 'K2I'$$);
+SELECT * FROM analyzed($$SELECT count(*) FROM pairs JOIN kis_sector_trend ON m = market_code AND s = sector_code$$, ', TIMING OFF');
+SELECT * FROM analyzed($$SELECT FROM kis_market_trend WHERE market_code = 'KOSPI'$$, ', TIMING OFF');
+\! $KIS_SIMCTL fault '{"fault": "html_502", "times": 1}'
+SELECT * FROM analyzed($$SELECT FROM kis_market_trend WHERE market_code = 'KSP'$$, ', TIMING OFF');
+ALTER SERVER kis OPTIONS (SET cache_ttl '10min');
+SELECT count(*) FROM kis_market_trend WHERE market_code = 'KSP';
+SELECT * FROM analyzed($$SELECT FROM kis_market_trend WHERE market_code = 'KSP'$$);
+-- a second scan of the same pair asks nothing more
+SELECT analyzed->0->'Plan'->'Plans'->0->'Calls' AS first, analyzed->0->'Plan'->'Plans'->1->'Calls' AS second
+FROM (SELECT string_agg(line, '')::json AS analyzed
+      FROM analyzed($$SELECT FROM kis_market_trend a, kis_market_trend b WHERE a.market_code = 'KSQ' AND b.market_code = 'KSQ'$$, ', FORMAT JSON') AS line) AS plan;
+
+SET client_min_messages = warning;
+DROP FUNCTION plan_of, analyzed;
+DROP TABLE pairs;
+DROP SERVER kis CASCADE;
