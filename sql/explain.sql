@@ -40,6 +40,8 @@ SELECT plan_of('SELECT FROM pairs JOIN kis_sector_trend ON m = market_code AND s
 
 -- EXPLAIN ANALYZE tells what it cost
 CREATE USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS (app_key :'app_key', app_secret :'app_secret');
+-- a token that earlier sessions left is refused by a new simulator
+SELECT count(*) FROM kis_market_trend WHERE market_code = 'KSP';
 CREATE FUNCTION analyzed(query text, options text DEFAULT '') RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE line text;
 BEGIN
@@ -60,6 +62,7 @@ ALTER SERVER kis OPTIONS (SET cache_ttl '10min');
 SELECT count(*) FROM kis_market_trend WHERE market_code = 'KSP';
 SELECT * FROM analyzed($$SELECT FROM kis_market_trend WHERE market_code = 'KSP'$$);
 -- a second scan of the same pair asks nothing more
+ALTER SERVER kis OPTIONS (SET cache_ttl '0');
 SELECT analyzed->0->'Plan'->'Plans'->0->'Calls' AS first, analyzed->0->'Plan'->'Plans'->1->'Calls' AS second
 FROM (SELECT string_agg(line, '')::json AS analyzed
       FROM analyzed($$SELECT FROM kis_market_trend a, kis_market_trend b WHERE a.market_code = 'KSQ' AND b.market_code = 'KSQ'$$, ', FORMAT JSON') AS line) AS plan;

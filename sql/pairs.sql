@@ -9,7 +9,11 @@ CREATE SERVER kis FOREIGN DATA WRAPPER market_investor_fdw
 CREATE USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS (app_key :'app_key', app_secret :'app_secret');
 IMPORT FOREIGN SCHEMA kis FROM SERVER kis INTO public;
 
+-- a token that earlier sessions left is refused by a new simulator
+SELECT count(*) FROM kis_market_trend WHERE market_code = 'KSP';
+
 -- conditions on the codes
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
 SELECT market_code, sector_code, foreign_net_qty, foreign_net_amount
 FROM kis_market_trend WHERE market_code = 'KSP';
 \! $KIS_SIMCTL pairs
