@@ -250,8 +250,8 @@ free_port() {
 	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# make_cluster directory port: a running server, with its socket in the
-# directory, which only its user can enter.
+# make_cluster directory port: a running server with the extension preloaded,
+# its socket in the directory, which only its user can enter.
 make_cluster() {
 	local directory=$1 port=$2
 	run sh -c 'mkdir -m 700 "$1" && initdb -D "$1/data" -U postgres -A trust -N --no-locale --encoding=UTF8 >"$1/initdb.log" 2>&1' \

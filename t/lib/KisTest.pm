@@ -36,8 +36,8 @@ our @EXPORT = qw(
 
 # ---- servers ---------------------------------------------------------------
 
-# A running server. Options:
-#	conf	 lines for postgresql.conf
+# A running server with the extension preloaded. Options:
+#	conf	 lines for postgresql.conf; a later one overrides
 #	initdb	 more arguments for initdb; in UTF8 and locale C unless they say otherwise
 #	env		 environment of the server alone, such as LD_PRELOAD
 #	start	 0: only make it
@@ -48,6 +48,7 @@ sub new_node
 
 	$node->{kis_env} = $opts{env} || {};
 	$node->init(extra => [ '--no-locale', '--encoding=UTF8', @{ $opts{initdb} || [] } ]);
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'market_investor_fdw'");
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'market_investor_fdw'");
 	$node->append_conf('postgresql.conf', $opts{conf}) if defined $opts{conf};
 	$node->start unless defined $opts{start} && !$opts{start};
