@@ -51,6 +51,7 @@ missing_programs() {
 			libcmocka-dev) probe='pkg-config --exists cmocka' ;;
 			perl) probe='command -v prove' ;;
 			libipc-run-perl) probe='perl -MIPC::Run -e 1' ;;
+			ca-certificates) probe='ls /etc/ssl/certs /etc/pki/tls/certs' ;;
 			libfaketime) probe='ls /usr/lib/*/faketime/libfaketime.so.1' ;;
 			*) probe=false ;;
 		esac
