@@ -1,0 +1,73 @@
+# The README is true: its SQL runs as it stands, but for where KIS is and where
+# the keys lie, and it names every option that there is.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use KisTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $readme = slurp_file("$FindBin::RealBin/../README.md");
+my @blocks = $readme =~ /^ *```sql\n(.*?)^ *```/gms;
+my ($setup) = grep { /CREATE EXTENSION/ } @blocks;
+my ($store) = grep { /create_market_investor_trend\(\)/ } @blocks;
+my ($prompt) = grep { /\\prompt/ } @blocks;
+my ($table) = grep { /CREATE FOREIGN TABLE/ } @blocks;
+
+my $simulator = KisTest::Simulator->new;
+my $node = new_node('main');
+my $files = PostgreSQL::Test::Utils::tempdir();
+my %secret = (app_key => $simulator->app_key, app_secret => $simulator->app_secret);
+
+append_to_file("$files/$_", "$secret{$_}\n") foreach keys %secret;
+
+# Where KIS is and where the keys lie
+foreach ($setup, $prompt)
+{
+	s{(CREATE SERVER kis FOREIGN DATA WRAPPER market_investor_fdw)}{"$1 OPTIONS (base_url '" . $simulator->url . "')"}e;
+	s{/var/lib/postgresql/kis}{$files}g;
+	s{\\prompt '[^']*' (\w+)}{\\set $1 '$secret{$1}'}g;
+}
+
+my $result = run_sql($node, 'postgres', $setup);
+is($result->{stderr}, '', 'five minutes: the set-up runs without a message');
+like($result->{output}, qr/^KSP\|0001\|/m, 'and brings the row');
+is($simulator->calls, 1, 'by one call');
+is_deeply([ $simulator->problems ], [], 'as KIS documents it');
+
+$result = run_sql($node, 'postgres', $store);
+is($result->{stderr}, '', 'five minutes: the store runs without a message');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM market_investor_trend'), 3, 'three rows are stored');
+
+$result = run_sql($node, 'postgres', "$table SELECT net = foreign_buy_amount - foreign_sell_amount, whole_reply->>'rt_cd' FROM foreigners WHERE market_code = 'KSP'");
+is($result->{stderr}, '', 'the table by hand can be made');
+like($result->{output}, qr/^[tf]\|0$/m, 'and read');
+
+$node->safe_psql('postgres', 'DROP USER MAPPING FOR CURRENT_USER SERVER kis');
+$result = run_sql($node, 'postgres', $prompt);
+is($result->{stderr}, '', 'keys in psql variables make a user mapping');
+is_deeply([ grep { index(slurp_log($node), $_) >= 0 } values %secret ],
+	[], 'whose statement the server does not log, where it logs all others');
+like($node->safe_psql('postgres', q{SELECT * FROM kis_market_trend WHERE market_code = 'KSQ'}),
+	qr/^KSQ\|1001\|/, 'and which works');
+
+my %where = (
+	'server' => q{ALTER SERVER kis OPTIONS (nothing_like_it 'x')},
+	'user mapping' => q{ALTER USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS (nothing_like_it 'x')},
+	'foreign table' => q{ALTER FOREIGN TABLE kis_market_trend OPTIONS (nothing_like_it 'x')},
+	'column of a foreign table' => q{ALTER FOREIGN TABLE kis_market_trend ALTER market_code OPTIONS (nothing_like_it 'x')});
+
+foreach my $kind (sort keys %where)
+{
+	my ($sqlstate, $message, $detail, $hint) = sql_error($node, 'postgres', $where{$kind});
+	my ($list) = $hint =~ /: (.*)\.$/;
+
+	$list = $1 if !defined $list && $hint =~ /is (\w+)\.$/;
+	ok(defined $list, "the hint names the options of a $kind") or diag $hint;
+	is_deeply([ grep { $readme !~ /`$_`/ } split /, /, $list || '' ],
+		[], 'and the README names them, too');
+}
+
+done_testing();
