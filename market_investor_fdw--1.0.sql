@@ -136,3 +136,84 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 71;
 
 COMMENT ON FUNCTION collect_market_investor_trend(pg_catalog.text[], pg_catalog.name, pg_catalog.text) IS
 'fetches the targets (market/sector, or a market for its headline pairs) from the server source, stores them, and returns what became of each';
+
+-- Operation
+
+CREATE FUNCTION kis_stat_rows(
+    OUT host pg_catalog.text,
+    OUT app_key_fingerprint pg_catalog.text,
+    OUT calls pg_catalog.int8,
+    OUT cache_hits pg_catalog.int8,
+    OUT shared_calls pg_catalog.int8,
+    OUT retries pg_catalog.int8,
+    OUT refusals pg_catalog.int8,
+    OUT errors pg_catalog.jsonb,
+    OUT tokens_issued pg_catalog.int8,
+    OUT token_expires_at pg_catalog.timestamptz,
+    OUT last_success_at pg_catalog.timestamptz,
+    OUT last_error pg_catalog.text,
+    OUT last_error_at pg_catalog.timestamptz,
+    OUT effective_rate pg_catalog.float8,
+    OUT rate_wait_ms pg_catalog.float8,
+    OUT network_ms pg_catalog.float8,
+    OUT stat_reset_at pg_catalog.timestamptz,
+    OUT library_version pg_catalog.text)
+RETURNS SETOF pg_catalog.record
+AS 'MODULE_PATHNAME', 'kis_stat_rows'
+LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 1;
+
+COMMENT ON FUNCTION kis_stat_rows() IS
+'rows of the view kis_stat';
+
+CREATE VIEW kis_stat AS
+SELECT host, app_key_fingerprint, calls, cache_hits, shared_calls, retries, refusals, errors,
+       tokens_issued, token_expires_at, last_success_at, last_error, last_error_at,
+       effective_rate, rate_wait_ms, network_ms, stat_reset_at, library_version
+FROM kis_stat_rows();
+
+COMMENT ON VIEW kis_stat IS
+'what all sessions have asked of KIS, a row for each host and app key';
+COMMENT ON COLUMN kis_stat.host IS 'base_url of the servers that it counts for';
+COMMENT ON COLUMN kis_stat.app_key_fingerprint IS
+'beginning of a digest of host and app key: tells keys apart without showing them';
+COMMENT ON COLUMN kis_stat.calls IS 'data calls sent, retries included';
+COMMENT ON COLUMN kis_stat.cache_hits IS 'replies taken from the cache';
+COMMENT ON COLUMN kis_stat.shared_calls IS 'replies of a call that another session made at the same moment';
+COMMENT ON COLUMN kis_stat.retries IS 'calls and token issues that were sent again';
+COMMENT ON COLUMN kis_stat.refusals IS 'calls that KIS refused for the rate';
+COMMENT ON COLUMN kis_stat.errors IS 'attempts that failed, by class';
+COMMENT ON COLUMN kis_stat.tokens_issued IS 'access tokens that KIS issued';
+COMMENT ON COLUMN kis_stat.token_expires_at IS 'when the current token ends; NULL where there is none';
+COMMENT ON COLUMN kis_stat.last_success_at IS 'when the last attempt succeeded';
+COMMENT ON COLUMN kis_stat.last_error IS 'class of the last failed attempt, and KIS''s code';
+COMMENT ON COLUMN kis_stat.last_error_at IS 'when that was';
+COMMENT ON COLUMN kis_stat.effective_rate IS
+'calls a second: requests_per_second, or less for a minute after KIS refused one';
+COMMENT ON COLUMN kis_stat.rate_wait_ms IS 'milliseconds that calls waited for the rate, added up';
+COMMENT ON COLUMN kis_stat.network_ms IS 'milliseconds from sending to the end of the reply, added up';
+COMMENT ON COLUMN kis_stat.stat_reset_at IS 'since when it is counted';
+COMMENT ON COLUMN kis_stat.library_version IS 'version of the library that runs';
+
+CREATE FUNCTION kis_stat_reset()
+RETURNS pg_catalog.void
+AS 'MODULE_PATHNAME', 'kis_stat_reset'
+LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION kis_stat_reset() IS
+'sets the counters of kis_stat to zero; tokens, rates and the cache stay';
+
+REVOKE ALL ON FUNCTION kis_stat_rows(), kis_stat_reset() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION kis_stat_rows() TO pg_monitor;
+GRANT SELECT ON kis_stat TO pg_monitor;
+
+CREATE FUNCTION kis_check(
+    server pg_catalog.name DEFAULT 'kis',
+    OUT step pg_catalog.text,
+    OUT ok pg_catalog.bool,
+    OUT detail pg_catalog.text)
+RETURNS SETOF pg_catalog.record
+AS 'MODULE_PATHNAME', 'kis_check'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 7;
+
+COMMENT ON FUNCTION kis_check(pg_catalog.name) IS
+'tries the caller''s way to KIS through the server, a row for each step: ok, or what to do';

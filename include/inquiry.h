@@ -19,6 +19,9 @@ typedef struct KisWork
 	uint8		key[KIS_DIGEST_LEN];	/* of the account whose slot the transfer holds */
 	int			slot;
 	double		per_second;
+	bool		is_call;		/* a data call, not a token issue */
+	int			attempts;		/* so far */
+	int64		ready_at_us;	/* since when it waits for a slot; 0: it does not */
 	int64		sent_at_us;
 	TimestampTz sent_at;
 	int			retries;		/* so far, of those that max_retries bounds */
@@ -50,7 +53,6 @@ typedef struct KisInquiryState
 	bool		token_renewed;	/* one new token an inquiry */
 	uint64		generation;		/* of the token it was sent with */
 	int			refusals;		/* for the rate, so far */
-	int64		ready_at_us;	/* since when it waits for a slot; 0: it does not */
 	int64		wake_at_us;		/* when what it waits for comes; PG_INT64_MAX: not known */
 	ConditionVariable *waits_on;	/* another session will tell; NULL: none */
 	KisReply   *reply;			/* the inquiry's, to be freed */
@@ -73,7 +75,10 @@ struct KisStatement
 extern KisHttp *kis_session_http(int max_concurrent_requests);
 extern int	kis_session_under_way(void);
 
-/* Takes a slot for work; false and the time to try again in *try_at_us where there is none. */
+/*
+ * Takes a slot for work and counts what it waited for it; false and the time
+ * to try again in *try_at_us where there is none.
+ */
 extern bool kis_work_take_slot(KisWork *work, const KisConnection *connection,
 							   int64 hold_us, int64 now_us, int64 *try_at_us);
 

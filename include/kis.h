@@ -16,6 +16,8 @@
 
 #include "kis_catalog.h"
 
+#define KIS_VERSION			"1.0"	/* of this library */
+
 #define KIS_MARKET_LEN		8	/* longest market code and its NUL */
 #define KIS_SECTOR_LEN		8
 #define KIS_DATE_LEN		9	/* YYYYMMDD and its NUL */
@@ -62,6 +64,9 @@ typedef struct KisError
 
 /* Name of a phase for a message: "resolving the host name" ... */
 extern const char *kis_phase_name(KisPhase phase);
+
+/* Name of a class for counters: "connect", "timeout" ... */
+extern const char *kis_error_class_name(KisErrorClass error_class);
 
 /* May the same request be tried again at once or after a pause? */
 extern bool kis_error_is_passing(KisErrorClass error_class);

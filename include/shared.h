@@ -115,4 +115,14 @@ extern bool kis_warn_once(KisStatement *statement, const char *key);
 extern bool kis_trade_date(KisStatement *statement, KisConnection *connection,
 						   TimestampTz collected_at, bool has_figures, DateADT *day);
 
+/* For kis_check. What the shared memory holds, in a sentence; raises where it can't be had. */
+extern char *kis_shared_summary(void);
+
+/* The end of the connection's token, 0 where none is held; infinity for access_token_file. */
+extern TimestampTz kis_connection_token_end(const KisConnection *connection);
+
+/* As kis_stat shows the connection's account: KIS_FINGERPRINT_LEN characters and a NUL. */
+#define KIS_FINGERPRINT_LEN	12
+extern void kis_connection_fingerprint(const KisConnection *connection, char *fingerprint);
+
 #endif							/* KIS_SHARED_H */

@@ -94,7 +94,6 @@ typedef struct KisAccountStat
 	pg_atomic_uint64 shared_calls;	/* the same */
 	int64		calls;
 	int64		retries;
-	int64		refusals;
 	int64		errors[KIS_ERROR_LOCAL + 1];
 	int64		tokens_issued;
 	TimestampTz last_success_at;

@@ -111,6 +111,39 @@ kis_phase_name(KisPhase phase)
 	return "preparing the request";
 }
 
+const char *
+kis_error_class_name(KisErrorClass error_class)
+{
+	switch (error_class)
+	{
+		case KIS_OK:
+			break;
+		case KIS_ERROR_CONNECT:
+			return "connect";
+		case KIS_ERROR_TIMEOUT:
+			return "timeout";
+		case KIS_ERROR_DROPPED:
+			return "dropped";
+		case KIS_ERROR_TOKEN:
+			return "token";
+		case KIS_ERROR_TOKEN_TOO_SOON:
+			return "token_too_soon";
+		case KIS_ERROR_CREDENTIALS:
+			return "credentials";
+		case KIS_ERROR_RATE:
+			return "rate";
+		case KIS_ERROR_PASSING:
+			return "passing";
+		case KIS_ERROR_REFUSED:
+			return "refused";
+		case KIS_ERROR_REPLY:
+			return "reply";
+		case KIS_ERROR_LOCAL:
+			return "local";
+	}
+	return "none";
+}
+
 bool
 kis_error_is_passing(KisErrorClass error_class)
 {

@@ -38,14 +38,14 @@ user_mapping(Oid serverid, Oid userid)
 		!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
 							   ObjectIdGetDatum(serverid)))
 	{
-		const char *user = quote_identifier(GetUserNameFromId(userid, false));
-		const char *server = quote_identifier(GetForeignServer(serverid)->servername);
+		const char *user = GetUserNameFromId(userid, false);
+		const char *server = GetForeignServer(serverid)->servername;
 
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_OBJECT),
-				errmsg("user mapping not found for user %s on server %s", user, server),
+				errmsg("user mapping not found for user \"%s\", server \"%s\"", user, server),
 				errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (app_key_file '/path', app_secret_file '/path');",
-						user, server));
+						quote_identifier(user), quote_identifier(server)));
 	}
 	return GetUserMapping(userid, serverid);
 }

@@ -319,8 +319,7 @@ send_call(KisInquiryState *state, int64 now_us)
 	state->generation = kis_issue_copy_token(connection, token);
 	secrets.token = token;
 	state->counters->calls++;
-	state->counters->rate_wait_ms += (now_us - state->ready_at_us) / 1000.0;
-	state->ready_at_us = 0;
+	state->counters->rate_wait_ms += (now_us - state->work.ready_at_us) / 1000.0;
 	transfer = kis_call_start(http, &endpoint, &secrets, inquiry->call, &inquiry->args,
 							  state, &error);
 	kis_wipe(token, sizeof(token));
@@ -378,8 +377,6 @@ advance(KisInquiryState *state, int64 now_us)
 		return;
 
 	state->stage = KIS_STAGE_NEEDS_SLOT;
-	if (state->ready_at_us == 0)
-		state->ready_at_us = now_us;
 	if (kis_work_take_slot(&state->work, connection,
 						   connection->options->request_timeout * INT64CONST(1000),
 						   now_us, &state->wake_at_us))
@@ -587,6 +584,7 @@ kis_inquiry_begin(KisInquiry *inquiry)
 
 	state->inquiry = inquiry;
 	state->work.finished = call_finished;
+	state->work.is_call = true;
 	state->stage = KIS_STAGE_NEEDS_CALL;
 	dlist_push_tail(&pending, &state->node);
 	if (is_shared(inquiry))

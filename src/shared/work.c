@@ -62,6 +62,17 @@ kis_session_under_way(void)
 	return under_way;
 }
 
+/* What a slot that was had counts for. */
+static void
+count_start(KisWork *work, KisAccountStat *stat, int64 now_us)
+{
+	if (work->is_call)
+		stat->calls++;
+	if (work->attempts++ > 0)
+		stat->retries++;
+	stat->rate_wait_ms += (now_us - work->ready_at_us) / 1000.0;
+}
+
 bool
 kis_work_take_slot(KisWork *work, const KisConnection *connection,
 				   int64 hold_us, int64 now_us, int64 *try_at_us)
@@ -70,21 +81,23 @@ kis_work_take_slot(KisWork *work, const KisConnection *connection,
 	KisAccount *account = kis_account_get(shared, connection->identity->key,
 										  connection->options->base_url, now_us);
 
+	if (work->ready_at_us == 0)
+		work->ready_at_us = now_us;
 	work->per_second = kis_connection_rate(connection);
+	memcpy(work->key, connection->identity->key, KIS_DIGEST_LEN);
+	work->slot = -1;
 	if (account == NULL)
-	{
 		/* more accounts at once than there are slots for */
-		work->slot = -1;
 		*try_at_us = Min(*try_at_us, now_us + KIS_US);
-	}
 	else
 	{
 		account->per_second = work->per_second;
 		work->slot = kis_rate_take(&account->rate, work->per_second, now_us, hold_us, try_at_us);
+		if (work->slot >= 0)
+			count_start(work, &account->stat, now_us);
 	}
 	kis_unlock();
 	waiting_for_rate |= work->slot < 0;
-	memcpy(work->key, connection->identity->key, KIS_DIGEST_LEN);
 	return work->slot >= 0;
 }
 
@@ -116,6 +129,7 @@ void
 kis_work_started(KisWork *work, KisTransfer *transfer, int64 now_us)
 {
 	work->transfer = transfer;
+	work->ready_at_us = 0;
 	work->sent_at_us = now_us;
 	work->sent_at = GetCurrentTimestamp();
 	if (transfer != NULL)

@@ -1,0 +1,75 @@
+-- kis_check, kis_stat and kis_stat_reset.
+SET client_encoding TO UTF8;
+\pset format unaligned
+\pset null (null)
+\getenv url KIS_SIMULATOR_URL
+\getenv key KIS_SIMULATOR_APP_KEY
+\getenv secret KIS_SIMULATOR_APP_SECRET
+\! $KIS_SIMCTL reset
+SET client_min_messages = error;
+CREATE SERVER kis_operation FOREIGN DATA WRAPPER market_investor_fdw OPTIONS (base_url :'url');
+RESET client_min_messages;
+
+-- What stands in details but varies
+CREATE FUNCTION pg_temp.shown(detail text) RETURNS text LANGUAGE sql AS $$
+    SELECT replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(detail,
+        'http://127\.0\.0\.1:\d+', 'URL'),
+        '\d{4}-\d\d-\d\d [0-9:.]+[+-]\d+(:\d+)?', 'TIME', 'g'),
+        '\m[0-9a-f]{12}\M', 'FINGERPRINT'),
+        '\d+ kB', 'N kB'), current_user, 'USER') $$;
+
+-- No such server
+SELECT step, ok FROM kis_check('kis_operatoin');
+
+-- No user mapping: what to do
+SELECT step, ok, pg_temp.shown(detail) AS detail FROM kis_check('kis_operation');
+
+-- A wrong secret
+SET client_min_messages = error;
+CREATE USER MAPPING FOR CURRENT_USER SERVER kis_operation
+    OPTIONS (app_key :'key', app_secret 'not the secret'); -- blanks are refused
+CREATE USER MAPPING FOR CURRENT_USER SERVER kis_operation
+    OPTIONS (app_key :'key', app_secret 'not-the-secret');
+RESET client_min_messages;
+SELECT step, ok, pg_temp.shown(detail) AS detail FROM kis_check('kis_operation');
+
+-- All well
+ALTER USER MAPPING FOR CURRENT_USER SERVER kis_operation OPTIONS (SET app_secret :'secret');
+SELECT step, ok, pg_temp.shown(detail) AS detail FROM kis_check('kis_operation');
+
+-- Figures that don't agree, in a reply that isn't cached
+ALTER SERVER kis_operation OPTIONS (ADD cache_ttl '0');
+\! $KIS_SIMCTL config '{"overrides": {"KSP/0001": {"frgn_ntby_qty": "999999999"}}}' >/dev/null
+SELECT step, ok, pg_temp.shown(detail) AS detail FROM kis_check('kis_operation') WHERE step = 'identities';
+\! $KIS_SIMCTL config '{"overrides": {}}' >/dev/null
+
+-- KIS refuses the call itself
+\! $KIS_SIMCTL fault '{"fault": "error", "times": 1, "params": {"msg_cd": "EGW00205", "msg1": "credentials_type"}}' >/dev/null
+SELECT step, ok, pg_temp.shown(detail) AS detail FROM kis_check('kis_operation') WHERE step IN ('token', 'pair');
+
+-- Someone who may not use the server
+CREATE ROLE regress_kis_nobody;
+SET ROLE regress_kis_nobody;
+SELECT step, ok, detail FROM kis_check('kis_operation') WHERE step = 'keys';
+SELECT calls FROM kis_stat;
+SELECT kis_stat_reset();
+RESET ROLE;
+GRANT pg_monitor TO regress_kis_nobody;
+SET ROLE regress_kis_nobody;
+SELECT count(*) > 0 AS may_see FROM kis_stat;
+SELECT kis_stat_reset();
+RESET ROLE;
+
+-- The counters
+SELECT calls, cache_hits, tokens_issued, errors, last_error, library_version,
+       token_expires_at > now() AS token_lives, last_success_at <= now() AS succeeded,
+       app_key_fingerprint ~ '^[0-9a-f]{12}$' AS fingerprint, effective_rate
+FROM kis_stat WHERE host = :'url';
+SELECT kis_stat_reset();
+SELECT calls, cache_hits, shared_calls, retries, refusals, errors, tokens_issued, last_success_at,
+       last_error, last_error_at, rate_wait_ms, network_ms, token_expires_at > now() AS token_lives,
+       stat_reset_at <= now() AS reset
+FROM kis_stat WHERE host = :'url';
+
+DROP ROLE regress_kis_nobody;
+DROP SERVER kis_operation CASCADE;

@@ -1,0 +1,290 @@
+/*
+ * check.c
+ *		kis_check: does the caller's way to KIS work? Each step is tried, and
+ *		what fails says what to do.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_foreign_server.h"
+#include "fmgr.h"
+#include "foreign/foreign.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/tuplestore.h"
+
+#include "compat.h"
+#include "error.h"
+#include "shared.h"
+
+PG_FUNCTION_INFO_V1(kis_check);
+
+/* The pair that is tried: it always has figures. */
+#define CHECKED_MARKET	"KSP"
+#define CHECKED_SECTOR	"0001"
+
+/* What the steps find out, each for those after it. */
+typedef struct Check
+{
+	ForeignServer *server;
+	KisServerOptions *options;
+	KisStatement *statement;
+	KisConnection *connection;	/* NULL: options or keys don't do */
+	KisInquiry *inquiry;		/* NULL: not asked */
+	bool		ok;				/* of the step */
+} Check;
+
+typedef char *(*CheckStep) (Check *check);
+
+static char *
+failed(Check *check, const char *detail)
+{
+	check->ok = false;
+	return pstrdup(detail);
+}
+
+static char *
+check_shared_memory(Check *check)
+{
+	return kis_shared_summary();
+}
+
+static char *
+check_options(Check *check)
+{
+	check->options = kis_server_options(check->server->serverid);
+	return psprintf("%s, %g calls a second, at most %d a statement",
+					check->options->base_url, check->options->requests_per_second,
+					check->options->max_calls);
+}
+
+static char *
+check_keys(Check *check)
+{
+	char		fingerprint[KIS_FINGERPRINT_LEN + 1];
+
+	if (check->options == NULL)
+		return failed(check, "not tried: the options of the server come first");
+	if (kis_server_aclcheck(check->server->serverid, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER, check->server->servername);
+	check->connection = kis_statement_connection(check->statement, check->server->serverid,
+												 GetUserId());
+	kis_connection_fingerprint(check->connection, fingerprint);
+	return psprintf("user mapping found, fingerprint of host and app key %s", fingerprint);
+}
+
+/* Message, KIS's words and hint in one line. */
+static char *
+inquiry_failure(const Check *check)
+{
+	const KisError *error = &check->inquiry->error;
+	const char *hint = kis_error_hint(error);
+
+	return psprintf("%s%s%s", kis_error_summary(error, check->connection),
+					hint != NULL ? ". " : "", hint != NULL ? hint : "");
+}
+
+/* The data call shows whether the token does: KIS alone can say. */
+static char *
+check_token(Check *check)
+{
+	static const KisCallArgs args = {.market = CHECKED_MARKET,.sector = CHECKED_SECTOR};
+	KisCounters *counters = palloc0(sizeof(KisCounters));
+	TimestampTz end;
+
+	if (check->connection == NULL)
+		return failed(check, "not tried: the keys come first");
+	check->inquiry = kis_inquire(check->statement, check->connection, &kis_call_trend, &args,
+								 counters);
+	(void) kis_inquiry_wait(check->inquiry);
+	end = kis_connection_token_end(check->connection);
+	if (check->inquiry->reply == NULL &&
+		(end == 0 || check->inquiry->error.error_class == KIS_ERROR_TOKEN))
+	{
+		char	   *failure = inquiry_failure(check);
+
+		check->inquiry = NULL;
+		return failed(check, failure);
+	}
+	if (end == DT_NOEND)
+		return pstrdup("taken from access_token_file");
+	return psprintf("held for all sessions until %s", timestamptz_to_str(end));
+}
+
+static char *
+check_calendar(Check *check)
+{
+	if (check->options == NULL)
+		return failed(check, "not tried: the options of the server come first");
+	return pstrdup("weekday: Monday to Friday, holidays not known");
+}
+
+static char *
+check_pair(Check *check)
+{
+	const char *pair = CHECKED_MARKET "/" CHECKED_SECTOR;
+
+	if (check->inquiry == NULL)
+		return failed(check, "not tried: the token comes first");
+	if (check->inquiry->reply == NULL)
+		return failed(check, inquiry_failure(check));
+	if (check->inquiry->reply->nrows != 1 ||
+		kis_row_is_empty(check->inquiry->call, &check->inquiry->reply->rows[0]))
+		return failed(check, psprintf("KIS has no figures for %s", pair));
+	return psprintf("%s answered, arrived at %s", pair,
+					timestamptz_to_str(check->inquiry->arrived_at));
+}
+
+/* A figure of the reply; 0 where it has none. */
+static int64
+figure(const Check *check, const char *investor, const char *measure)
+{
+	int			member = kis_member_find(psprintf("%s_%s", investor, measure));
+	const KisValue *value = &check->inquiry->reply->rows[0].values[member];
+
+	return value->kind == KIS_VALUE_INTEGER ? value->integer : 0;
+}
+
+/* Each figure is rounded on its own: a sum may be off by one for each addend. */
+static bool
+agrees(int64 sum, int addends)
+{
+	return sum >= -addends && sum <= addends;
+}
+
+/* Counts the identities that don't hold, for shares or for money. */
+static int
+count_broken(const Check *check, const char *sell, const char *buy, const char *net)
+{
+	int64		all = 0;
+	int64		parts = 0;
+	int			nall = 0;
+	int			nparts = 0;
+	int			broken = 0;
+
+	for (int i = 0; i < kis_investor_count; i++)
+	{
+		const KisInvestor *investor = &kis_investors[i];
+		int64		net_figure = figure(check, investor->code, net);
+
+		if (!agrees(net_figure - figure(check, investor->code, buy) +
+					figure(check, investor->code, sell), 2))
+			broken++;
+		if (investor->part_of[0] != '\0')
+		{
+			parts += net_figure;
+			nparts++;
+		}
+		else
+		{
+			all += net_figure;
+			nall++;
+		}
+	}
+	broken += !agrees(all, nall);
+	broken += !agrees(parts - figure(check, "institution", net), nparts);
+	return broken;
+}
+
+static char *
+check_identities(Check *check)
+{
+	int			broken;
+
+	if (check->inquiry == NULL || check->inquiry->reply == NULL ||
+		check->inquiry->reply->nrows != 1)
+		return failed(check, "not tried: the pair comes first");
+	broken = count_broken(check, "sell_qty", "buy_qty", "net_qty") +
+		count_broken(check, "sell_amount", "buy_amount", "net_amount");
+	if (broken > 0)
+		return failed(check, psprintf("%d of %d sums don't agree: KIS may have changed what it sends",
+									  broken, 2 * (kis_investor_count + 2)));
+	return psprintf("%d sums agree to 1 for each addend: net is buy minus sell, parts make the institutions, all nets make 0",
+					2 * (kis_investor_count + 2));
+}
+
+static const struct
+{
+	const char *name;
+	CheckStep	run;
+}			steps[] = {
+	{"shared memory", check_shared_memory},
+	{"options", check_options},
+	{"keys", check_keys},
+	{"token", check_token},
+	{"calendar", check_calendar},
+	{"pair", check_pair},
+	{"identities", check_identities},
+};
+
+/* What an error says, in one line. */
+static char *
+error_line(const ErrorData *error)
+{
+	return psprintf("%s.%s%s%s%s", error->message,
+					error->detail != NULL ? " " : "", error->detail != NULL ? error->detail : "",
+					error->hint != NULL ? " " : "", error->hint != NULL ? error->hint : "");
+}
+
+/* Runs a step in a subtransaction: its error is its result, unless it is a cancel. */
+static char *
+run_step(CheckStep run, Check *check)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	char	   *volatile detail = NULL;
+
+	check->ok = true;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		detail = run(check);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		check->ok = false;
+		detail = error_line(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return detail;
+}
+
+/* kis_check(server): a row a step. Errors: 42704 where there is no such server. */
+Datum
+kis_check(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Check		check = {0};
+
+	check.server = GetForeignServerByName(NameStr(*PG_GETARG_NAME(0)), false);
+	check.statement = kis_statement_create(CurrentMemoryContext);
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < (int) lengthof(steps); i++)
+	{
+		char	   *detail = run_step(steps[i].run, &check);
+		Datum		values[3];
+		bool		nulls[3] = {0};
+
+		values[0] = CStringGetTextDatum(steps[i].name);
+		values[1] = BoolGetDatum(check.ok);
+		values[2] = CStringGetTextDatum(detail);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

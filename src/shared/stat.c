@@ -1,0 +1,196 @@
+/*
+ * stat.c
+ *		What all sessions have done, as rows of kis_stat.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/tuplestore.h"
+
+#include "error.h"
+#include "state.h"
+
+PG_FUNCTION_INFO_V1(kis_stat_rows);
+PG_FUNCTION_INFO_V1(kis_stat_reset);
+
+#define STAT_COLUMNS	18
+
+/* What a row shows, copied out so that nothing is made while the lock is held. */
+typedef struct StatRow
+{
+	uint8		key[KIS_DIGEST_LEN];
+	char		host[sizeof(((KisAccount *) NULL)->host)];
+	KisAccountStat stat;
+	int64		token_expires_at;	/* Unix seconds; 0: there is none */
+	double		effective_rate;
+} StatRow;
+
+static TimestampTz
+timestamp_of_unix(int64 seconds)
+{
+	return (seconds - (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) *
+		USECS_PER_SEC;
+}
+
+static void
+fingerprint(const uint8 *key, char *text)
+{
+	for (int i = 0; i < KIS_FINGERPRINT_LEN / 2; i++)
+		snprintf(text + 2 * i, 3, "%02x", key[i]);
+}
+
+void
+kis_connection_fingerprint(const KisConnection *connection, char *text)
+{
+	fingerprint(connection->identity->key, text);
+}
+
+/* The end of the newest token of a host and app key, whatever the secret. */
+static int64
+token_end(const KisShared *shared, const uint8 *key)
+{
+	int64		end = 0;
+
+	for (int i = 0; i < KIS_TOKEN_SLOTS; i++)
+	{
+		const KisTokenSlot *slot = &shared->tokens[i];
+
+		if (slot->used && slot->valid && memcmp(slot->identity.key, key, KIS_DIGEST_LEN) == 0)
+			end = Max(end, slot->expires_at);
+	}
+	return end;
+}
+
+TimestampTz
+kis_connection_token_end(const KisConnection *connection)
+{
+	KisTokenSlot *slot;
+	int64		end;
+
+	if (connection->token != NULL)
+		return DT_NOEND;
+	slot = kis_token_find(kis_lock(LW_SHARED), connection->identity);
+	end = slot != NULL && slot->valid ? slot->expires_at : 0;
+	kis_unlock();
+	return end != 0 ? timestamp_of_unix(end) : 0;
+}
+
+char *
+kis_shared_summary(void)
+{
+	int			blocks = kis_lock(LW_SHARED)->blocks_used;
+
+	kis_unlock();
+	return psprintf("layout %d, %d kB of replies in the cache", KIS_LAYOUT,
+					blocks * (KIS_BLOCK_SIZE / 1024));
+}
+
+static Datum
+errors_by_class(const KisAccountStat *stat)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '{');
+	for (int i = KIS_OK + 1; i <= KIS_ERROR_LOCAL; i++)
+		if (stat->errors[i] > 0)
+			appendStringInfo(&buf, "%s\"%s\": " INT64_FORMAT, buf.len > 1 ? ", " : "",
+							 kis_error_class_name(i), stat->errors[i]);
+	appendStringInfoChar(&buf, '}');
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data));
+}
+
+static void
+set_timestamp(Datum *value, bool *is_null, TimestampTz at)
+{
+	*value = TimestampTzGetDatum(at);
+	*is_null = at == 0;
+}
+
+static void
+put_row(ReturnSetInfo *result, const StatRow *row, TimestampTz reset_at)
+{
+	const KisAccountStat *stat = &row->stat;
+	Datum		values[STAT_COLUMNS];
+	bool		nulls[STAT_COLUMNS] = {0};
+	char		key[KIS_FINGERPRINT_LEN + 1];
+	int			i = 0;
+
+	fingerprint(row->key, key);
+	values[i++] = CStringGetTextDatum(row->host);
+	values[i++] = CStringGetTextDatum(key);
+	values[i++] = Int64GetDatum(stat->calls);
+	values[i++] = Int64GetDatum(pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &stat->cache_hits)));
+	values[i++] = Int64GetDatum(pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &stat->shared_calls)));
+	values[i++] = Int64GetDatum(stat->retries);
+	values[i++] = Int64GetDatum(stat->errors[KIS_ERROR_RATE]);
+	values[i++] = errors_by_class(stat);
+	values[i++] = Int64GetDatum(stat->tokens_issued);
+	set_timestamp(&values[i], &nulls[i],
+				  row->token_expires_at != 0 ? timestamp_of_unix(row->token_expires_at) : 0);
+	i++;
+	set_timestamp(&values[i], &nulls[i], stat->last_success_at);
+	i++;
+	nulls[i] = stat->last_error_at == 0;
+	values[i++] = CStringGetTextDatum(psprintf("%s%s%s", kis_error_class_name(stat->last_error_class),
+											   stat->last_error_code[0] ? " " : "",
+											   kis_to_server_lossy(stat->last_error_code)));
+	set_timestamp(&values[i], &nulls[i], stat->last_error_at);
+	i++;
+	values[i++] = Float8GetDatum(row->effective_rate);
+	values[i++] = Float8GetDatum(stat->rate_wait_ms);
+	values[i++] = Float8GetDatum(stat->network_ms);
+	values[i++] = TimestampTzGetDatum(reset_at);
+	values[i++] = CStringGetTextDatum(KIS_VERSION);
+	Assert(i == STAT_COLUMNS);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* The columns are the view's. Errors: 55000 where the library had to be preloaded and was not. */
+Datum
+kis_stat_rows(PG_FUNCTION_ARGS)
+{
+	StatRow    *rows = palloc(KIS_ACCOUNT_SLOTS * sizeof(StatRow));
+	int			nrows = 0;
+	int64		now_us = kis_now_us();
+	TimestampTz reset_at;
+	KisShared  *shared = kis_lock(LW_SHARED);
+
+	reset_at = shared->stat_reset_at;
+	for (int i = 0; i < KIS_ACCOUNT_SLOTS; i++)
+	{
+		const KisAccount *account = &shared->accounts[i];
+
+		if (!account->used)
+			continue;
+		memcpy(rows[nrows].key, account->key, KIS_DIGEST_LEN);
+		memcpy(rows[nrows].host, account->host, sizeof(account->host));
+		rows[nrows].stat = account->stat;
+		rows[nrows].token_expires_at = token_end(shared, account->key);
+		rows[nrows].effective_rate = kis_rate_effective(&account->rate, account->per_second, now_us);
+		nrows++;
+	}
+	kis_unlock();
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < nrows; i++)
+		put_row((ReturnSetInfo *) fcinfo->resultinfo, &rows[i], reset_at);
+	return (Datum) 0;
+}
+
+Datum
+kis_stat_reset(PG_FUNCTION_ARGS)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	KisShared  *shared = kis_lock(LW_EXCLUSIVE);
+
+	for (int i = 0; i < KIS_ACCOUNT_SLOTS; i++)
+		kis_stat_clear(&shared->accounts[i].stat);
+	shared->stat_reset_at = now;
+	kis_unlock();
+	PG_RETURN_VOID();
+}
