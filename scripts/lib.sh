@@ -83,7 +83,7 @@ need_packages() {
 		((${#missing[@]} == 0)) && return
 		fail "this system is not Debian 12, so nothing is installed here; missing is what these packages of Debian 12 bring:" \
 			"    ${missing[*]}" \
-			"Install the same by your system's means (PG_CONFIG=/path/to/pg_config chooses a PostgreSQL 15) and start ${0##*/} again."
+			"Install the same by your system's means (PG_CONFIG=/path/to/pg_config chooses a PostgreSQL 15) and start scripts/${0##*/} again."
 	fi
 
 	mapfile -t missing < <(missing_packages "$@")
@@ -109,32 +109,39 @@ default_pg_config() {
 	fi
 }
 
+# While packages are installed: the drop-in file of ours, and how to remove it.
+# Without it Debian's PostgreSQL would make a cluster of its own on port 5432.
+drop_in=
+as_root=
+
+end_installation() {
+	[[ -n $drop_in ]] || return 0
+	$as_root rm -f "$drop_in"
+	$as_root rmdir --ignore-fail-on-non-empty "${drop_in%/*}"
+	drop_in=
+}
+
 # install_packages "sudo or nothing" package ...
 install_packages() {
-	local root=$1
-	local apt=($root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300
+	local apt log status=0
+	as_root=$1
+	shift
+	apt=($as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300
 		-o Dpkg::Use-Pty=0)
-	local install=("${apt[@]}" install --yes --no-install-recommends "${@:2}")
-	local log settings=/etc/postgresql-common/createcluster.d status=0
 
-	log=$(mktemp)
-	# Else Debian's PostgreSQL would make a cluster of its own and start it on 5432
-	$root mkdir -p "$settings"
-	echo 'create_main_cluster = false' |
-		$root tee "$settings/market_investor_fdw.conf" >/dev/null
+	drop_in=/etc/postgresql-common/createcluster.d/market_investor_fdw.conf
+	$as_root mkdir -p "${drop_in%/*}"
+	echo 'create_main_cluster = false' | $as_root tee "$drop_in" >/dev/null
 
 	say "apt-get update and install; this takes a minute or two"
-	"${apt[@]}" update </dev/null >"$log" 2>&1 || say "apt-get update failed; trying with the lists at hand"
-	"${install[@]}" </dev/null >>"$log" 2>&1 || status=$?
-
-	$root rm -f "$settings/market_investor_fdw.conf"
-	$root rmdir --ignore-fail-on-non-empty "$settings"
+	log=$("${apt[@]}" update </dev/null 2>&1) ||
+		say "apt-get update failed; trying with the lists at hand"
+	log+=$("${apt[@]}" install --yes --no-install-recommends "$@" </dev/null 2>&1) || status=$?
+	end_installation
 	if ((status != 0)); then
-		tail -n 25 "$log" >&2
-		rm -f "$log"
+		tail -n 25 <<<"$log" >&2
 		fail "apt-get failed with status $status"
 	fi
-	rm -f "$log"
 }
 
 # ---- the user who runs servers -----------------------------------------------
