@@ -1,7 +1,8 @@
 # The KIS simulator of test/kis_simulator.py, started for a test and ended
 # with it. What can be configured, which faults there are and what a request's
 # record holds is told in test/simulator/ (config.py, faults.py, records.py).
-# JSON knows numbers from strings: write rate => 18, not rate => '18'.
+# JSON knows numbers from strings: write rate => 18, not rate => '18'. Text to
+# and from the simulator is of characters ("use utf8"), SQL's of bytes.
 package KisTest::Simulator;
 
 use strict;
