@@ -12,7 +12,7 @@ REGRESS = $(sort $(basename $(notdir $(wildcard sql/*.sql))))
 REGRESS_OPTS = --load-extension=market_investor_fdw
 
 CATALOG = catalog/markets.tsv catalog/investors.tsv catalog/fields.tsv catalog/sectors.tsv
-EXTRA_CLEAN = src/kis/catalog_data.h $(UNIT_TESTS)
+EXTRA_CLEAN = src/kis/catalog_data.h test/unit/build test/unit/build-sanitize
 
 # Say which Debian package brings what is missing, except to those who only clean.
 ifneq ($(filter-out clean distclean,$(or $(MAKECMDGOALS),all)),)
@@ -56,6 +56,37 @@ $(OBJS): $(wildcard include/*.h)
 # The tests of SQL need a KIS that they may ask; it ends with them.
 # PGXS's command begins with an echo.
 pg_regress_installcheck := $(subst && ,&& test/with-simulator ,$(pg_regress_installcheck))
+
+# Unit tests of the half that knows no PostgreSQL. With SANITIZE=1 a use of freed
+# memory, a leak or undefined behaviour ends the test.
+UNIT_BUILD = test/unit/build$(if $(SANITIZE),-sanitize)
+UNIT_TESTS = $(patsubst test/unit/%.c,$(UNIT_BUILD)/%,$(wildcard test/unit/*_test.c))
+UNIT_OBJS = $(patsubst src/kis/%.c,$(UNIT_BUILD)/kis/%.o,$(wildcard src/kis/*.c)) \
+	$(patsubst test/unit/%.c,$(UNIT_BUILD)/%.o,$(filter-out %_test.c,$(wildcard test/unit/*.c)))
+UNIT_CFLAGS = -std=gnu99 -g -O1 -Wall -Wextra -pthread -Iinclude -Itest/unit $(LIBRARY_CFLAGS) \
+	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all)
+comma = ,
+
+ifneq ($(filter unit,$(MAKECMDGOALS)),)
+ifneq ($(shell pkg-config --exists cmocka && echo yes),yes)
+$(error cmocka not found: on Debian, apt-get install libcmocka-dev)
+endif
+endif
+
+.PHONY: unit
+.SECONDARY: $(UNIT_OBJS)
+unit: $(UNIT_TESTS)
+
+$(UNIT_TESTS): $(UNIT_BUILD)/%: test/unit/%.c $(UNIT_OBJS)
+	$(CC) $(UNIT_CFLAGS) $^ -o $@ $(LIBRARY_LIBS) -lcmocka
+
+$(UNIT_BUILD)/kis/%.o: src/kis/%.c $(wildcard include/*.h src/kis/*.h) src/kis/catalog_data.h
+	@mkdir -p $(@D)
+	$(CC) $(UNIT_CFLAGS) -c $< -o $@
+
+$(UNIT_BUILD)/%.o: test/unit/%.c $(wildcard include/*.h test/unit/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(UNIT_CFLAGS) -c $< -o $@
 
 # TAP tests start servers and simulators of their own; not as root, as initdb refuses that.
 PROVE_TESTS ?= $(sort $(wildcard t/*.t))

@@ -70,7 +70,8 @@ on_header(char *data, size_t size, size_t count, void *context)
 	KisTransfer *transfer = context;
 	size_t		len = size * count;
 
-	(void) data;
+	/* a blank line ends them; after an interim answer they begin anew */
+	transfer->headers_ended = data[0] == '\r' || data[0] == '\n';
 	transfer->header_len += len;
 	if (transfer->header_len > LARGEST_HEADERS)
 	{
@@ -103,6 +104,17 @@ on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 		return CURL_SOCKET_BAD;
 	/* a program that the session starts must not inherit it */
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static CURLcode
+on_tls(CURL *easy, void *tls_context, void *context)
+{
+	KisTransfer *transfer = context;
+
+	(void) easy;
+	(void) tls_context;
+	transfer->phase = KIS_PHASE_TLS;
+	return CURLE_OK;
 }
 
 /* Called when the connection stands, TLS included, before the request is sent. */
@@ -207,6 +219,35 @@ set_common_options(KisTransfer *transfer)
 	SET(CURLOPT_OPENSOCKETDATA, transfer);
 	SET(CURLOPT_PREREQFUNCTION, on_connected);
 	SET(CURLOPT_PREREQDATA, transfer);
+	/* not every TLS library has it; without it that phase counts as connecting */
+	curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
+	curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, transfer);
+	return ok;
+}
+
+/*
+ * Whom to trust. libcurl keeps certificates that it has read only if they come
+ * from one file; reading the system's takes longer than a call.
+ */
+static bool
+set_authorities(KisTransfer *transfer, const char *ca_file)
+{
+	CURL	   *easy = transfer->easy;
+	const char *system_file = NULL;
+	bool		ok = true;
+
+	if (ca_file != NULL)
+	{
+		SET(CURLOPT_CAINFO, ca_file);
+		SET(CURLOPT_PROXY_CAINFO, ca_file);
+	}
+	else
+		curl_easy_getinfo(easy, CURLINFO_CAINFO, &system_file);
+	if (ca_file != NULL || system_file != NULL)
+	{
+		SET(CURLOPT_CAPATH, NULL);
+		SET(CURLOPT_PROXY_CAPATH, NULL);
+	}
 	return ok;
 }
 
@@ -219,19 +260,12 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint)
 
 	/* its connections, sessions and names stay in the multi handle */
 	curl_easy_reset(easy);
-	ok = set_common_options(transfer);
+	ok = set_common_options(transfer) && set_authorities(transfer, endpoint->ca_file);
 	SET(CURLOPT_URL, transfer->url);
 	SET(CURLOPT_HTTPHEADER, transfer->headers);
 	/* "" and not NULL: the environment has no say */
 	SET(CURLOPT_PROXY, endpoint->proxy != NULL ? endpoint->proxy : "");
 	SET(CURLOPT_NOPROXY, "");
-	if (endpoint->ca_file != NULL)
-	{
-		SET(CURLOPT_CAINFO, endpoint->ca_file);
-		SET(CURLOPT_CAPATH, NULL);
-		SET(CURLOPT_PROXY_CAINFO, endpoint->ca_file);
-		SET(CURLOPT_PROXY_CAPATH, NULL);
-	}
 	if (transfer->post != NULL)
 	{
 		SET(CURLOPT_POSTFIELDS, transfer->post);
@@ -243,7 +277,6 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint)
 	transfer->connect_timeout_ms = endpoint->connect_timeout_ms;
 	SET(CURLOPT_CONNECTTIMEOUT_MS, transfer->connect_timeout_ms);
 
-	transfer->https = strncmp(transfer->url, "https:", 6) == 0;
 	transfer->started_us = kis_now_monotonic_us();
 	transfer->connect_due_us = transfer->started_us + endpoint->connect_timeout_ms * INT64_C(1000);
 	transfer->due_us = transfer->started_us +
@@ -278,19 +311,6 @@ kis_transfer_is_looking_up(const KisTransfer *transfer)
 	return transfer->in_multi && transfer->phase == KIS_PHASE_RESOLVE;
 }
 
-KisPhase
-kis_transfer_phase(const KisTransfer *transfer)
-{
-	curl_off_t	connected = 0;
-
-	if (transfer->phase == KIS_PHASE_CONNECT && transfer->https &&
-		curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected) == CURLE_OK &&
-		connected > 0)
-		return KIS_PHASE_TLS;
-	/* a handle that has not come to its turn is waiting for libcurl to resolve */
-	return transfer->phase == KIS_PHASE_NONE ? KIS_PHASE_RESOLVE : transfer->phase;
-}
-
 bool
 kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result)
 {
@@ -323,6 +343,13 @@ kis_transfer_renew(KisTransfer *transfer)
 }
 
 /* ---- its outcome ------------------------------------------------------------------ */
+
+/* A handle that has not come to its turn waits for libcurl to resolve. */
+static KisPhase
+phase_reached(const KisTransfer *transfer)
+{
+	return transfer->phase == KIS_PHASE_NONE ? KIS_PHASE_RESOLVE : transfer->phase;
+}
 
 static const char *
 words_of(const KisTransfer *transfer, CURLcode result)
@@ -359,7 +386,7 @@ void
 kis_transfer_judge(KisTransfer *transfer, CURLcode result)
 {
 	KisError   *failure = &transfer->failure;
-	KisPhase	phase = kis_transfer_phase(transfer);
+	KisPhase	phase = phase_reached(transfer);
 	long		status = 0;
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -368,12 +395,15 @@ kis_transfer_judge(KisTransfer *transfer, CURLcode result)
 	{
 		case CURLE_OK:
 			memset(failure, 0, sizeof(*failure));
-			return;
+			if (transfer->headers_ended)
+				return;
+			/* libcurl doesn't mind headers that break off */
+			result = CURLE_PARTIAL_FILE;
+			break;
 		case CURLE_OUT_OF_MEMORY:
 		case CURLE_FAILED_INIT:
 		case CURLE_URL_MALFORMAT:
 		case CURLE_SSL_CACERT_BADFILE:
-		case CURLE_SSL_ENGINE_INITFAILED:
 		case CURLE_ABORTED_BY_CALLBACK:
 			kis_error_set(failure, KIS_ERROR_LOCAL, phase, "%s", words_of(transfer, result));
 			return;
@@ -406,7 +436,7 @@ kis_transfer_judge(KisTransfer *transfer, CURLcode result)
 void
 kis_transfer_timed_out(KisTransfer *transfer)
 {
-	KisPhase	phase = kis_transfer_phase(transfer);
+	KisPhase	phase = phase_reached(transfer);
 	long		ms = (long) ((kis_now_monotonic_us() - transfer->started_us -
 							  transfer->unattended_us) / 1000);
 

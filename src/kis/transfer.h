@@ -43,8 +43,7 @@ struct KisTransfer
 	bool		in_multi;
 	bool		abandoned;		/* must not connect or send any more */
 	bool		tried_again;
-	KisPhase	phase;			/* of the look-up, the socket and the request */
-	bool		https;
+	KisPhase	phase;
 	long		connect_timeout_ms;
 	int64_t		connect_due_us;
 	int64_t		due_us;
@@ -59,6 +58,7 @@ struct KisTransfer
 	size_t		body_len;
 	size_t		body_size;
 	size_t		header_len;
+	bool		headers_ended;
 	bool		too_large;
 	bool		out_of_memory;
 	char		curl_error[CURL_ERROR_SIZE];
@@ -83,9 +83,6 @@ extern void kis_transfer_excuse(KisTransfer *transfer, int64_t absence_us);
 
 /* A name look-up is under way that libcurl can't interrupt. */
 extern bool kis_transfer_is_looking_up(const KisTransfer *transfer);
-
-/* The phase it has reached; while it runs and after. */
-extern KisPhase kis_transfer_phase(const KisTransfer *transfer);
 
 /* It failed on a connection from the pool that the server had closed before. */
 extern bool kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result);

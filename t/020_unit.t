@@ -1,0 +1,69 @@
+#!/usr/bin/env perl
+# The unit tests of the half that knows no PostgreSQL, each case a test here.
+# UNIT_WRAPPER runs them under a program: UNIT_WRAPPER='valgrind -q --error-exitcode=9'
+use strict;
+use warnings;
+
+use File::Basename qw(basename dirname);
+
+my $top = dirname(dirname(__FILE__));
+my @wrapper = split ' ', $ENV{UNIT_WRAPPER} // '';
+my $count = 0;
+my $failed = 0;
+
+sub report
+{
+	my ($ok, $name) = @_;
+	$count++;
+	$failed++ unless $ok;
+	print(($ok ? 'ok' : 'not ok'), " $count - $name\n");
+	return;
+}
+
+# What a program says beside its results is for whoever looks into a failure
+sub run_program
+{
+	my ($program) = @_;
+	my $name = basename($program, '_test');
+	my ($planned, $seen) = (0, 0);
+
+	open(my $output, '-|', @wrapper, $program) or die "can't run $program: $!";
+	while (my $line = <$output>)
+	{
+		if ($line =~ /^1\.\.(\d+)/)
+		{
+			$planned = $1;
+		}
+		elsif ($line =~ /^(not )?ok \d+ - (\S+)/)
+		{
+			$seen++;
+			report(!$1, "$name: $2");
+		}
+		elsif ($line !~ /^# (?:not )?ok - /)
+		{
+			print '# ', $line =~ s/^#? ?//r;
+		}
+	}
+	close($output);
+	my $cases_failed = $? != 0 && $? >> 8 <= $planned && ($? & 127) == 0;
+	report($seen == $planned && $planned > 0 && ($? == 0 || $failed && $cases_failed),
+		"$name: ran to its end" . ($? ? " (exit status $?)" : ''));
+	return;
+}
+
+# a make of ours, not a part of the one that may have started prove
+delete @ENV{qw(MAKEFLAGS MFLAGS MAKELEVEL)};
+my @make = ('make', '-s', '-C', $top, 'unit');
+my $directory = "$top/test/unit/build";
+if ($ENV{SANITIZE})
+{
+	push @make, 'SANITIZE=1';
+	$directory .= '-sanitize';
+}
+open(my $build, '-|', "@make 2>&1") or die "can't run make: $!";
+print "# $_" while <$build>;
+close($build);
+report($? == 0, 'the tests can be built');
+run_program($_) for map { "$directory/" . basename($_, '.c') } glob("$top/test/unit/*_test.c");
+print "1..$count\n";
+exit($failed > 0);

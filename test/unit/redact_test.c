@@ -1,0 +1,69 @@
+/*
+ * redact_test.c
+ *		Secrets in text.
+ */
+#include "unit.h"
+
+static void
+test_redact(void **state)
+{
+	static const struct
+	{
+		KisSecrets	secrets;
+		const char *text;
+		const char *redacted;
+	}			cases[] =
+	{
+		{{"APPKEY", "APPSECRET", "TOKEN"}, "nothing here", "nothing here"},
+		{{"APPKEY", "APPSECRET", "TOKEN"}, "", ""},
+		{{"APPKEY", "APPSECRET", "TOKEN"}, "APPKEY", "******"},
+		{{"APPKEY", "APPSECRET", "TOKEN"}, "a APPKEY, b APPSECRET, c TOKEN.", "a ******, b *********, c *****."},
+		{{"APPKEY", "APPSECRET", "TOKEN"}, "TOKENTOKEN", "**********"},
+		{{"APPKEY", "APPSECRET", NULL}, "APPKEYAPPSECRET TOKEN", "*************** TOKEN"},
+		{{NULL, NULL, NULL}, "APPKEY", "APPKEY"},
+		/* one within another, one over the end of another, one over itself */
+		{{"abcd", "xabcdx", "zzzz"}, "-xabcdx-abcd-", "-******-****-"},
+		{{"abcdef", "defghi", "zzzz"}, "-abcdefghi-", "-*********-"},
+		{{"abab", "zzzz", "zzzz"}, "-ababab-", "-******-"},
+		/* short ones are no secrets */
+		{{"abc", "x", ""}, "abc x", "abc x"},
+		/* cut at the end of the text */
+		{{"APPKEY", "APPSECRET", "zzzz"}, "is APPSEC", "is ******"},
+		{{"APPKEY", "APPSECRET", "zzzz"}, "is APP", "is APP"},
+		{{"APPKEY", "APPSECRET", "zzzz"}, "APPSEC is", "APPSEC is"},
+		{{"한글열쇠", "zzzz", "zzzz"}, "키 한글열쇠", "키 ************"},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < lengthof(cases); i++)
+	{
+		char	   *text = strdup(cases[i].text);
+
+		kis_redact(text, &cases[i].secrets);
+		assert_string_equal(text, cases[i].redacted);
+		free(text);
+	}
+}
+
+static void
+test_wipe(void **state)
+{
+	char		secret[] = "secret";
+	static const char zeros[sizeof(secret)];
+
+	(void) state;
+	kis_wipe(secret, sizeof(secret));
+	assert_memory_equal(secret, zeros, sizeof(secret));
+	kis_wipe(NULL, 0);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_redact),
+		cmocka_unit_test(test_wipe),
+	};
+
+	return run_unit_tests(tests);
+}

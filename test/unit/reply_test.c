@@ -1,0 +1,514 @@
+/*
+ * reply_test.c
+ *		Replies to data calls, good and bad.
+ */
+#include "unit.h"
+
+/* A call small enough to read: three members, two rows. */
+static const char *const members[] = {"a_qty", "b_qty", "c_amt"};
+
+static const KisCall call = {
+	.name = "test",
+	.path = "/test",
+	.tr_id = "TEST",
+	.members = members,
+	.nmembers = 3,
+	.max_rows = 2,
+};
+
+#define TAIL "\"rt_cd\":\"0\",\"msg_cd\":\"MCA00000\",\"msg1\":\"good\""
+#define ONE(row) "{\"output\":[" row "]," TAIL "}"
+
+static KisReply *
+decode(int status, const char *body, KisError *error)
+{
+	/* in a block of its own size, so that reading past the end is seen */
+	size_t		len = strlen(body);
+	char	   *copy = malloc(len > 0 ? len : 1);
+	KisReply   *reply;
+
+	memcpy(copy, body, len);
+	reply = kis_reply_decode(&call, status, copy, len, error);
+	free(copy);
+	return reply;
+}
+
+static KisReply *
+decode_good(const char *body)
+{
+	KisError	error;
+	KisReply   *reply = decode(200, body, &error);
+
+	if (reply == NULL)
+		fail_msg("refused: class %d, \"%s\": %s", error.error_class, error.text, body);
+	return reply;
+}
+
+static void
+decode_bad(int status, const char *body, KisErrorClass error_class, const char *code, const char *text)
+{
+	KisError	error;
+	KisReply   *reply = decode(status, body, &error);
+
+	if (reply != NULL)
+		fail_msg("taken as good: %s", body);
+	if (error.error_class != error_class || strcmp(error.code, code) != 0 ||
+		strstr(error.text, text) == NULL)
+		fail_msg("class %d, code \"%s\", text \"%s\" for: %s",
+				 error.error_class, error.code, error.text, body);
+	assert_int_equal(error.http_status, status);
+	assert_int_equal(error.phase, KIS_PHASE_REPLY);
+}
+
+/* ---- values -------------------------------------------------------------------- */
+
+static void
+test_values(void **state)
+{
+	static const struct
+	{
+		const char *json;
+		KisValueKind kind;
+		int64_t		integer;
+		const char *text;
+	}			cases[] =
+	{
+		{"\"0\"", KIS_VALUE_INTEGER, 0, "0"},
+		{"\"-32845\"", KIS_VALUE_INTEGER, -32845, "-32845"},
+		{"\"+17\"", KIS_VALUE_INTEGER, 17, "+17"},
+		{"\"-0\"", KIS_VALUE_INTEGER, 0, "-0"},
+		{"\"0000000000000000000000123\"", KIS_VALUE_INTEGER, 123, "0000000000000000000000123"},
+		{"\"  12 \\t\\r\\n\"", KIS_VALUE_INTEGER, 12, "12"},
+		{"\"9223372036854775807\"", KIS_VALUE_INTEGER, INT64_MAX, "9223372036854775807"},
+		{"\"-9223372036854775808\"", KIS_VALUE_INTEGER, INT64_MIN, "-9223372036854775808"},
+		{"\"9223372036854775808\"", KIS_VALUE_TEXT, 0, "9223372036854775808"},
+		{"\"-9223372036854775809\"", KIS_VALUE_TEXT, 0, "-9223372036854775809"},
+		{"\"99999999999999999999999\"", KIS_VALUE_TEXT, 0, "99999999999999999999999"},
+		{"\"7475.94\"", KIS_VALUE_TEXT, 0, "7475.94"},
+		{"\"-\"", KIS_VALUE_TEXT, 0, "-"},
+		{"\"+\"", KIS_VALUE_TEXT, 0, "+"},
+		{"\"1,000\"", KIS_VALUE_TEXT, 0, "1,000"},
+		{"\"1 2\"", KIS_VALUE_TEXT, 0, "1 2"},
+		{"\"--1\"", KIS_VALUE_TEXT, 0, "--1"},
+		{"\"0x1F\"", KIS_VALUE_TEXT, 0, "0x1F"},
+		{"\"\\ud55c\\uAE00\"", KIS_VALUE_TEXT, 0, "한글"},
+		{"\"\\ud83d\\ude00\"", KIS_VALUE_TEXT, 0, "\xF0\x9F\x98\x80"},
+		{"\"a\\\"b\\\\c\\/d\"", KIS_VALUE_TEXT, 0, "a\"b\\c/d"},
+		{"\"\"", KIS_VALUE_EMPTY, 0, ""},
+		{"\"   \"", KIS_VALUE_EMPTY, 0, ""},
+		{"null", KIS_VALUE_EMPTY, 0, ""},
+		{"true", KIS_VALUE_TEXT, 0, "true"},
+		{"false", KIS_VALUE_TEXT, 0, "false"},
+		{"12", KIS_VALUE_INTEGER, 12, "12"},
+		{"-7", KIS_VALUE_INTEGER, -7, "-7"},
+		{"-0", KIS_VALUE_INTEGER, 0, "-0"},
+		{"9007199254740993", KIS_VALUE_INTEGER, INT64_C(9007199254740993), "9007199254740993"},
+		{"-9223372036854775808", KIS_VALUE_INTEGER, INT64_MIN, "-9223372036854775808"},
+		{"9223372036854775808", KIS_VALUE_TEXT, 0, "9223372036854775808"},
+		{"0.1", KIS_VALUE_TEXT, 0, "0.1"},
+		{"123456789012345678.90", KIS_VALUE_TEXT, 0, "123456789012345678.90"},
+		{"1e400", KIS_VALUE_TEXT, 0, "1e400"},
+		{"1E-2", KIS_VALUE_TEXT, 0, "1E-2"},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < lengthof(cases); i++)
+	{
+		char		body[512];
+		KisReply   *reply;
+		KisValue	value;
+
+		snprintf(body, sizeof(body), "{\"output\":[{\"a_qty\":\"1\",\"b_qty\":%s}]," TAIL "}",
+				 cases[i].json);
+		reply = decode_good(body);
+		value = kis_row_member(&call, &reply->rows[0], "b_qty");
+		if (value.kind != cases[i].kind || strcmp(value.text, cases[i].text) != 0 ||
+			(value.kind == KIS_VALUE_INTEGER && value.integer != cases[i].integer))
+			fail_msg("%s became kind %d, \"%s\", %lld", cases[i].json, value.kind, value.text,
+					 (long long) value.integer);
+		assert_int_equal(kis_row_member(&call, &reply->rows[0], "c_amt").kind, KIS_VALUE_MISSING);
+		assert_string_equal(reply->body, body);
+		kis_reply_free(reply);
+	}
+}
+
+static void
+test_extra_members(void **state)
+{
+	KisReply   *reply = decode_good(
+		"{\"output\":[{\"new\":\" 5 \",\"c_amt\":\"3\",\"list\":[1, 20.50,\"\\u0041\\\"[7]\",null,{\"n\":-0}],"
+		"\"a_qty\":\"1\",\"\":\"x\",\"A_QTY\":\"9\"}]," TAIL ",\"unknown\":{\"a\":1}}");
+	const KisRow *row = &reply->rows[0];
+
+	(void) state;
+	assert_int_equal(row->nextra, 4);
+	assert_string_equal(row->extra[0].name, "new");
+	assert_int_equal(row->extra[0].value.kind, KIS_VALUE_INTEGER);
+	assert_int_equal(kis_row_member(&call, row, "new").integer, 5);
+	assert_string_equal(kis_row_member(&call, row, "list").text, "[1,20.50,\"A\\\"[7]\",null,{\"n\":-0}]");
+	assert_int_equal(kis_row_member(&call, row, "list").kind, KIS_VALUE_TEXT);
+	assert_string_equal(kis_row_member(&call, row, "").text, "x");
+	assert_int_equal(kis_row_member(&call, row, "a_qty").integer, 1);
+	assert_int_equal(kis_row_member(&call, row, "A_QTY").integer, 9);
+	assert_int_equal(kis_row_member(&call, row, "none").kind, KIS_VALUE_MISSING);
+	assert_string_equal(kis_row_member(&call, row, "none").text, "");
+	kis_reply_free(reply);
+}
+
+/* ---- rows ---------------------------------------------------------------------- */
+
+static void
+test_rows(void **state)
+{
+	static const struct
+	{
+		const char *output;
+		int			nrows;
+	}			cases[] =
+	{
+		{"[]", 0},
+		{"[{\"a_qty\":\"1\"}]", 1},
+		{"{\"a_qty\":\"1\"}", 1},
+		{"{}", 1},
+		{"[{\"a_qty\":\"1\"},{\"a_qty\":\"2\"}]", 2},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < lengthof(cases); i++)
+	{
+		char		body[512];
+		KisReply   *reply;
+
+		snprintf(body, sizeof(body), "{\"output\":%s," TAIL "}", cases[i].output);
+		reply = decode_good(body);
+		assert_int_equal(reply->nrows, cases[i].nrows);
+		for (int r = 0; r < reply->nrows && cases[i].output[1] != '}'; r++)
+			assert_int_equal(reply->rows[r].values[0].integer, r + 1);
+		kis_reply_free(reply);
+	}
+}
+
+static void
+test_empty_and_figures(void **state)
+{
+	static const struct
+	{
+		const char *row;
+		bool		empty;
+		bool		figures;
+	}			cases[] =
+	{
+		{"{\"a_qty\":\"\",\"b_qty\":\"\",\"c_amt\":\"\"}", true, false},
+		{"{\"a_qty\":null,\"b_qty\":\" \"}", true, false},
+		{"{\"other\":\"5\"}", true, false},
+		{"{\"a_qty\":\"0\",\"b_qty\":\"0\",\"c_amt\":\"0\"}", false, false},
+		{"{\"a_qty\":\"0\",\"b_qty\":\"\",\"c_amt\":\"-1\"}", false, true},
+		{"{\"a_qty\":\"0.5\"}", false, false},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < lengthof(cases); i++)
+	{
+		char		body[512];
+		KisReply   *reply;
+
+		snprintf(body, sizeof(body), "{\"output\":[%s]," TAIL "}", cases[i].row);
+		reply = decode_good(body);
+		assert_int_equal(kis_row_is_empty(&call, &reply->rows[0]), cases[i].empty);
+		assert_int_equal(kis_row_has_figures(&call, &reply->rows[0]), cases[i].figures);
+		kis_reply_free(reply);
+	}
+}
+
+static void
+test_whole_reply(void **state)
+{
+	static const char body[] = "{\"rt_cd\":\"0\",\"msg_cd\":\"KIOK0500\","
+		"\"msg1\":\"조회가 계속됩니다        \",\"output\":[{\"a_qty\":1}]}";
+	char		with_mark[sizeof(body) + 3] = "\xEF\xBB\xBF";
+	KisReply   *reply;
+
+	(void) state;
+	strcat(with_mark, body);
+	for (int i = 0; i < 2; i++)
+	{
+		reply = decode_good(i == 0 ? body : with_mark);
+		assert_string_equal(reply->rt_cd, "0");
+		assert_string_equal(reply->msg_cd, "KIOK0500");
+		assert_string_equal(reply->msg1, "조회가 계속됩니다");
+		assert_string_equal(reply->body, body);
+		assert_int_equal(reply->body_len, sizeof(body) - 1);
+		kis_reply_free(reply);
+	}
+	/* KIS's word counts, not the HTTP status */
+	{
+		KisError	error;
+
+		reply = decode(500, body, &error);
+		assert_non_null(reply);
+		kis_reply_free(reply);
+	}
+	kis_reply_free(decode_good("{\"rt_cd\":0,\"output\":{}}"));
+	kis_reply_free(decode_good(" \n{\"msg_cd\":\"KIOK0500\",\"output\":[]}\r\n\t "));
+}
+
+/* ---- refusals --------------------------------------------------------------------- */
+
+static void
+test_refusals(void **state)
+{
+	static const struct
+	{
+		const char *code;
+		KisErrorClass error_class;
+	}			cases[] =
+	{
+		{"EGW00121", KIS_ERROR_TOKEN}, {"EGW00122", KIS_ERROR_TOKEN}, {"EGW00123", KIS_ERROR_TOKEN},
+		{"EGW00133", KIS_ERROR_TOKEN_TOO_SOON},
+		{"EGW00103", KIS_ERROR_CREDENTIALS}, {"EGW00105", KIS_ERROR_CREDENTIALS},
+		{"EGW00201", KIS_ERROR_RATE}, {"EGW00215", KIS_ERROR_RATE},
+		{"EGW00001", KIS_ERROR_PASSING}, {"EGW00002", KIS_ERROR_PASSING},
+		{"EGW00202", KIS_ERROR_PASSING}, {"EGW00203", KIS_ERROR_PASSING},
+		{"EGW00300", KIS_ERROR_PASSING}, {"EGW00301", KIS_ERROR_PASSING},
+		{"EGW00302", KIS_ERROR_PASSING}, {"OPSQ1002", KIS_ERROR_PASSING},
+		{"EGW00003", KIS_ERROR_REFUSED}, {"EGW00132", KIS_ERROR_REFUSED},
+		{"EGW00206", KIS_ERROR_REFUSED}, {"EGW02006", KIS_ERROR_REFUSED},
+		{"OPSQ0002", KIS_ERROR_REFUSED}, {"OPSQ2001", KIS_ERROR_REFUSED},
+		{"XYZ12345", KIS_ERROR_REFUSED},
+	};
+	static const int statuses[] = {200, 403, 500};
+
+	(void) state;
+	for (size_t i = 0; i < lengthof(cases); i++)
+		for (size_t s = 0; s < lengthof(statuses); s++)
+		{
+			char		body[256];
+
+			snprintf(body, sizeof(body), "{\"rt_cd\":\"1\",\"msg1\":\"  거절  \\n합니다 \",\"msg_cd\":\"%s\",\"new\":[]}",
+					 cases[i].code);
+			decode_bad(statuses[s], body, cases[i].error_class, cases[i].code, "거절 합니다");
+			snprintf(body, sizeof(body), "{\"error_description\":\"거절\",\"error_code\":\" %s \"}",
+					 cases[i].code);
+			decode_bad(statuses[s], body, cases[i].error_class, cases[i].code, "거절");
+		}
+	/* an error code beside rt_cd 0 is an error all the same */
+	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"EGW00201\",\"output\":[]}", KIS_ERROR_RATE, "EGW00201", "");
+	decode_bad(200, "{\"rt_cd\":\"2\",\"msg1\":\"why\"}", KIS_ERROR_REFUSED, "", "why");
+	decode_bad(200, "{\"rt_cd\":\"1\",\"msg_cd\":\"A_CODE_THAT_IS_TOO_LONG\"}",
+			   KIS_ERROR_REFUSED, "A_CODE_THAT_IS_", "");
+}
+
+static void
+test_no_word_of_kis(void **state)
+{
+	(void) state;
+	decode_bad(500, "", KIS_ERROR_PASSING, "", "HTTP status 500");
+	decode_bad(502, "<html>Bad gateway</html>", KIS_ERROR_PASSING, "", "HTTP status 502");
+	decode_bad(503, "{}", KIS_ERROR_PASSING, "", "HTTP status 503");
+	decode_bad(503, "[1]", KIS_ERROR_PASSING, "", "HTTP status 503");
+	decode_bad(500, "{\"rt_cd\":\"1\",\"msg1\":\"busy\"}", KIS_ERROR_PASSING, "", "busy");
+	decode_bad(404, "{\"message\":\"no route\"}", KIS_ERROR_REPLY, "", "HTTP status 404");
+	decode_bad(302, "", KIS_ERROR_REPLY, "", "redirects are not followed");
+	decode_bad(301, "<a href='/'>moved</a>", KIS_ERROR_REPLY, "", "redirects are not followed");
+	decode_bad(200, "", KIS_ERROR_REPLY, "", "empty");
+	decode_bad(200, " \r\n ", KIS_ERROR_REPLY, "", "empty");
+	decode_bad(200, "<html>\n<b>\x01 maintenance \xFF\xC0 한글", KIS_ERROR_REPLY, "",
+			   "not JSON: <html> <b> maintenance ?? 한글");
+	decode_bad(200, "[]", KIS_ERROR_REPLY, "", "not a JSON object");
+	decode_bad(200, "\"text\"", KIS_ERROR_REPLY, "", "not a JSON object");
+	decode_bad(200, "{}", KIS_ERROR_REPLY, "", "rt_cd");
+	decode_bad(200, "{\"output\":[]}", KIS_ERROR_REPLY, "", "rt_cd");
+	decode_bad(200, "{" TAIL "}", KIS_ERROR_REPLY, "", "no \"output\"");
+	decode_bad(200, "{\"Output\":[]," TAIL "}", KIS_ERROR_REPLY, "", "no \"output\"");
+	decode_bad(200, "{\"output\":null," TAIL "}", KIS_ERROR_REPLY, "", "no \"output\"");
+	decode_bad(200, "{\"output\":\"\"," TAIL "}", KIS_ERROR_REPLY, "", "neither an array nor an object");
+	decode_bad(200, "{\"output\":[1]," TAIL "}", KIS_ERROR_REPLY, "", "something else than objects");
+	decode_bad(200, "{\"output\":[null]," TAIL "}", KIS_ERROR_REPLY, "", "something else than objects");
+	decode_bad(200, "{\"output\":[{},{},{}]," TAIL "}", KIS_ERROR_REPLY, "", "too many rows");
+	decode_bad(200, ONE("{\"a_qty\":[\"1\"]}"), KIS_ERROR_REPLY, "", "\"a_qty\"");
+	decode_bad(200, ONE("{\"b_qty\":{}}"), KIS_ERROR_REPLY, "", "\"b_qty\"");
+	decode_bad(200, ONE("{\"a_qty\":\"1\",\"a_qty\":\"1\"}"), KIS_ERROR_REPLY, "", "\"a_qty\" twice");
+	decode_bad(200, ONE("{\"a_qty\":\"\",\"\\u0061_qty\":\"\"}"), KIS_ERROR_REPLY, "", "\"a_qty\" twice");
+	decode_bad(200, ONE("{\"new\":\"1\",\"new\":\"2\"}"), KIS_ERROR_REPLY, "", "\"new\" twice");
+	decode_bad(200, "{\"rt_cd\":\"1\"," TAIL ",\"output\":[]}", KIS_ERROR_REPLY, "", "\"rt_cd\" twice");
+}
+
+/* ---- what is no JSON ------------------------------------------------------------------ */
+
+static void
+test_no_json(void **state)
+{
+	static const char *const rows[] = {
+		"{\"a_qty\":\"1\\u0000\"}", "{\"a_qty\":\"\\ud800\"}", "{\"a_qty\":\"\\udc00\"}",
+		"{\"a_qty\":\"\\ud800\\u0041\"}", "{\"a_qty\":\"\\ud800x\"}", "{\"a_qty\":\"\\u12\"}",
+		"{\"a_qty\":\"\\x41\"}", "{\"a_qty\":\"\t\"}", "{\"a_qty\":\"a\nb\"}",
+		"{\"a_qty\":\"\x80\"}", "{\"a_qty\":\"\xC0\x80\"}", "{\"a_qty\":\"\xC1\xBF\"}",
+		"{\"a_qty\":\"\xE0\x80\x80\"}", "{\"a_qty\":\"\xED\xA0\x80\"}", "{\"a_qty\":\"\xF0\x80\x80\x80\"}",
+		"{\"a_qty\":\"\xF4\x90\x80\x80\"}", "{\"a_qty\":\"\xF8\x88\x80\x80\x80\"}", "{\"a_qty\":\"\xFF\"}",
+		"{\"a_qty\":\"\xED\x95\"}", "{\"\xB0\":\"1\"}",
+		"{\"a_qty\":01}", "{\"a_qty\":+1}", "{\"a_qty\":1.}", "{\"a_qty\":.5}", "{\"a_qty\":-}",
+		"{\"a_qty\":1e}", "{\"a_qty\":0x10}", "{\"a_qty\":NaN}", "{\"a_qty\":Infinity}", "{\"a_qty\":1 2}",
+		"{\"a_qty\":True}", "{\"a_qty\":nul}", "{\"a_qty\":'1'}", "{a_qty:1}", "{\"a_qty\" \"1\"}",
+		"{\"a_qty\":\"1\",}", "{,}", "{\"a_qty\":}", "{}{}", "{/* */}", "{\"a_qty\":\"1\"],",
+	};
+
+	(void) state;
+	for (size_t i = 0; i < lengthof(rows); i++)
+	{
+		char		body[512];
+
+		snprintf(body, sizeof(body), "{\"output\":[%s]," TAIL "}", rows[i]);
+		decode_bad(200, body, KIS_ERROR_REPLY, "", "not valid JSON: it ");
+	}
+	decode_bad(200, ONE("{}") "x", KIS_ERROR_REPLY, "", "goes on after its end");
+	decode_bad(200, ONE("{}") ONE("{}"), KIS_ERROR_REPLY, "", "goes on after its end");
+	decode_bad(200, "\xEF\xBB\xBF\xEF\xBB\xBF" ONE("{}"), KIS_ERROR_REPLY, "", "not JSON");
+	decode_bad(200, "{\"rt_cd\":\"0\",\"msg1\":\"\xB1\xB2\"}", KIS_ERROR_REPLY, "", "is not UTF-8 at byte 22");
+}
+
+static void
+test_zero_byte(void **state)
+{
+	static const char body[] = ONE("{\"a_qty\":\"1\"}") "\0";
+	static const char inside[] = "{\"output\":[{\"a_qty\":\"1\0\"}]," TAIL "}";
+	KisError	error;
+
+	(void) state;
+	assert_null(kis_reply_decode(&call, 200, body, sizeof(body) - 1, &error));
+	assert_int_equal(error.error_class, KIS_ERROR_REPLY);
+	assert_null(kis_reply_decode(&call, 200, inside, sizeof(inside) - 1, &error));
+	assert_int_equal(error.error_class, KIS_ERROR_REPLY);
+}
+
+static void
+test_nesting(void **state)
+{
+	char		body[1024];
+
+	(void) state;
+	for (int depth = 1; depth < 200; depth++)
+	{
+		int			at = sprintf(body, "{" TAIL ",\"output\":[],\"deep\":");
+
+		memset(body + at, '[', depth);
+		memset(body + at + depth, ']', depth);
+		strcpy(body + at + 2 * depth, "}");
+		/* the object itself is the first level */
+		if (depth < 32)
+			kis_reply_free(decode_good(body));
+		else
+			decode_bad(200, body, KIS_ERROR_REPLY, "", "nested too deep");
+	}
+}
+
+static void
+test_too_many_members(void **state)
+{
+	static char body[64 * 1024];
+
+	(void) state;
+	for (int n = 250; n < 260; n++)
+	{
+		int			at = sprintf(body, "{" TAIL ",\"output\":[{\"a_qty\":\"1\"");
+
+		for (int i = 0; i < n; i++)
+			at += sprintf(body + at, ",\"m%d\":\"%d\"", i, i);
+		strcpy(body + at, "}]}");
+		if (n <= 256)
+		{
+			KisReply   *reply = decode_good(body);
+
+			assert_int_equal(reply->rows[0].nextra, n);
+			assert_int_equal(kis_row_member(&call, &reply->rows[0], "m249").integer, 249);
+			kis_reply_free(reply);
+		}
+		else
+			decode_bad(200, body, KIS_ERROR_REPLY, "", "too many members");
+	}
+}
+
+/* No beginning of a good reply is a good reply. */
+static void
+test_truncations(void **state)
+{
+	static const char body[] =
+		"{\"output\":[{\"a_qty\":\"12\",\"b_qty\":-3.5e+1,\"c_amt\":\"\\ud83d\\ude00한\",\"x\":[true,false,null,\"\\\\\"]},"
+		"{\"a_qty\":0}]," TAIL "}";
+
+	(void) state;
+	kis_reply_free(decode_good(body));
+	for (size_t len = 0; len < sizeof(body) - 1; len++)
+	{
+		char	   *cut = malloc(len > 0 ? len : 1);
+		KisError	error;
+
+		memcpy(cut, body, len);
+		assert_null(kis_reply_decode(&call, 200, cut, len, &error));
+		assert_int_equal(error.error_class, KIS_ERROR_REPLY);
+		if (strstr(error.text, len == 0 ? "empty" : "truncated") == NULL &&
+			strstr(error.text, "is not UTF-8") == NULL)
+			fail_msg("%zu bytes: %s", len, error.text);
+		free(cut);
+	}
+}
+
+static void
+test_long_text(void **state)
+{
+	char		body[2048];
+	KisError	error;
+	int			at = sprintf(body, "{\"rt_cd\":\"1\",\"msg_cd\":\"X\",\"msg1\":\"");
+
+	(void) state;
+	for (int i = 0; i < 400; i++)
+		at += sprintf(body + at, "한");
+	strcpy(body + at, "\"}");
+	assert_null(decode(200, body, &error));
+	/* cut between two characters */
+	assert_int_equal(strlen(error.text), (sizeof(error.text) - 1) / 3 * 3);
+}
+
+static void
+test_trend_call(void **state)
+{
+	static char body[16 * 1024];
+	int			at = sprintf(body, "{\"output\":[{");
+	KisReply   *reply;
+	KisError	error;
+
+	(void) state;
+	for (int i = 0; i < kis_call_trend.nmembers; i++)
+		at += sprintf(body + at, "%s\"%s\":\"%d\"", i > 0 ? "," : "", kis_call_trend.members[i], i - 36);
+	strcpy(body + at, "}]," TAIL "}");
+	reply = kis_reply_decode(&kis_call_trend, 200, body, strlen(body), &error);
+	assert_non_null(reply);
+	assert_int_equal(kis_call_trend.nmembers, 72);
+	assert_int_equal(reply->nrows, 1);
+	assert_int_equal(reply->rows[0].nextra, 0);
+	for (int i = 0; i < kis_call_trend.nmembers; i++)
+		assert_int_equal(reply->rows[0].values[i].integer, i - 36);
+	kis_reply_free(reply);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_extra_members),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_empty_and_figures),
+		cmocka_unit_test(test_whole_reply),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_no_word_of_kis),
+		cmocka_unit_test(test_no_json),
+		cmocka_unit_test(test_zero_byte),
+		cmocka_unit_test(test_nesting),
+		cmocka_unit_test(test_too_many_members),
+		cmocka_unit_test(test_truncations),
+		cmocka_unit_test(test_long_text),
+		cmocka_unit_test(test_trend_call),
+	};
+
+	return run_unit_tests(tests);
+}
