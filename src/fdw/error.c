@@ -133,6 +133,30 @@ kis_to_server_lossy(const char *utf8)
 	return buf.data;
 }
 
+/* Why it failed where nobody was asked: what was waited for did not come. */
+static const char *
+reason_without_words(KisErrorClass error_class)
+{
+	switch (error_class)
+	{
+		case KIS_ERROR_RATE:
+			return "no call was free within max_wait";
+		case KIS_ERROR_TOKEN_TOO_SOON:
+			return "no access token was to be had within max_wait";
+		default:
+			return NULL;
+	}
+}
+
+/* A page of a gateway is no word of KIS's, however often it was asked for. */
+static int
+failure_sqlstate(const Failure *failure, const KisError *error)
+{
+	if (failure->error_class == KIS_ERROR_PASSING && error->code[0] == '\0')
+		return ERRCODE_FDW_UNABLE_TO_CREATE_REPLY;
+	return failure->sqlstate;
+}
+
 /* Where and how it failed, and KIS's or libcurl's words. */
 static char *
 failure_detail(const KisError *error, const KisConnection *connection)
@@ -146,12 +170,15 @@ failure_detail(const KisError *error, const KisConnection *connection)
 		appendStringInfoString(&buf, "KIS");
 	if (error->phase != KIS_PHASE_NONE && error->http_status == 0)
 		appendStringInfo(&buf, ", while %s", kis_phase_name(error->phase));
-	if (error->http_status != 0)
+	/* where there was no word of KIS, the text itself begins so */
+	if (error->http_status != 0 && strncmp(error->text, "HTTP status ", 12) != 0)
 		appendStringInfo(&buf, ", HTTP status %d", error->http_status);
 	if (error->code[0] != '\0')
 		appendStringInfo(&buf, ", code %s", kis_to_server_lossy(error->code));
 	if (error->text[0] != '\0')
 		appendStringInfo(&buf, ": %s", kis_to_server_lossy(error->text));
+	else if (error->code[0] == '\0' && reason_without_words(error->error_class) != NULL)
+		appendStringInfo(&buf, ": %s", reason_without_words(error->error_class));
 	return buf.data;
 }
 
@@ -179,7 +206,7 @@ kis_raise(const KisError *error, const KisConnection *connection)
 	const char *hint = failure_hint(failure, error);
 
 	ereport(ERROR,
-			(errcode(failure->sqlstate),
+			(errcode(failure_sqlstate(failure, error)),
 			 errmsg("%s", failure->message),
 			 errdetail_internal("%s", detail),
 			 hint != NULL ? errhint("%s", hint) : 0));
@@ -188,7 +215,7 @@ kis_raise(const KisError *error, const KisConnection *connection)
 int
 kis_error_sqlstate(const KisError *error)
 {
-	return find_failure(error->error_class)->sqlstate;
+	return failure_sqlstate(find_failure(error->error_class), error);
 }
 
 const char *

@@ -276,6 +276,8 @@ kis_http_start(KisTransfer *transfer, const KisEndpoint *endpoint, KisError *err
 	CURLMcode	rc = CURLM_OUT_OF_MEMORY;
 
 	note_owner(http);
+	/* an absence before its start is none of its own */
+	transfer->unattended_us = 0;
 	if (kis_transfer_prepare(transfer, endpoint))
 		rc = curl_multi_add_handle(http->multi, transfer->easy);
 	if (rc == CURLM_OK)
