@@ -92,6 +92,7 @@ $simulator->fault({ fault => 'all_zero' });
 is(collect('KSP/0001'), 'KSP/0001|2026-03-26|skipped|all figures are zero, those stored are not',
 	'zeros over stored figures');
 is(stored('2026-03-26'), 2, 'which stay');
+is(snapshots(), 2, 'and are not kept');
 is(collect('KSQ/1001'), 'KSQ/1001|2026-03-26|inserted', 'zeros of a pair without trade');
 is(collect('KSQ/1001'), 'KSQ/1001|2026-03-26|unchanged', 'zeros over zeros');
 is(value("SELECT DISTINCT foreign_net_qty FROM market_investor_trend WHERE market_code = 'KSQ'"), 0,
@@ -130,10 +131,12 @@ $clock->set('2026-03-27 09:10:00');
 is(collect('KSP/0001'), 'KSP/0001|2026-03-27|updated', 'once KIS has turned over');
 show(3);
 $simulator->config(session => 'before', before_open => 'previous');
+$before = snapshots();
 is(collect('KSP/0001'),
 	'KSP/0001|2026-03-27|skipped|still the figures of 2026-03-26: KIS has not turned over yet',
 	'figures of the last day over those of the new one');
 is(stored('2026-03-27'), 4, 'which stay');
+is(snapshots(), $before, 'and are no snapshot of it');
 $simulator->config(session => 'auto');
 
 # ---- the week-end, and what the daily history has filled
@@ -156,12 +159,18 @@ is(collect('KSP/0001'), 'KSP/0001|2026-03-30|updated', 'on the day itself live r
 is(value("SELECT source FROM market_investor_trend WHERE trade_date = '2026-03-30'"), 'live',
 	'and says so');
 
-# A day of which nothing is known says nothing of the next one
+# On a day that is over they can't be another day's
 $node->safe_psql('postgres', q{
 	CREATE TABLE small (market_code text, sector_code text, collected_at timestamptz, trade_date date,
 		foreign_net_qty bigint, UNIQUE (market_code, sector_code, trade_date));
-	INSERT INTO small VALUES ('KSP', '0001', '2026-03-27 16:00+09', '2026-03-27', NULL)});
-is(collect('KSP/0001', 'small'), 'KSP/0001|2026-03-30|inserted', 'after a day without figures');
+	INSERT INTO small VALUES ('KSP', '0001', '2026-03-27 16:00+09', '2026-03-27', 7)});
+$clock->set('2026-03-31 07:00:00');
+is(collect('KSP/0001', 'small'), 'KSP/0001|2026-03-30|inserted', 'a day may equal the one before');
+
+# A day of which nothing is known says nothing of the next one
+$node->safe_psql('postgres', 'UPDATE small SET foreign_net_qty = NULL');
+$clock->set('2026-03-31 10:00:00');
+is(collect('KSP/0001', 'small'), 'KSP/0001|2026-03-31|inserted', 'after a day without figures');
 
 # ---- months in Seoul, whatever the session's zone
 
