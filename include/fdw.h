@@ -186,6 +186,9 @@ extern KisNamed *kis_named_create(ForeignScanState *node, const KisScanPlan *pla
 extern void kis_named_check(KisNamed *named, ExprContext *econtext,
 							KisStatement *statement, const KisConnection *connection);
 
+/* The market that somebody means who typed this; NULL where none is near. */
+extern const char *kis_market_meant(const char *typed);
+
 /* limit.c: the LIMIT that bounds a scan alone */
 typedef struct KisLimit KisLimit;
 

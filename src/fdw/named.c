@@ -235,9 +235,8 @@ is_named(const char *typed, const char *utf8)
 	return utf8[0] != '\0' && pg_strcasecmp(typed, kis_to_server_lossy(utf8)) == 0;
 }
 
-/* The market that somebody means who typed this; NULL where none is near. */
-static const char *
-market_meant(const char *typed)
+const char *
+kis_market_meant(const char *typed)
 {
 	const char **codes = palloc0((kis_market_count + 1) * sizeof(char *));
 
@@ -290,7 +289,7 @@ static void
 warn_of_market(const NamedCheck *check, const char *market)
 {
 	const char *table = table_that_holds(check, market, NULL);
-	const char *meant = market_meant(market);
+	const char *meant = kis_market_meant(market);
 	char	   *hint;
 
 	if (table != NULL)

@@ -120,7 +120,7 @@ may_make_partitions(Relation snapshots)
 										 CStringGetTextDatum("CREATE")));
 }
 
-static void pg_attribute_noreturn()
+static void
 partition_missing(Relation snapshots, const char *store, Month month)
 {
 	ereport(ERROR,

@@ -8,7 +8,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#include "error.h"
+#include "fdw.h"
 #include "store.h"
 
 static int
@@ -39,40 +39,7 @@ is_known(const KisPairCode *pair, const KisServerOptions *options)
 	return false;
 }
 
-/* Is name one of the market's names that users type by mistake? */
-static bool
-is_alias(const KisMarket *market, const char *name)
-{
-	const char *alias = market->aliases;
-
-	while (*alias != '\0')
-	{
-		size_t		len = strcspn(alias, ",");
-
-		if (len == strlen(name) && pg_strncasecmp(alias, name, len) == 0)
-			return true;
-		alias += len + strspn(alias + len, ",");
-	}
-	return false;
-}
-
-/* The market code that was probably meant, or NULL. */
-static const char *
-near_market(const char *typed)
-{
-	const char **codes = palloc0((kis_market_count + 1) * sizeof(char *));
-
-	for (int i = 0; i < kis_market_count; i++)
-	{
-		if (is_alias(&kis_markets[i], typed) ||
-			strcmp(kis_to_server_lossy(kis_markets[i].name_ko), typed) == 0)
-			return kis_markets[i].code;
-		codes[i] = kis_markets[i].code;
-	}
-	return kis_nearest_name(typed, codes);
-}
-
-static void pg_attribute_noreturn()
+static void
 bad_target(const char *target, const char *detail, const char *hint)
 {
 	ereport(ERROR,
@@ -83,10 +50,10 @@ bad_target(const char *target, const char *detail, const char *hint)
 }
 
 /* Tells a market that is none, or has no pair that stands for it, from what was meant. */
-static void pg_attribute_noreturn()
+static void
 unknown_market(const char *target, const char *market)
 {
-	const char *near = near_market(market);
+	const char *near = kis_market_meant(market);
 	const char *sector = strchr(target, '/');
 
 	bad_target(target,
@@ -95,7 +62,7 @@ unknown_market(const char *target, const char *market)
 			   "The markets and their sectors are in the view kis_sector.");
 }
 
-static void pg_attribute_noreturn()
+static void
 unknown_sector(const char *target, const char *market, const char *sector)
 {
 	const char **sectors = palloc0((kis_pair_count + 1) * sizeof(char *));
@@ -169,7 +136,8 @@ add_element(List **targets, const char *element, const KisServerOptions *options
 		return;
 	if (kis_market_find(market) == NULL)
 		unknown_market(element, market);
-	unknown_sector(element, market, slash + 1);
+	else
+		unknown_sector(element, market, slash + 1);
 }
 
 KisTarget *
