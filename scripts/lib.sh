@@ -216,7 +216,8 @@ copy_source() {
 	mkdir -p "$work/src"
 	tar -C "$top" -cf - --exclude-vcs --exclude='*.o' --exclude='*.bc' --exclude='*.so' \
 		--exclude='__pycache__' --exclude=./tmp_check --exclude=./results --exclude=./log \
-		--exclude='./regression.*' --exclude=./src/kis/catalog_data.h . |
+		--exclude='./regression.*' --exclude=./src/kis/catalog_data.h \
+		--exclude='./test/unit/build*' . |
 		tar -C "$work/src" -xf - --no-same-owner
 }
 

@@ -53,6 +53,10 @@ is_deeply([ grep { index(slurp_log($node), $_) >= 0 } values %secret ],
 like($node->safe_psql('postgres', q{SELECT * FROM kis_market_trend WHERE market_code = 'KSQ'}),
 	qr/^KSQ\|1001\|/, 'and which works');
 
+like($readme, qr/`SELECT \* FROM kis_check\('kis'\)`/, 'the README knows kis_check');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM kis_check('kis') WHERE NOT ok}), 0,
+	'which finds nothing amiss');
+
 my %where = (
 	'server' => q{ALTER SERVER kis OPTIONS (nothing_like_it 'x')},
 	'user mapping' => q{ALTER USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS (nothing_like_it 'x')},
