@@ -186,14 +186,18 @@ kis_http_destroy(KisHttp *http)
 KisTransfer *
 kis_http_acquire(KisHttp *http, KisError *error)
 {
-	KisTransfer *transfer = http->idle;
+	KisTransfer *transfer;
 
+	/* they may have ended since anybody looked */
+	if (http->nparked >= MOST_PARKED)
+		kis_http_step(http);
 	if (http->nparked >= MOST_PARKED)
 	{
 		kis_error_set(error, KIS_ERROR_CONNECT, KIS_PHASE_RESOLVE,
 					  "%d earlier look-ups of host names have not ended yet", http->nparked);
 		return NULL;
 	}
+	transfer = http->idle;
 	if (transfer != NULL)
 	{
 		http->idle = transfer->next;

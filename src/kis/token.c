@@ -229,10 +229,13 @@ token_in_yaml(const char *text, char *token)
 bool
 kis_token_in_text(const char *text, char *token)
 {
+	size_t		word;
+
 	text += strspn(text, KIS_BLANKS);
 	if (text[0] == '{')
 		return token_in_json(text, strlen(text), token);
-	if (strpbrk(text, ":\n") != NULL)
+	word = strcspn(text, KIS_BLANKS);
+	if (text[word + strspn(text + word, KIS_BLANKS)] != '\0' || memchr(text, ':', word) != NULL)
 		return token_in_yaml(text, token);
-	return copy_token(token, text, strcspn(text, KIS_BLANKS));
+	return copy_token(token, text, word);
 }

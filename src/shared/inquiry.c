@@ -342,6 +342,10 @@ get_token(KisInquiryState *state, int64 now_us)
 		case KIS_TOKEN_READY:
 			return true;
 		case KIS_TOKEN_WAIT:
+			/* whoever gets the token must not queue behind those who need it */
+			if (state->work.ready_at_us != 0)
+				kis_session_stop_waiting_for_rate();
+			state->work.ready_at_us = 0;
 			return false;
 		case KIS_TOKEN_FAILED:
 			fail(state, &failure);

@@ -117,12 +117,36 @@ issue_finished(KisWork *work, int64 now_us)
 	kis_wipe(&token, sizeof(token));
 }
 
+/* The session's own request that a cancelled statement has left under way. */
+static Issue *
+find_left_issue(const KisIdentity *identity)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &issues)
+	{
+		Issue	   *issue = dlist_container(Issue, node, iter.cur);
+
+		if (!issue->owned && memcmp(&issue->identity, identity, sizeof(KisIdentity)) == 0)
+			return issue;
+	}
+	return NULL;
+}
+
 /* The session has become the owner of this attempt. */
 static void
 begin_issue(KisConnection *connection, uint64 attempt)
 {
-	Issue	   *issue = MemoryContextAllocZero(TopMemoryContext, sizeof(Issue));
+	Issue	   *issue = find_left_issue(connection->identity);
 
+	/* KIS has counted that one: another so soon could kill its token */
+	if (issue != NULL)
+	{
+		issue->attempt = attempt;
+		issue->owned = true;
+		return;
+	}
+	issue = MemoryContextAllocZero(TopMemoryContext, sizeof(Issue));
 	issue->work.finished = issue_finished;
 	issue->connection = connection;
 	issue->identity = *connection->identity;
