@@ -49,6 +49,10 @@ missing_programs() {
 			libcurl4-openssl-dev) probe='pkg-config --exists libcurl' ;;
 			libcjson-dev) probe='pkg-config --exists libcjson' ;;
 			libcmocka-dev) probe='pkg-config --exists cmocka' ;;
+			libpq-dev) probe='test -f "$("$PG_CONFIG" --includedir)/libpq-fe.h"' ;;
+			curl) probe='command -v curl' ;;
+			python3-psycopg2) probe='python3 -c "import psycopg2"' ;;
+			python3-requests) probe='python3 -c "import requests"' ;;
 			perl) probe='command -v prove' ;;
 			libipc-run-perl) probe='perl -MIPC::Run -e 1' ;;
 			ca-certificates) probe='ls /etc/ssl/certs /etc/pki/tls/certs' ;;
