@@ -9,22 +9,87 @@
 /* Shorter ones are no real secrets and would blot out half of a message. */
 #define SHORTEST_SECRET	4
 
+/* A part this long is told nowhere by chance. */
+#define SHORTEST_PART	8
+
+/* How much of text, len bytes, is the secret's from its start on. */
+typedef size_t (*Cover) (const char *text, size_t len, const char *secret, size_t secret_len);
+
 /*
- * How much of text, len bytes, the secret covers from its start on. A text that
- * was cut may end within a secret, so that its beginning counts there too.
+ * The whole secret or a part of it. A text that was cut may end within a
+ * secret, so that its beginning counts there, however little of it is left.
  */
 static size_t
-covered(const char *text, size_t len, const char *secret, size_t secret_len)
+covered_in_message(const char *text, size_t len, const char *secret, size_t secret_len)
 {
-	size_t		n = len < secret_len ? len : secret_len;
+	size_t		longest = 0;
 
-	if (n < SHORTEST_SECRET || memcmp(text, secret, n) != 0)
-		return 0;
-	return n;
+	for (size_t from = 0; from < secret_len; from++)
+	{
+		size_t		n = 0;
+
+		while (n < len && from + n < secret_len && text[n] == secret[from + n])
+			n++;
+		if (n >= SHORTEST_PART ||
+			(from == 0 && n >= SHORTEST_SECRET && (n == secret_len || n == len)))
+			longest = n > longest ? n : longest;
+	}
+	return longest;
 }
 
-void
-kis_redact(char *text, const KisSecrets *secrets)
+static int
+hex_value(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	if (digit >= 'a' && digit <= 'f')
+		return digit - 'a' + 10;
+	if (digit >= 'A' && digit <= 'F')
+		return digit - 'A' + 10;
+	return -1;
+}
+
+/* How many bytes stand for the character at the start of JSON text; 0: another one does. */
+static size_t
+bytes_of_character(const char *text, size_t len, unsigned char character)
+{
+	if (len >= 6 && memcmp(text, "\\u00", 4) == 0 &&
+		hex_value(text[4]) == character >> 4 && hex_value(text[5]) == (character & 15))
+		return 6;
+	if (len >= 2 && text[0] == '\\')
+		return (unsigned char) text[1] == character && strchr("\"\\/", character) != NULL ? 2 : 0;
+	return len > 0 && (unsigned char) text[0] == character ? 1 : 0;
+}
+
+/* The whole secret, in whatever way JSON may write it; or its beginning where the text ends. */
+static size_t
+covered_in_json(const char *text, size_t len, const char *secret, size_t secret_len)
+{
+	size_t		at = 0;
+
+	for (size_t i = 0; i < secret_len; i++)
+	{
+		size_t		n = bytes_of_character(text + at, len - at, secret[i]);
+
+		if (n == 0)
+			return at == len && i >= SHORTEST_SECRET ? at : 0;
+		at += n;
+	}
+	return at;
+}
+
+/* A secret may begin in text where one of these characters stands. */
+static void
+note_beginnings(bool *begins, const char *secret, Cover cover)
+{
+	begins['\\'] = true;
+	do
+		begins[(unsigned char) *secret] = true;
+	while (cover == covered_in_message && *++secret != '\0');
+}
+
+static void
+blot_out(char *text, const KisSecrets *secrets, Cover cover)
 {
 	const char *secret[3] = {secrets->app_key, secrets->app_secret, secrets->token};
 	size_t		secret_len[3];
@@ -36,7 +101,7 @@ kis_redact(char *text, const KisSecrets *secrets)
 	{
 		secret_len[s] = secret[s] != NULL ? strlen(secret[s]) : 0;
 		if (secret_len[s] >= SHORTEST_SECRET)
-			begins[(unsigned char) secret[s][0]] = true;
+			note_beginnings(begins, secret[s], cover);
 		else
 			secret_len[s] = 0;
 	}
@@ -48,7 +113,7 @@ kis_redact(char *text, const KisSecrets *secrets)
 			for (int s = 0; s < 3; s++)
 			{
 				size_t		n = secret_len[s] == 0 ? 0 :
-					covered(text + i, len - i, secret[s], secret_len[s]);
+					cover(text + i, len - i, secret[s], secret_len[s]);
 
 				if (n > 0 && i + n > blot_until)
 					blot_until = i + n;
@@ -56,6 +121,18 @@ kis_redact(char *text, const KisSecrets *secrets)
 		if (i < blot_until)
 			text[i] = '*';
 	}
+}
+
+void
+kis_redact(char *text, const KisSecrets *secrets)
+{
+	blot_out(text, secrets, covered_in_message);
+}
+
+void
+kis_redact_json(char *text, const KisSecrets *secrets)
+{
+	blot_out(text, secrets, covered_in_json);
 }
 
 void

@@ -301,6 +301,14 @@ long_one(const char *secret)
 	return secret != NULL && strlen(secret) >= SHORTEST_IN_BODY ? secret : NULL;
 }
 
+/* All that is KIS's own words */
+static void
+redact_error(KisError *error, const KisSecrets *secrets)
+{
+	kis_redact(error->text, secrets);
+	kis_redact(error->code, secrets);
+}
+
 KisReply *
 kis_transfer_reply(KisTransfer *transfer, KisError *error)
 {
@@ -314,13 +322,13 @@ kis_transfer_reply(KisTransfer *transfer, KisError *error)
 	if (has_reply(transfer, false, error))
 	{
 		if (transfer->body_len > 0)
-			kis_redact(transfer->body, &long_secrets);
+			kis_redact_json(transfer->body, &long_secrets);
 		reply = kis_reply_decode(transfer->call, transfer->http_status,
 								 transfer->body_len > 0 ? transfer->body : "",
 								 transfer->body_len, error);
 	}
 	if (reply == NULL)
-		kis_redact(error->text, &transfer->secrets);
+		redact_error(error, &transfer->secrets);
 	return reply;
 }
 
@@ -334,6 +342,6 @@ kis_transfer_token(KisTransfer *transfer, int64_t now, KisToken *token, KisError
 							  transfer->body_len > 0 ? transfer->body : "",
 							  transfer->body_len, now, token, error);
 	if (!ok)
-		kis_redact(error->text, &transfer->secrets);
+		redact_error(error, &transfer->secrets);
 	return ok;
 }

@@ -32,6 +32,10 @@ test_redact(void **state)
 		{{"APPKEY", "APPSECRET", "zzzz"}, "is APP", "is APP"},
 		{{"APPKEY", "APPSECRET", "zzzz"}, "APPSEC is", "APPSEC is"},
 		{{"한글열쇠", "zzzz", "zzzz"}, "키 한글열쇠", "키 ************"},
+		/* parts */
+		{{"0123456789", "abcdefghijklmnop", "zzzz"}, "is 12345678...", "is ********..."},
+		{{"0123456789", "abcdefghijklmnop", "zzzz"}, "is 1234567...", "is 1234567..."},
+		{{"0123456789", "abcdefghijklmnop", "zzzz"}, "ijklmnopqr, hijklmno", "********qr, ********"},
 	};
 
 	(void) state;
@@ -40,6 +44,40 @@ test_redact(void **state)
 		char	   *text = strdup(cases[i].text);
 
 		kis_redact(text, &cases[i].secrets);
+		assert_string_equal(text, cases[i].redacted);
+		free(text);
+	}
+}
+
+static void
+test_redact_json(void **state)
+{
+	static const KisSecrets secrets = {"app/key=", "/+secret\\\"+/", "TOKEN"};
+	static const struct
+	{
+		const char *text;
+		const char *redacted;
+	}			cases[] =
+	{
+		{"{\"a\":\"nothing\"}", "{\"a\":\"nothing\"}"},
+		{"{\"a\":\"app/key=\"}", "{\"a\":\"********\"}"},
+		{"{\"a\":\"app\\/key\\u003d\"}", "{\"a\":\"**************\"}"},
+		{"{\"a\":\"app\\/key\\u003D\"}", "{\"a\":\"**************\"}"},
+		{"\\/+secret\\\\\\\"+\\/", "****************"},
+		{"\\u002f\\u002bsecret\\u005c\\u0022\\u002b/!", "*************************************!"},
+		{"\\u0054OKEN \\TOKEN \\u0055OKEN", "********** \\***** \\u0055OKEN"},
+		/* other characters than the secret's, parts, and the end of a text */
+		{"app\\nkey= app\\u012fkey= app/ke", "app\\nkey= app\\u012fkey= ******"},
+		{"app\\/k is", "app\\/k is"},
+		{"app\\/k\\u00", "app\\/k\\u00"},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < lengthof(cases); i++)
+	{
+		char	   *text = strdup(cases[i].text);
+
+		kis_redact_json(text, &secrets);
 		assert_string_equal(text, cases[i].redacted);
 		free(text);
 	}
@@ -62,6 +100,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_redact),
+		cmocka_unit_test(test_redact_json),
 		cmocka_unit_test(test_wipe),
 	};
 
