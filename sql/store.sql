@@ -3,7 +3,7 @@
 \getenv url KIS_SIMULATOR_URL
 \getenv app_key KIS_SIMULATOR_APP_KEY
 \getenv app_secret KIS_SIMULATOR_APP_SECRET
-\! $KIS_SIMCTL reset
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
 -- before midnight is no session
 CREATE SERVER kis FOREIGN DATA WRAPPER market_investor_fdw
     OPTIONS (base_url :'url', cache_ttl '0', session_start '00:00', extra_pairs 'KSP/0031');
@@ -95,7 +95,7 @@ SELECT * FROM collect_market_investor_trend(source => 'elsewhere');
 BEGIN READ ONLY;
 SELECT * FROM collect_market_investor_trend();
 ROLLBACK;
-\! $KIS_SIMCTL calls any
+\! $KIS_SIMCTL calls
 
 -- each once, in the order of keys
 SELECT market_code, sector_code, outcome, detail
@@ -152,7 +152,7 @@ SELECT * FROM collect_market_investor_trend('{KSP}');
 \echo :LAST_ERROR_SQLSTATE
 
 -- the data stay when the extension goes
-\! $KIS_SIMCTL reset
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
 SET client_min_messages = warning;
 DROP EXTENSION market_investor_fdw CASCADE;
 SELECT count(*) FROM market_investor_trend;
