@@ -41,15 +41,18 @@ sub env
 		DONT_FAKE_MONOTONIC => 1 };
 }
 
-# 'YYYY-MM-DD HH:MM:SS' in Korea. The simulator's clock stands still there.
+# 'YYYY-MM-DD HH:MM:SS' in Korea. The simulator's clock stands still there, but
+# its tokens go on from there, as the server does.
 sub set
 {
 	my ($self, $korean) = @_;
 	my ($year, $month, $day, $hour, $minute, $second) = $korean =~ /\d+/g;
 	my $seconds = Time::Local::timegm($second, $minute, $hour, $day, $month - 1, $year) - 9 * 3600;
 
-	$self->_write($seconds - Time::HiRes::time());
-	$self->{simulator}->config(clock => $korean =~ s/ /T/r);
+	my $offset = $seconds - Time::HiRes::time();
+
+	$self->_write($offset);
+	$self->{simulator}->config(clock => $korean =~ s/ /T/r, token_clock_offset => $offset);
 	return;
 }
 
