@@ -222,7 +222,7 @@ copy_source() {
 		--exclude='__pycache__' --exclude=./tmp_check --exclude=./results --exclude=./log \
 		--exclude='./regression.*' --exclude=./src/kis/catalog_data.h \
 		--exclude='./test/unit/build*' . |
-		tar -C "$work/src" -xf - --no-same-owner
+		tar -C "$work/src" -xf - --no-same-owner && chmod -R u+w "$work/src"
 }
 
 # A copy of the PostgreSQL installation that extensions can be put into.
