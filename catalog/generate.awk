@@ -1,7 +1,10 @@
-# Turns catalog/*.tsv into the C arrays that src/kis/catalog.c includes.
-# Usage: awk -f generate.awk markets.tsv investors.tsv fields.tsv sectors.tsv
+# Turns catalog/*.tsv into the C arrays that src/kis/catalog.c includes. What a
+# table holds is told by the names of its columns.
+# Usage: awk -f generate.awk markets.tsv investors.tsv sectors.tsv fields.tsv daily.tsv calendar.tsv
 
 function c(text) { gsub(/["\\]/, "\\\\&", text); return "\"" text "\"" }
+function value(name) { return name in column ? $column[name] : "" }
+function text_of(name) { return c(value(name)) }
 function yes(flag) { return flag == "t" ? "true" : "false" }
 function close_array() { if (open) print "};\n" }
 
@@ -11,43 +14,44 @@ FNR == 1 {
 	close_array()
 	open = 1
 	split("", column)
-	for (i = 1; i <= NF; i++)
+	field = ""
+	for (i = 1; i <= NF; i++) {
 		column[$i] = i
-	if ("kis_field" in column) {
-		kind = "member"; print "const KisMember kis_members[] = {"
-	} else if ("kis_prefix" in column) {
-		kind = "investor"; print "const KisInvestor kis_investors[] = {"
-	} else if ("sector_code" in column) {
-		kind = "pair"; print "const KisPair kis_pairs[] = {"
-	} else {
-		kind = "market"; print "const KisMarket kis_markets[] = {"
+		if ($i ~ /_field$/)
+			field = $i
 	}
+	if (field == "kis_field")
+		print "const KisMember kis_members[] = {"
+	else if (field != "")
+		print "static const KisMember " substr(field, 1, length(field) - 6) "_members[] = {"
+	else if ("kis_prefix" in column)
+		print "const KisInvestor kis_investors[] = {"
+	else if ("sector_code" in column)
+		print "const KisPair kis_pairs[] = {"
+	else
+		print "const KisMarket kis_markets[] = {"
 	next
 }
 
-kind == "member" {
-	printf "\t{%s, %s, %s, %s},\n", c($column["kis_field"]), c($column["column_name"]),
-		c($column["name_ko"]), yes($column["in_daily"])
-	fields[++nfields] = $column["kis_field"]
+field != "" {
+	printf "\t{%s, %s, %s, %s, %s},\n", text_of(field), text_of("column_name"),
+		"type" in column ? text_of("type") : c("int8"), text_of("name_ko"), text_of("name_en")
+	next
 }
-kind == "investor" {
-	printf "\t{%s, %s, %s, %s, %s, %s},\n", c($column["kis_prefix"]), c($column["investor"]),
-		c($column["name_ko"]), c($column["name_en"]), c($column["part_of"]), c($column["name_ko_screen"])
+"kis_prefix" in column {
+	printf "\t{%s, %s, %s, %s, %s, %s},\n", text_of("kis_prefix"), text_of("investor"),
+		text_of("name_ko"), text_of("name_en"), text_of("part_of"), text_of("name_ko_screen")
+	next
 }
-kind == "market" {
-	printf "\t{%s, %s, %s, %s},\n", c($column["market_code"]), c($column["name_ko"]),
-		c($column["name_en"]), c($column["aliases"])
+"sector_code" in column {
+	printf "\t{%s, %s, %s, %s, %s, %s, %s, %s},\n", text_of("market_code"), text_of("sector_code"),
+		text_of("name_ko"), text_of("name_en"), yes(value("headline")),
+		text_of("quantity_unit"), text_of("amount_unit"), text_of("old_name_ko")
+	next
 }
-kind == "pair" {
-	printf "\t{%s, %s, %s, %s, %s, %s, %s, %s},\n", c($column["market_code"]), c($column["sector_code"]),
-		c($column["name_ko"]), c($column["name_en"]), yes($column["headline"]),
-		c($column["quantity_unit"]), c($column["amount_unit"]), c($column["old_name_ko"])
+{
+	printf "\t{%s, %s, %s, %s},\n", text_of("market_code"), text_of("name_ko"),
+		text_of("name_en"), text_of("aliases")
 }
 
-END {
-	close_array()
-	print "static const char *const trend_members[] = {"
-	for (i = 1; i <= nfields; i++)
-		printf "\t%s,\n", c(fields[i])
-	print "};"
-}
+END { close_array() }

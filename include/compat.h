@@ -17,6 +17,7 @@
 #include "commands/explain_state.h"
 #endif
 
+#include "access/stratnum.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "optimizer/pathnode.h"
@@ -24,14 +25,21 @@
 
 /* create_foreignscan_path took fdw_restrictinfo in 17 and disabled_nodes in 18 */
 #if PG_VERSION_NUM >= 180000
-#define kis_create_foreignscan_path(root, rel, rows, startup, total, outer, private) \
-	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, NIL, outer, NULL, NIL, private)
+#define kis_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer, private) \
+	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, pathkeys, outer, NULL, NIL, private)
 #elif PG_VERSION_NUM >= 170000
-#define kis_create_foreignscan_path(root, rel, rows, startup, total, outer, private) \
-	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL, private)
+#define kis_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer, private) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, pathkeys, outer, NULL, NIL, private)
 #else
-#define kis_create_foreignscan_path(root, rel, rows, startup, total, outer, private) \
-	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, private)
+#define kis_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer, private) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, pathkeys, outer, NULL, private)
+#endif
+
+/* A path key says its direction by a comparison since 18, by a strategy before. */
+#if PG_VERSION_NUM >= 180000
+#define kis_pathkey_descends(pathkey)	((pathkey)->pk_cmptype == COMPARE_GT)
+#else
+#define kis_pathkey_descends(pathkey)	((pathkey)->pk_strategy == BTGreaterStrategyNumber)
 #endif
 
 /* object_aclcheck replaced the functions of each catalog in 16 */

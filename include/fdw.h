@@ -24,7 +24,8 @@ typedef enum KisSource
 	KIS_SOURCE_MARKET,
 	KIS_SOURCE_SECTOR,
 	KIS_SOURCE_COLLECTED_AT,
-	KIS_SOURCE_TRADE_DATE,
+	KIS_SOURCE_TRADE_DATE,		/* by the calendar, of figures that name no day */
+	KIS_SOURCE_DAY,				/* the member that says which day the row is of */
 	KIS_SOURCE_MEMBER,			/* a member of the call's list, by number */
 	KIS_SOURCE_EXTRA_MEMBER,	/* any other member, by KIS's name */
 	KIS_SOURCE_OBJECT,			/* '*': the whole member object */
@@ -37,6 +38,10 @@ typedef struct KisTable
 	const char *name;
 	const KisCall *call;
 	KisPairSet	pairs;			/* unless the option pairs says otherwise */
+	/* columns that IMPORT makes, by name: these, the net figures of all investors, and these */
+	const char *const *columns;	/* ends with NULL */
+	bool		net_figures;
+	const char *const *more_columns;	/* ends with NULL; NULL: none */
 	const char *comment_ko;
 	const char *comment_en;
 } KisTable;
@@ -55,7 +60,7 @@ typedef struct KisTableColumn
 	const char *name;
 	const char *type;			/* SQL */
 	KisSource	source;
-	int			member;			/* KIS_SOURCE_MEMBER: index into the call's members */
+	int			member;			/* KIS_SOURCE_MEMBER and _DAY: index into the call's members */
 } KisTableColumn;
 
 /* The columns in order; palloc'd array, its length in *ncolumns. */
@@ -65,7 +70,7 @@ extern KisTableColumn *kis_table_columns(const KisTable *table, int *ncolumns);
 typedef struct KisColumn
 {
 	KisSource	source;
-	int			member;			/* KIS_SOURCE_MEMBER */
+	int			member;			/* KIS_SOURCE_MEMBER and _DAY */
 	char	   *field;			/* KIS_SOURCE_EXTRA_MEMBER: KIS's name */
 } KisColumn;
 
@@ -83,7 +88,10 @@ extern bool kis_column_lookup(const KisTable *table, Oid relid, AttrNumber attnu
 /* The table behind a foreign table's options; raises HV00R where there is none. */
 extern const KisTable *kis_table_of_relation(Oid relid, KisTableOptions **options);
 
-/* The pairs that a table holds, extra_pairs included; palloc'd array. */
+/*
+ * The pairs that a table holds, extra_pairs included; palloc'd array. A table
+ * without pairs holds one of empty codes.
+ */
 extern KisPairCode *kis_table_pairs(const KisTable *table, const KisTableOptions *options,
 									const KisServerOptions *server, int *npairs);
 
@@ -110,10 +118,14 @@ typedef struct KisScanPlan
 	KisScanColumn *columns;
 	int			nkeys;
 	KisKey	   *keys;
-	List	   *quals;			/* conditions on the keys alone */
+	List	   *quals;			/* conditions on the codes alone */
+	int			ndays;
+	AttrNumber *days;			/* columns of KIS_SOURCE_DAY and type date */
+	List	   *day_quals;		/* conditions on these, and maybe the codes, alone */
 	List	   *named;			/* the codes that the query names, see named.c */
 	List	   *named_values;	/* their expressions */
 	double		calls;			/* expected */
+	bool		one_pair;		/* the query names one pair at most */
 } KisScanPlan;
 
 extern KisScanPlan *kis_scan_plan(const ForeignScan *plan);
@@ -126,6 +138,9 @@ extern ForeignScan *kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oi
 /* conditions.c: is all that a condition says of the relation about its keys, and may it be used? */
 extern bool kis_is_key_expression(Node *expr, Index relid, const Bitmapset *keys);
 extern bool kis_is_key_condition(RestrictInfo *rinfo, RelOptInfo *rel, const Bitmapset *keys);
+
+/* conditions.c: does it mention one of these columns, as pull_varattnos counts? */
+extern bool kis_mentions(Node *expr, Index relid, const Bitmapset *attrs);
 
 /* conditions.c: key = value, value = key, key = ANY (value); value names no column of relid */
 typedef struct KisKeyEquality
@@ -176,6 +191,52 @@ extern double kis_estimate_joined_pairs(PlannerInfo *root, RelOptInfo *rel,
 										const KisPairValues *values, const Bitmapset *keys,
 										List *conditions);
 
+/* days.c: the days that a table with a row a day holds, and those that conditions leave of them */
+typedef struct KisDays KisDays;
+
+extern KisDays *kis_days_create(const KisCall *call, int nattrs, const AttrNumber *attrs);
+
+/*
+ * Keeps the days that satisfy the conditions together with what stands in
+ * slot, which is the conditions' scan tuple: a pair's codes.
+ */
+extern void kis_days_choose(KisDays *days, ExprState *quals, ExprContext *econtext,
+							TupleTableSlot *slot);
+
+extern bool kis_days_keep(const KisDays *days, DateADT day);
+
+/* The rows that they are expected to have. */
+extern double kis_days_rows(const KisDays *days);
+
+/* Do they go back to where nobody knows whether KIS has anything? */
+extern bool kis_days_reach_back(const KisDays *days);
+
+/*
+ * The day, of those that are kept, that the call is to be made for next: in
+ * the order of its pages beyond the day up to which rows are here already, or
+ * the first one where that is KIS_NO_DAY. KIS_NO_DAY: none is left.
+ */
+#define KIS_NO_DAY	PG_INT32_MAX
+extern DateADT kis_days_next(const KisDays *days, DateADT beyond);
+
+/* Does day come after beyond in the order of the call's pages? */
+extern bool kis_day_is_beyond(const KisCall *call, DateADT day, DateADT beyond);
+
+/* The calls that they take, holidays estimated. */
+extern int	kis_days_pages(const KisDays *days);
+
+/* estimate.c: what conditions are expected to leave of the days of one pair */
+typedef struct KisDayEstimate
+{
+	double		rows;
+	double		all_rows;		/* without conditions */
+	double		pages;			/* calls */
+} KisDayEstimate;
+
+extern KisDayEstimate kis_estimate_days(PlannerInfo *root, RelOptInfo *rel, Relation relation,
+										const KisCall *call, List *days,
+										const Bitmapset *day_attrs, List *conditions);
+
 /* named.c: the codes that a query names, for a warning where the table doesn't hold them */
 typedef struct KisNamed KisNamed;
 
@@ -199,7 +260,8 @@ extern int64 kis_limit_rows(KisLimit *limit, ExprContext *econtext);	/* PG_INT64
 typedef struct KisConverter KisConverter;
 
 extern KisConverter *kis_converter_create(Relation relation, const KisScanPlan *plan,
-										  const KisPairValues *values, KisStatement *statement);
+										  const KisPairValues *values, KisStatement *statement,
+										  KisCounters *counters);
 extern void kis_convert_row(KisConverter *converter, const KisInquiry *inquiry, int pair,
 							int row, Datum *datums, bool *nulls);
 
@@ -215,8 +277,8 @@ extern const KisCounters *kis_scan_counters(const ForeignScanState *node);
 /* explain.c */
 extern void kisExplainForeignScan(ForeignScanState *node, ExplainState *es);
 
-/* comment.c: Korean and English, with the unit, of one of kis_members; palloc'd, UTF-8. */
-extern char *kis_member_comment(int member);
+/* comment.c: Korean and English, with the unit where it has one; palloc'd, UTF-8. */
+extern char *kis_member_comment(const KisMember *member);
 
 /* import.c */
 extern List *kisImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverOid);

@@ -135,6 +135,10 @@ extern bool kis_issue_under_way(const KisIdentity *identity);
 extern void kis_issues_leave(bool at_once, int64 now_us);
 extern void kis_issues_return(void);
 
+/* statement.c: the date of a page, in the statement or in the cache, that has the day; false: none. */
+extern bool kis_find_page(KisStatement *statement, KisConnection *connection,
+						  const KisCall *call, DateADT day, KisCallArgs *args);
+
 /* inquiry.c: a new one, in its statement's list already; the cache may answer it. */
 extern void kis_inquiry_begin(KisInquiry *inquiry);
 

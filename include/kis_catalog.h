@@ -11,13 +11,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A member of the trend call's answer, in wire order. */
+/* A member of a call's answer. */
 typedef struct KisMember
 {
 	const char *field;			/* KIS's name: frgn_ntby_qty */
 	const char *column;			/* ours: foreign_net_qty */
+	const char *type;			/* of the column, in pg_catalog: int8 */
 	const char *name_ko;
-	bool		in_daily;		/* the daily call has it too */
+	const char *name_en;		/* "" for figures of an investor: made of his name */
 } KisMember;
 
 typedef struct KisInvestor
@@ -51,6 +52,7 @@ typedef struct KisPair
 	const char *old_name_ko;	/* the sector's name until KRX renamed it, or "" */
 } KisPair;
 
+/* The trend call's, in wire order. */
 extern const KisMember kis_members[];
 extern const int kis_member_count;
 extern const KisInvestor kis_investors[];
@@ -64,7 +66,7 @@ extern const int kis_pair_count;
 extern const KisMarket *kis_market_find(const char *code);
 extern const KisPair *kis_pair_find(const char *market, const char *sector);
 
-/* By KIS's name or ours; -1 where unknown. */
+/* Of the trend call, by KIS's name or ours; -1 where unknown. */
 extern int	kis_member_find(const char *name);
 
 /* What fills a parameter of a call. */
@@ -85,6 +87,21 @@ typedef struct KisParameter
 
 #define KIS_MAX_PARAMETERS	8
 
+/* How the rows of a call that has more of them than fit into one reply go on. */
+typedef enum KisPaging
+{
+	KIS_PAGING_NONE,
+	KIS_PAGING_BACK,			/* newest first, ending at the date that is asked for */
+	KIS_PAGING_FORWARD			/* oldest first, beginning at that date, a row a day */
+} KisPaging;
+
+/* How long a reply is as good as a new one. */
+typedef enum KisLifetime
+{
+	KIS_LIFETIME_TTL,			/* the server's cache_ttl */
+	KIS_LIFETIME_DAY			/* until midnight in Seoul */
+} KisLifetime;
+
 /* A call of the API: a new one is a new entry in catalog.c. */
 typedef struct KisCall
 {
@@ -92,11 +109,23 @@ typedef struct KisCall
 	const char *path;
 	const char *tr_id;
 	KisParameter parameters[KIS_MAX_PARAMETERS + 1];
-	const char *const *members; /* KIS's names, wire order */
+	const char *const *markets; /* that it serves, ends with NULL; NULL: all */
+	const KisMember *members;	/* wire order */
 	int			nmembers;
+	int			day_member;		/* that holds a row's day, YYYYMMDD; -1: none does */
 	int			max_rows;		/* of one reply */
+	KisPaging	paging;
+	KisLifetime lifetime;
 } KisCall;
 
 extern const KisCall kis_call_trend;
+
+/* A call's member by KIS's name or ours; -1 where it has none. */
+extern int	kis_call_member_find(const KisCall *call, const char *name);
+
+/* Does the call take such an argument? */
+extern bool kis_call_takes(const KisCall *call, KisArgument argument);
+
+extern bool kis_call_serves(const KisCall *call, const char *market);
 
 #endif							/* KIS_CATALOG_H */

@@ -96,8 +96,9 @@ extern KisInquiry *kis_inquire(KisStatement *statement, KisConnection *connectio
 extern bool kis_has_inquired(KisStatement *statement, KisConnection *connection,
 							 const KisCall *call, const KisCallArgs *args);
 
-/* Raises 54000 where so many new calls would exceed max_calls. */
-extern void kis_statement_expect(KisStatement *statement, KisConnection *connection, int ncalls);
+/* Raises 54000 where so many new calls like this one would exceed max_calls. */
+extern void kis_statement_expect(KisStatement *statement, KisConnection *connection,
+								 const KisCall *call, int ncalls);
 
 /* Waits for the answer, moving on all that the session asks. False: it failed, see inquiry->error. */
 extern bool kis_inquiry_wait(KisInquiry *inquiry);
@@ -105,15 +106,33 @@ extern bool kis_inquiry_wait(KisInquiry *inquiry);
 /* The same, but a failure is raised with its SQLSTATE. */
 extern void kis_inquiry_wait_or_raise(KisInquiry *inquiry);
 
+/*
+ * Sets args->date so that the reply has the row of this day: to the date of a
+ * page that is known already, or else to the day itself.
+ */
+extern void kis_page_args(KisStatement *statement, KisConnection *connection,
+						  const KisCall *call, DateADT day, KisCallArgs *args);
+
+/* A day as KIS writes it, YYYYMMDD, and back; false where it is something else. */
+extern void kis_day_to_text(DateADT day, char *text);
+extern bool kis_day_from_text(const char *text, DateADT *day);
+
+/* The day in Seoul, and the seconds since its midnight. */
+extern DateADT kis_seoul_day(TimestampTz at);
+extern int	kis_seoul_seconds(TimestampTz at);
+
 /* True at the first call with this key in this statement. */
 extern bool kis_warn_once(KisStatement *statement, const char *key);
 
 /*
  * The trading day of figures that arrived at collected_at, by the connection's
- * calendar. False: the calendar can't be had.
+ * calendar, which is asked where nobody has asked it today; that is billed to
+ * counters. False: the calendar can't be had; then *failure says why, where it
+ * is not NULL and KIS was asked.
  */
 extern bool kis_trade_date(KisStatement *statement, KisConnection *connection,
-						   TimestampTz collected_at, bool has_figures, DateADT *day);
+						   TimestampTz collected_at, bool has_figures, KisCounters *counters,
+						   DateADT *day, KisError *failure);
 
 /* For kis_check. What the shared memory holds, in a sentence; raises where it can't be had. */
 extern char *kis_shared_summary(void);

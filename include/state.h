@@ -256,7 +256,11 @@ extern KisReplySlot *kis_reply_find(KisShared *shared, const KisReplyKey *key);
 extern KisReplySlot *kis_reply_get(KisShared *shared, const KisReplyKey *key);
 
 /* The slot holds a reply of the attempt or a later one, or one younger than ttl_ms. */
-extern bool kis_reply_is_fresh(const KisReplySlot *slot, uint64 attempt, int ttl_ms, int64 now_us);
+extern bool kis_reply_is_fresh(const KisReplySlot *slot, const KisCall *call, uint64 attempt,
+							   int ttl_ms, int64 now_us);
+
+/* Are replies of the call kept and shared by the connection's server? */
+extern bool kis_call_is_shared(const KisConnection *connection, const KisCall *call);
 
 /* A copy of the slot's reply, malloc'd; NULL where memory is out. */
 extern KisReply *kis_reply_read(KisShared *shared, const KisReplySlot *slot, const KisCall *call);

@@ -111,7 +111,4 @@ extern void kis_snapshot_check(Oid snapshots, const char *store, TimestampTz mom
  */
 extern void kis_snapshot_make_partitions(Oid snapshots, const char *store, TimestampTz moment);
 
-/* The day in Seoul and the seconds since its midnight. */
-extern DateADT kis_seoul_day(TimestampTz moment, int *seconds);
-
 #endif							/* KIS_STORE_H */

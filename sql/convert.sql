@@ -6,7 +6,7 @@ SET client_encoding TO UTF8;
 \! $KIS_SIMCTL reset
 -- before midnight is no session
 CREATE SERVER kis FOREIGN DATA WRAPPER market_investor_fdw
-    OPTIONS (base_url :'url', cache_ttl '0', requests_per_second '1000', session_start '00:00');
+    OPTIONS (base_url :'url', cache_ttl '0', calendar 'weekday', requests_per_second '1000', session_start '00:00');
 CREATE USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS (app_key :'app_key', app_secret :'app_secret');
 
 -- a table by hand: any subset of the columns, in any order, of many types

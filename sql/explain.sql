@@ -4,7 +4,7 @@
 \getenv app_secret KIS_SIMULATOR_APP_SECRET
 \! $KIS_SIMCTL reset
 CREATE SERVER kis FOREIGN DATA WRAPPER market_investor_fdw
-    OPTIONS (base_url :'url', cache_ttl '0', requests_per_second '1000');
+    OPTIONS (base_url :'url', cache_ttl '0', calendar 'weekday', requests_per_second '1000');
 IMPORT FOREIGN SCHEMA kis FROM SERVER kis INTO public;
 CREATE TABLE pairs AS SELECT market_code AS m, sector_code AS s FROM kis_sector WHERE market_code IN ('ETF', 'ELW', 'ETN');
 ANALYZE pairs;

@@ -7,7 +7,7 @@ SET client_encoding TO UTF8;
 \getenv secret KIS_SIMULATOR_APP_SECRET
 \! $KIS_SIMCTL reset
 SET client_min_messages = error;
-CREATE SERVER kis_operation FOREIGN DATA WRAPPER market_investor_fdw OPTIONS (base_url :'url', cache_ttl '0');
+CREATE SERVER kis_operation FOREIGN DATA WRAPPER market_investor_fdw OPTIONS (base_url :'url', cache_ttl '0', calendar 'weekday');
 -- A token that lives, whatever ran before, and counters from here on
 CREATE USER MAPPING FOR CURRENT_USER SERVER kis_operation OPTIONS (app_key :'key', app_secret :'secret');
 SELECT count(*) FROM kis_check('kis_operation');

@@ -5,7 +5,7 @@ SET client_encoding TO UTF8;
 \getenv app_secret KIS_SIMULATOR_APP_SECRET
 \! $KIS_SIMCTL reset
 CREATE SERVER kis FOREIGN DATA WRAPPER market_investor_fdw
-    OPTIONS (base_url :'url', cache_ttl '0', requests_per_second '1000');
+    OPTIONS (base_url :'url', cache_ttl '0', calendar 'weekday', requests_per_second '1000');
 CREATE USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS (app_key :'app_key', app_secret :'app_secret');
 IMPORT FOREIGN SCHEMA kis FROM SERVER kis INTO public;
 

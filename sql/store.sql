@@ -6,7 +6,7 @@
 \! $KIS_SIMCTL reset '{"keep_tokens": true}'
 -- before midnight is no session
 CREATE SERVER kis FOREIGN DATA WRAPPER market_investor_fdw
-    OPTIONS (base_url :'url', cache_ttl '0', session_start '00:00', extra_pairs 'KSP/0031');
+    OPTIONS (base_url :'url', cache_ttl '0', calendar 'weekday', session_start '00:00', extra_pairs 'KSP/0031');
 CREATE USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS (app_key :'app_key', app_secret :'app_secret');
 
 -- without a store nothing is asked

@@ -34,7 +34,7 @@ foreach ($setup, $prompt)
 my $result = run_sql($node, 'postgres', $setup);
 is($result->{stderr}, '', 'five minutes: the set-up runs without a message');
 like($result->{output}, qr/^KSP\|0001\|/m, 'and brings the row');
-is($simulator->calls, 1, 'by one call');
+is($simulator->calls('trend'), 1, 'by one call');
 is_deeply([ $simulator->problems ], [], 'as KIS documents it');
 
 $result = run_sql($node, 'postgres', $store);

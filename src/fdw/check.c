@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/tuplestore.h"
@@ -35,6 +36,7 @@ typedef struct Check
 	KisStatement *statement;
 	KisConnection *connection;	/* NULL: options or keys don't do */
 	KisInquiry *inquiry;		/* NULL: not asked */
+	KisCounters *counters;
 	bool		ok;				/* of the step */
 } Check;
 
@@ -79,9 +81,8 @@ check_keys(Check *check)
 
 /* Message, KIS's words and hint in one line. */
 static char *
-inquiry_failure(const Check *check)
+failure_line(const Check *check, const KisError *error)
 {
-	const KisError *error = &check->inquiry->error;
 	const char *hint = kis_error_hint(error);
 
 	return psprintf("%s%s%s", kis_error_summary(error, check->connection),
@@ -93,19 +94,18 @@ static char *
 check_token(Check *check)
 {
 	static const KisCallArgs args = {.market = CHECKED_MARKET,.sector = CHECKED_SECTOR};
-	KisCounters *counters = palloc0(sizeof(KisCounters));
 	TimestampTz end;
 
 	if (check->connection == NULL)
 		return failed(check, "not tried: the keys come first");
 	check->inquiry = kis_inquire(check->statement, check->connection, &kis_call_trend, &args,
-								 counters);
+								 check->counters);
 	(void) kis_inquiry_wait(check->inquiry);
 	end = kis_connection_token_end(check->connection);
 	if (check->inquiry->reply == NULL &&
 		(end == 0 || check->inquiry->error.error_class == KIS_ERROR_TOKEN))
 	{
-		char	   *failure = inquiry_failure(check);
+		char	   *failure = failure_line(check, &check->inquiry->error);
 
 		check->inquiry = NULL;
 		return failed(check, failure);
@@ -118,9 +118,20 @@ check_token(Check *check)
 static char *
 check_calendar(Check *check)
 {
+	KisError	failure = {0};
+	DateADT		day;
+
 	if (check->options == NULL)
 		return failed(check, "not tried: the options of the server come first");
-	return pstrdup("weekday: Monday to Friday, holidays not known");
+	if (check->options->calendar == KIS_CALENDAR_WEEKDAY)
+		return pstrdup("weekday: Monday to Friday, holidays not known");
+	if (check->inquiry == NULL)
+		return failed(check, "not tried: the token comes first");
+	if (kis_trade_date(check->statement, check->connection, GetCurrentTimestamp(), true,
+					   check->counters, &day, &failure))
+		return psprintf("KIS's: the current trading day is %s",
+						DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(day))));
+	return failed(check, failure_line(check, &failure));
 }
 
 static char *
@@ -131,7 +142,7 @@ check_pair(Check *check)
 	if (check->inquiry == NULL)
 		return failed(check, "not tried: the token comes first");
 	if (check->inquiry->reply == NULL)
-		return failed(check, inquiry_failure(check));
+		return failed(check, failure_line(check, &check->inquiry->error));
 	if (check->inquiry->reply->nrows != 1 ||
 		kis_row_is_empty(check->inquiry->call, &check->inquiry->reply->rows[0]))
 		return failed(check, psprintf("KIS has no figures for %s", pair));
@@ -274,6 +285,7 @@ kis_check(PG_FUNCTION_ARGS)
 
 	check.server = GetForeignServerByName(NameStr(*PG_GETARG_NAME(0)), false);
 	check.statement = kis_statement_create(CurrentMemoryContext);
+	check.counters = palloc0(sizeof(KisCounters));
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < (int) lengthof(steps); i++)
 	{

@@ -63,9 +63,12 @@ static const struct
 };
 
 char *
-kis_member_comment(int member)
+kis_member_comment(const KisMember *member)
 {
-	const char *column = kis_members[member].column;
+	const char *column = member->column;
+
+	if (member->name_en[0] != '\0')
+		return psprintf("%s / %s", member->name_ko, member->name_en);
 
 	for (int i = 0; i < kis_investor_count; i++)
 	{
@@ -77,19 +80,19 @@ kis_member_comment(int member)
 		for (int j = 0; j < (int) lengthof(measures); j++)
 			if (strcmp(column + length + 1, measures[j].suffix) == 0)
 				return psprintf("%s (%s) / %s: %s, %s",
-								kis_members[member].name_ko, measures[j].unit_ko,
+								member->name_ko, measures[j].unit_ko,
 								kis_investors[i].name_en, measures[j].name_en,
 								measures[j].unit_en);
 	}
-	return pstrdup(kis_members[member].name_ko);
+	return pstrdup(member->name_ko);
 }
 
 /* The comment of a column in UTF-8. */
 static char *
 column_comment(const KisTable *table, const KisColumn *column)
 {
-	if (column->source == KIS_SOURCE_MEMBER)
-		return kis_member_comment(kis_member_find(table->call->members[column->member]));
+	if (column->member >= 0)
+		return kis_member_comment(&table->call->members[column->member]);
 	if (column->source == KIS_SOURCE_EXTRA_MEMBER)
 		return psprintf("KIS 응답 항목 %s / Member %s of KIS's answer",
 						column->field, column->field);

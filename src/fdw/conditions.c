@@ -53,6 +53,15 @@ key_column(Node *expr, Index relid, const Bitmapset *keys)
 	return var->varattno;
 }
 
+bool
+kis_mentions(Node *expr, Index relid, const Bitmapset *mentioned)
+{
+	Bitmapset  *attrs = NULL;
+
+	pull_varattnos(expr, relid, &attrs);
+	return bms_overlap(attrs, mentioned);
+}
+
 static bool
 mentions_relation(Node *expr, Index relid)
 {

@@ -32,6 +32,7 @@ struct KisConverter
 	const KisScanPlan *plan;
 	const KisPairValues *values;
 	KisStatement *statement;
+	KisCounters *counters;
 	const char *relname;
 	int			ncolumns;
 	ConvertedColumn *columns;
@@ -55,8 +56,8 @@ column_prepare(ConvertedColumn *column, const KisScanColumn *planned,
 	column->name = NameStr(att->attname);
 	column->type = att->atttypid;
 	column->typmod = att->atttypmod;
-	if (column->column.source == KIS_SOURCE_MEMBER)
-		column->member = call->members[column->column.member];
+	if (column->column.member >= 0)
+		column->member = call->members[column->column.member].field;
 	else if (column->column.source == KIS_SOURCE_EXTRA_MEMBER)
 		column->member = column->column.field;
 	getTypeInputInfo(att->atttypid, &typinput, &column->typioparam);
@@ -66,13 +67,15 @@ column_prepare(ConvertedColumn *column, const KisScanColumn *planned,
 /* Lives in the current memory context, as long as the relation is open. */
 KisConverter *
 kis_converter_create(Relation relation, const KisScanPlan *plan,
-					 const KisPairValues *values, KisStatement *statement)
+					 const KisPairValues *values, KisStatement *statement,
+					 KisCounters *counters)
 {
 	KisConverter *converter = palloc0(sizeof(KisConverter));
 
 	converter->plan = plan;
 	converter->values = values;
 	converter->statement = statement;
+	converter->counters = counters;
 	converter->relname = RelationGetRelationName(relation);
 	converter->ncolumns = plan->ncolumns;
 	converter->columns = palloc0(Max(1, plan->ncolumns) * sizeof(ConvertedColumn));
@@ -157,7 +160,7 @@ trading_day(KisConverter *converter)
 	DateADT		day;
 
 	if (kis_trade_date(converter->statement, inquiry->connection, inquiry->arrived_at,
-					   has_figures, &day))
+					   has_figures, converter->counters, &day, NULL))
 		return day;
 
 	if (kis_warn_once(converter->statement, "trade_date"))
@@ -213,6 +216,7 @@ convert_column(KisConverter *converter, ConvertedColumn *column, int pair, bool 
 			return convert_time(column, inquiry->arrived_at, isnull);
 		case KIS_SOURCE_TRADE_DATE:
 			return convert_day(column, trading_day(converter), isnull);
+		case KIS_SOURCE_DAY:
 		case KIS_SOURCE_MEMBER:
 			return convert_member(converter, column,
 								  converter->row->values[column->column.member], isnull);

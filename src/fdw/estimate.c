@@ -219,3 +219,57 @@ kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
 	}
 	return estimate;
 }
+
+/* The days that the conditions leave, as far as planning can evaluate them. */
+static KisDays *
+choose_days(Relation relation, const KisCall *call, List *attrs, List *known)
+{
+	AttrNumber *attnums = palloc(Max(1, list_length(attrs)) * sizeof(AttrNumber));
+	EState	   *estate = CreateExecutorState();
+	ExprContext *econtext = GetPerTupleExprContext(estate);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
+	MemoryContext old;
+	ExprState  *qual;
+	KisDays    *days;
+
+	for (int i = 0; i < list_length(attrs); i++)
+		attnums[i] = list_nth_int(attrs, i);
+	days = kis_days_create(call, list_length(attrs), attnums);
+	old = MemoryContextSwitchTo(estate->es_query_cxt);
+	qual = ExecInitQual(known, NULL);
+	MemoryContextSwitchTo(old);
+	econtext->ecxt_scantuple = ExecStoreAllNullTuple(slot);
+	kis_days_choose(days, qual, econtext, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	FreeExecutorState(estate);
+	return days;
+}
+
+KisDayEstimate
+kis_estimate_days(PlannerInfo *root, RelOptInfo *rel, Relation relation, const KisCall *call,
+				  List *attrs, const Bitmapset *day_attrs, List *conditions)
+{
+	List	   *of_days = NIL;
+	List	   *unknown;
+	List	   *known;
+	ListCell   *cell;
+	double		share = 1;
+	KisDays    *days;
+	KisDayEstimate estimate;
+
+	foreach(cell, conditions)
+	{
+		if (kis_is_key_expression((Node *) ((RestrictInfo *) lfirst(cell))->clause,
+								  rel->relid, day_attrs))
+			of_days = lappend(of_days, lfirst(cell));
+	}
+	known = known_conditions(root, of_days, &unknown);
+	days = choose_days(relation, call, attrs, known);
+	unknown = list_concat(unknown, list_difference_ptr(conditions, of_days));
+	share = clauselist_selectivity(root, unknown, rel->relid, JOIN_INNER, NULL);
+
+	estimate.rows = Max(1, kis_days_rows(days) * share);
+	estimate.all_rows = kis_days_rows(choose_days(relation, call, attrs, NIL));
+	estimate.pages = Max(Min(1, kis_days_rows(days)), ceil(kis_days_pages(days) * share));
+	return estimate;
+}

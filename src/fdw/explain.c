@@ -15,8 +15,12 @@ expected_calls(ForeignScanState *node, const KisScanPlan *plan)
 {
 	KisLimit   *limit = kis_limit_create(node, true);
 	int64		calls = (int64) ceil(plan->calls);
+	int64		rows = kis_limit_rows(limit, node->ss.ps.ps_ExprContext);
 
-	return Min(calls, kis_limit_rows(limit, node->ss.ps.ps_ExprContext));
+	/* the rows of one pair fill its pages; of several pairs each may begin one */
+	if (plan->table->call->paging != KIS_PAGING_NONE && plan->one_pair && rows != PG_INT64_MAX)
+		rows = (rows + plan->table->call->max_rows - 1) / plan->table->call->max_rows;
+	return Min(calls, rows);
 }
 
 static List *
@@ -31,8 +35,9 @@ members_read(const KisScanPlan *plan)
 
 		switch (column->source)
 		{
+			case KIS_SOURCE_DAY:
 			case KIS_SOURCE_MEMBER:
-				name = plan->table->call->members[column->member];
+				name = plan->table->call->members[column->member].field;
 				break;
 			case KIS_SOURCE_EXTRA_MEMBER:
 				name = column->field;
@@ -77,7 +82,8 @@ kisExplainForeignScan(ForeignScanState *node, ExplainState *es)
 	{
 		List	   *members = members_read(plan);
 
-		ExplainPropertyText("Pairs", plan->options.pairs == KIS_PAIRS_ALL ? "all" : "headline", es);
+		if (kis_call_takes(plan->table->call, KIS_ARG_MARKET))
+			ExplainPropertyText("Pairs", plan->options.pairs == KIS_PAIRS_ALL ? "all" : "headline", es);
 		if (members != NIL || es->format != EXPLAIN_FORMAT_TEXT)
 			ExplainPropertyList("Members", members, es);
 	}

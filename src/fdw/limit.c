@@ -83,11 +83,14 @@ kis_limit_create(ForeignScanState *node, bool only_constant)
 {
 	PlannedStmt *stmt = node->ss.ps.state->es_plannedstmt;
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	KisScanPlan *scan;
 	Limit	   *found = NULL;
 	KisLimit   *limit;
 
 	/* a condition on the rows themselves may take some away */
-	if (stmt == NULL || list_length(plan->scan.plan.qual) > list_length(kis_scan_plan(plan)->quals))
+	scan = kis_scan_plan(plan);
+	if (stmt == NULL ||
+		list_length(plan->scan.plan.qual) > list_length(scan->quals) + list_length(scan->day_quals))
 		return NULL;
 	if (!find_limit(stmt->planTree, (Plan *) plan, NULL, &found))
 		find_limit_in_list(stmt->subplans, (Plan *) plan, NULL, &found);

@@ -10,6 +10,9 @@
 
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/cost.h"
@@ -18,6 +21,7 @@
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
+#include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
 
 #include "compat.h"
@@ -37,8 +41,11 @@ typedef struct PlannedTable
 	KisKey	   *keys;
 	int			nkeys;
 	Bitmapset  *key_attrs;		/* as pull_varattnos counts */
+	List	   *days;			/* of int: columns that hold a row's day */
+	Bitmapset  *day_attrs;
 	KisPairValues *values;
 	KisPairEstimate estimate;	/* without conditions of joins */
+	KisDayEstimate days_estimate;	/* of each pair */
 } PlannedTable;
 
 /* The items of fdw_private. */
@@ -49,9 +56,12 @@ enum PrivateItem
 	PRIVATE_COLUMNS,			/* List of int: attribute, source, member of each */
 	PRIVATE_FIELDS,				/* List of String: KIS_SOURCE_EXTRA_MEMBER's, in order */
 	PRIVATE_KEYS,				/* List of int: attribute, source of each */
-	PRIVATE_NQUALS,				/* Integer: so many of fdw_exprs are conditions */
+	PRIVATE_NQUALS,				/* Integer: so many of fdw_exprs are conditions on keys */
+	PRIVATE_DAYS,				/* List of int: columns that hold a row's day */
+	PRIVATE_NDAY_QUALS,			/* Integer: so many that follow are conditions on days */
 	PRIVATE_NAMED,				/* named.c's List; the other fdw_exprs belong to it */
-	PRIVATE_CALLS				/* Float: calls expected */
+	PRIVATE_CALLS,				/* Float: calls expected */
+	PRIVATE_ONE_PAIR			/* Integer: the query names one pair at most */
 };
 
 static void
@@ -73,6 +83,12 @@ resolve_columns(PlannedTable *planned, Relation relation)
 			continue;
 		*column = kis_column_resolve(planned->table, RelationGetRelid(relation),
 									 att->attnum, NameStr(att->attname));
+		if (column->source == KIS_SOURCE_DAY && att->atttypid == DATEOID)
+		{
+			planned->days = lappend_int(planned->days, att->attnum);
+			planned->day_attrs = bms_add_member(planned->day_attrs,
+												att->attnum - FirstLowInvalidHeapAttributeNumber);
+		}
 		if (column->source != KIS_SOURCE_MARKET && column->source != KIS_SOURCE_SECTOR)
 			continue;
 		planned->keys[planned->nkeys++] = (KisKey)
@@ -96,6 +112,41 @@ key_conditions(List *rinfos, RelOptInfo *rel, const PlannedTable *planned)
 	return conditions;
 }
 
+/*
+ * Conditions on a row's day. Not those of joins: a call a day would be dearer
+ * than to read the pages and to look.
+ */
+static List *
+day_conditions(RelOptInfo *rel, const PlannedTable *planned)
+{
+	Bitmapset  *attrs = bms_union(planned->key_attrs, planned->day_attrs);
+	List	   *conditions = NIL;
+	ListCell   *cell;
+
+	foreach(cell, rel->baserestrictinfo)
+	{
+		RestrictInfo *rinfo = lfirst(cell);
+
+		if (kis_mentions((Node *) rinfo->clause, rel->relid, planned->day_attrs) &&
+			kis_is_key_condition(rinfo, rel, attrs))
+			conditions = lappend(conditions, rinfo);
+	}
+	return conditions;
+}
+
+/* What the conditions leave of a table's days. */
+static KisDayEstimate
+estimate_days(PlannerInfo *root, RelOptInfo *rel, Relation relation,
+			  const PlannedTable *planned, List *conditions)
+{
+	static const KisDayEstimate one_call = {.rows = 1,.pages = 1};
+
+	if (planned->table->call->paging == KIS_PAGING_NONE)
+		return one_call;
+	return kis_estimate_days(root, rel, relation, planned->table->call,
+							 planned->days, planned->day_attrs, conditions);
+}
+
 void
 kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
@@ -103,6 +154,7 @@ kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	Relation	relation = table_open(foreigntableid, NoLock);
 	KisServerOptions *server = kis_server_options(baserel->serverid);
 	List	   *conditions;
+	List	   *days;
 	KisPairCode *pairs;
 	int			npairs;
 
@@ -114,11 +166,14 @@ kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	conditions = key_conditions(baserel->baserestrictinfo, baserel, planned);
 	planned->estimate = kis_estimate_pairs(root, baserel, relation, planned->values,
 										   planned->key_attrs, conditions);
+	days = day_conditions(baserel, planned);
+	planned->days_estimate = estimate_days(root, baserel, relation, planned, days);
+	conditions = list_concat(conditions, days);
 	table_close(relation, NoLock);
 
 	baserel->fdw_private = planned;
-	baserel->tuples = npairs;
-	baserel->rows = clamp_row_est(planned->estimate.pairs *
+	baserel->tuples = npairs * planned->days_estimate.all_rows;
+	baserel->rows = clamp_row_est(planned->estimate.pairs * planned->days_estimate.rows *
 								  clauselist_selectivity(root,
 														 list_difference_ptr(baserel->baserestrictinfo, conditions),
 														 0, JOIN_INNER, NULL));
@@ -171,7 +226,7 @@ static double
 expected_calls(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned,
 			   ParamPathInfo *param, double loops)
 {
-	double		all = planned->estimate.pairs;
+	double		all = planned->estimate.pairs * planned->days_estimate.pages;
 	List	   *conditions;
 	double		each;
 
@@ -181,8 +236,57 @@ expected_calls(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned,
 	if (conditions == NIL)
 		return all;
 	each = kis_estimate_joined_pairs(root, rel, &planned->estimate, planned->values,
-									 planned->key_attrs, conditions);
+									 planned->key_attrs, conditions) *
+		planned->days_estimate.pages;
 	return Min(different_values(root, rel, planned, conditions, loops) * each, all / 2);
+}
+
+/* Do the query's own conditions leave one pair at most? */
+static bool
+is_one_pair(RelOptInfo *rel, const PlannedTable *planned)
+{
+	bool		one[] = {false, false};
+	ListCell   *cell;
+
+	if (planned->values->npairs <= 1)
+		return true;
+	foreach(cell, key_conditions(rel->baserestrictinfo, rel, planned))
+	{
+		KisKeyEquality equality;
+
+		if (kis_key_equality((Node *) ((RestrictInfo *) lfirst(cell))->clause, rel->relid,
+							 planned->key_attrs, &equality) && !equality.is_array)
+			one[planned->columns[equality.attnum - 1].source == KIS_SOURCE_SECTOR] = true;
+	}
+	return one[0] && one[1];
+}
+
+/*
+ * The order in which the days of one pair come, where the query wants it: then
+ * a LIMIT can end the scan before it has read all pages.
+ */
+static List *
+day_pathkeys(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned)
+{
+	const KisCall *call = planned->table->call;
+	PathKey    *wanted;
+	ListCell   *cell;
+
+	if (call->paging == KIS_PAGING_NONE || root->query_pathkeys == NIL ||
+		!is_one_pair(rel, planned))
+		return NIL;
+	wanted = linitial(root->query_pathkeys);
+	if (!kis_pathkey_descends(wanted) != (call->paging == KIS_PAGING_FORWARD) ||
+		wanted->pk_opfamily != get_opclass_family(GetDefaultOpClass(DATEOID, BTREE_AM_OID)))
+		return NIL;
+	foreach(cell, planned->days)
+	{
+		Var		   *day = makeVar(rel->relid, lfirst_int(cell), DATEOID, -1, InvalidOid, 0);
+
+		if (find_ec_member_matching_expr(wanted->pk_eclass, (Expr *) day, rel->relids) != NULL)
+			return list_make1(wanted);
+	}
+	return NIL;
 }
 
 static void
@@ -201,7 +305,8 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer)
 		rel->reltarget->cost.per_tuple * rows;
 	startup += Min(calls, 1) * CALL_COST / loops;
 	add_path(rel, (Path *)
-			 kis_create_foreignscan_path(root, rel, rows, startup, total, outer,
+			 kis_create_foreignscan_path(root, rel, rows, startup, total,
+										 param == NULL ? day_pathkeys(root, rel, planned) : NIL, outer,
 										 list_make1(makeFloat(psprintf("%.3f", calls)))));
 }
 
@@ -364,6 +469,7 @@ kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	const PlannedTable *planned = baserel->fdw_private;
 	List	   *clauses = extract_actual_clauses(scan_clauses, false);
 	List	   *quals = extract_actual_clauses(key_conditions(scan_clauses, baserel, planned), false);
+	List	   *day_quals = extract_actual_clauses(day_conditions(baserel, planned), false);
 	KisPairSet	pairs = planned->options->has_pairs ?
 		planned->options->pairs : planned->table->pairs;
 	List	   *named_values;
@@ -376,12 +482,15 @@ kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	private = list_make5(makeString(pstrdup(planned->table->name)), makeInteger(pairs),
 						 columns, fields, describe_keys(planned));
 	private = lappend(private, makeInteger(list_length(quals)));
+	private = lappend(private, planned->days);
+	private = lappend(private, makeInteger(list_length(day_quals)));
 	private = lappend(private, named);
 	private = lappend(private, linitial(best_path->fdw_private));
+	private = lappend(private, makeInteger(is_one_pair(baserel, planned)));
 
 	/* all are checked again, on the rows */
 	return make_foreignscan(tlist, clauses, baserel->relid,
-							list_concat_copy(quals, named_values), private,
+							list_concat(list_concat_copy(quals, day_quals), named_values), private,
 							NIL, NIL, outer_plan);
 }
 
@@ -414,7 +523,9 @@ kis_scan_plan(const ForeignScan *plan)
 {
 	List	   *private = plan->fdw_private;
 	List	   *keys = list_nth(private, PRIVATE_KEYS);
+	List	   *days = list_nth(private, PRIVATE_DAYS);
 	int			nquals = intVal(list_nth(private, PRIVATE_NQUALS));
+	int			nday_quals = intVal(list_nth(private, PRIVATE_NDAY_QUALS));
 	KisScanPlan *scan = palloc0(sizeof(KisScanPlan));
 
 	scan->table = kis_table_find(strVal(list_nth(private, PRIVATE_TABLE)));
@@ -429,9 +540,15 @@ kis_scan_plan(const ForeignScan *plan)
 		scan->keys[i].attnum = list_nth_int(keys, i * 2);
 		scan->keys[i].source = list_nth_int(keys, i * 2 + 1);
 	}
+	scan->ndays = list_length(days);
+	scan->days = palloc(Max(1, scan->ndays) * sizeof(AttrNumber));
+	for (int i = 0; i < scan->ndays; i++)
+		scan->days[i] = list_nth_int(days, i);
 	scan->quals = list_truncate(list_copy(plan->fdw_exprs), nquals);
+	scan->day_quals = list_truncate(list_copy_tail(plan->fdw_exprs, nquals), nday_quals);
 	scan->named = list_nth(private, PRIVATE_NAMED);
-	scan->named_values = list_copy_tail(plan->fdw_exprs, nquals);
+	scan->named_values = list_copy_tail(plan->fdw_exprs, nquals + nday_quals);
 	scan->calls = floatVal(list_nth(private, PRIVATE_CALLS));
+	scan->one_pair = intVal(list_nth(private, PRIVATE_ONE_PAIR)) != 0;
 	return scan;
 }

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/sysattr.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -21,6 +22,7 @@ typedef struct KisScan
 	MemoryContext context;		/* what lives as long as the scan */
 	ExprContext *econtext;		/* for conditions on the keys */
 	ExprState  *quals;
+	ExprState  *day_quals;
 	TupleTableSlot *pair_slot;	/* what they are evaluated on */
 
 	/* from the first row on */
@@ -31,16 +33,21 @@ typedef struct KisScan
 	KisNamed   *named;			/* NULL: the query names no codes */
 	KisLimit   *limit;			/* NULL: none */
 	KisConverter *converter;
+	KisDays    *days;			/* NULL: of a pair there is one row */
+	bool		days_vary;		/* from pair to pair */
 
 	/* the pairs to ask for, by position in values, and how far it is */
 	bool		chosen;			/* since the parameters changed */
 	bool		announced;		/* the calls, since the last rescan */
 	int			npairs;
 	int		   *pairs;
-	KisInquiry **inquiries;
+	DateADT    *first_days;		/* of their first pages */
+	int		   *pages;			/* calls that they take at least */
+	KisInquiry **inquiries;		/* the page where the pair is */
 	int			nasked;			/* so many of the inquiries are set */
 	int			next;			/* the pair whose rows come next */
 	int			next_row;		/* of its reply */
+	DateADT		beyond;			/* the day up to which rows have come; KIS_NO_DAY: none has */
 	int			nempty;			/* pairs that brought no row */
 	int64		max_rows;		/* so many are wanted at most */
 } KisScan;
@@ -72,11 +79,24 @@ kisBeginForeignScan(ForeignScanState *node, int eflags)
 	scan->context = CurrentMemoryContext;
 	scan->econtext = CreateExprContext(estate);
 	scan->quals = ExecInitQual(scan->plan->quals, &node->ss.ps);
+	scan->day_quals = ExecInitQual(scan->plan->day_quals, &node->ss.ps);
+	scan->beyond = KIS_NO_DAY;
 	scan->pair_slot = ExecInitExtraTupleSlot(estate,
 											 RelationGetDescr(node->ss.ss_currentRelation),
 											 &TTSOpsVirtual);
 	scan->econtext->ecxt_scantuple = scan->pair_slot;
 	node->fdw_state = scan;
+}
+
+/* Does a condition on the days ask for the pair's codes as well? */
+static bool
+mentions_pair(const ForeignScan *plan, const KisScanPlan *scan)
+{
+	Bitmapset  *keys = NULL;
+
+	for (int i = 0; i < scan->nkeys; i++)
+		keys = bms_add_member(keys, scan->keys[i].attnum - FirstLowInvalidHeapAttributeNumber);
+	return kis_mentions((Node *) scan->day_quals, plan->scan.scanrelid, keys);
 }
 
 /* What needs the server's options, before the first row. */
@@ -96,38 +116,83 @@ start_scan(ForeignScanState *node, KisScan *scan)
 							scan->connection->options, &npairs);
 	scan->values = kis_pair_values(relation, scan->plan->nkeys, scan->plan->keys, npairs, pairs);
 	scan->pairs = palloc(Max(1, npairs) * sizeof(int));
+	scan->first_days = palloc(Max(1, npairs) * sizeof(DateADT));
+	scan->pages = palloc(Max(1, npairs) * sizeof(int));
 	scan->inquiries = palloc(Max(1, npairs) * sizeof(KisInquiry *));
+	if (scan->plan->table->call->paging != KIS_PAGING_NONE)
+		scan->days = kis_days_create(scan->plan->table->call, scan->plan->ndays, scan->plan->days);
+	scan->days_vary = mentions_pair(plan, scan->plan);
 	scan->named = kis_named_create(node, scan->plan, scan->values);
 	scan->limit = kis_limit_create(node, false);
-	scan->converter = kis_converter_create(relation, scan->plan, scan->values, scan->statement);
+	scan->converter = kis_converter_create(relation, scan->plan, scan->values, scan->statement,
+										   scan->counters);
 	scan->started = true;
 	MemoryContextSwitchTo(old);
+}
+
+/* The days of a pair that satisfy the conditions; its codes stand in pair_slot. */
+static void
+choose_days(KisScan *scan)
+{
+	kis_days_choose(scan->days, scan->day_quals, scan->econtext, scan->pair_slot);
+}
+
+/* The same for the pair at this position, where another pair had others. */
+static void
+choose_days_of_pair(KisScan *scan, int position)
+{
+	if (!scan->days_vary || position >= scan->npairs)
+		return;
+	kis_pair_store(scan->values, scan->pairs[position], scan->pair_slot);
+	choose_days(scan);
 }
 
 /* The pairs that satisfy the conditions with the parameters as they are. */
 static void
 choose_pairs(KisScan *scan)
 {
+	bool		days_chosen = false;
+
 	scan->npairs = 0;
 	for (int pair = 0; pair < scan->values->npairs; pair++)
 	{
+		int			i = scan->npairs;
+
 		kis_pair_store(scan->values, pair, scan->pair_slot);
-		if (ExecQualAndReset(scan->quals, scan->econtext))
-			scan->pairs[scan->npairs++] = pair;
+		if (!ExecQualAndReset(scan->quals, scan->econtext))
+			continue;
+		scan->pairs[i] = pair;
+		scan->pages[i] = 1;
+		if (scan->days != NULL)
+		{
+			if (scan->days_vary || !days_chosen)
+				choose_days(scan);
+			days_chosen = true;
+			scan->first_days[i] = kis_days_next(scan->days, KIS_NO_DAY);
+			if (scan->first_days[i] == KIS_NO_DAY)
+				continue;
+			if (!kis_days_reach_back(scan->days))
+				scan->pages[i] = kis_days_pages(scan->days);
+		}
+		scan->npairs++;
 	}
+	choose_days_of_pair(scan, 0);
 	if (scan->named != NULL)
 		kis_named_check(scan->named, scan->econtext, scan->statement, scan->connection);
 	scan->chosen = true;
 }
 
+/* The arguments of the call that brings the pair's row, or the page with this day. */
 static KisCallArgs
-args_of_pair(const KisScan *scan, int position)
+args_of_pair(const KisScan *scan, int position, DateADT day)
 {
 	const KisPairCode *pair = &scan->values->pairs[scan->pairs[position]];
 	KisCallArgs args = {0};
 
 	strlcpy(args.market, pair->market, sizeof(args.market));
 	strlcpy(args.sector, pair->sector, sizeof(args.sector));
+	if (scan->days != NULL)
+		kis_page_args(scan->statement, scan->connection, scan->plan->table->call, day, &args);
 	return args;
 }
 
@@ -141,13 +206,17 @@ announce_calls(KisScan *scan)
 	ResetExprContext(scan->econtext);
 	for (int i = 0; i < scan->npairs && ncalls < scan->max_rows; i++)
 	{
-		KisCallArgs args = args_of_pair(scan, i);
+		KisCallArgs args = args_of_pair(scan, i, scan->first_days[i]);
 
-		if (!kis_has_inquired(scan->statement, scan->connection,
-							  scan->plan->table->call, &args))
-			ncalls++;
+		ncalls += scan->pages[i];
+		if (kis_has_inquired(scan->statement, scan->connection,
+							 scan->plan->table->call, &args))
+			ncalls--;
 	}
-	kis_statement_expect(scan->statement, scan->connection, ncalls);
+	/* a page is many rows */
+	if (scan->days != NULL && ncalls > scan->max_rows)
+		ncalls = (int) scan->max_rows;
+	kis_statement_expect(scan->statement, scan->connection, scan->plan->table->call, ncalls);
 	scan->announced = true;
 }
 
@@ -162,7 +231,7 @@ ask_ahead(KisScan *scan)
 		end = Min(end, scan->max_rows + scan->nempty);
 	while (scan->nasked < end)
 	{
-		KisCallArgs args = args_of_pair(scan, scan->nasked);
+		KisCallArgs args = args_of_pair(scan, scan->nasked, scan->first_days[scan->nasked]);
 
 		scan->inquiries[scan->nasked] = kis_inquire(scan->statement, scan->connection,
 													scan->plan->table->call, &args,
@@ -190,7 +259,81 @@ warn_of_empty(const KisScan *scan, const KisInquiry *inquiry)
 						 scan->connection->server_name)));
 }
 
-/* The inquiry and the number of the next row of a reply that has figures; NULL after the last. */
+static void
+raise_unordered(const KisInquiry *inquiry, int row)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_REPLY),
+			 errmsg("KIS sent a reply that is not what it should be"),
+			 errdetail("Row %d of %s/%s from %s has no day, or one out of order.", row + 1,
+					   inquiry->args.market, inquiry->args.sector, inquiry->args.date)));
+}
+
+/* The day of a row of a page; the rows must go on as the call's paging says. */
+static DateADT
+day_of_row(const KisInquiry *inquiry, int row)
+{
+	const KisCall *call = inquiry->call;
+	const KisRow *rows = inquiry->reply->rows;
+	DateADT		day;
+	DateADT		before;
+
+	if (!kis_day_from_text(rows[row].values[call->day_member].text, &day) ||
+		(row > 0 && kis_day_from_text(rows[row - 1].values[call->day_member].text, &before) &&
+		 !kis_day_is_beyond(call, day, before)))
+		raise_unordered(inquiry, row);
+	return day;
+}
+
+/* Is this row wanted, or is it of a day that was not asked for or has come already? */
+static bool
+is_wanted(KisScan *scan, const KisInquiry *inquiry, int row)
+{
+	DateADT		day;
+
+	if (scan->days == NULL)
+	{
+		if (!kis_row_is_empty(inquiry->call, &inquiry->reply->rows[row]))
+			return true;
+		warn_of_empty(scan, inquiry);
+		return false;
+	}
+	day = day_of_row(inquiry, row);
+	if (!kis_day_is_beyond(inquiry->call, day, scan->beyond))
+		return false;
+	scan->beyond = day;
+	return kis_days_keep(scan->days, day);
+}
+
+/* Asks for the pair's next page where there is one; an empty page was the last. */
+static bool
+turn_page(KisScan *scan, const KisInquiry *inquiry)
+{
+	DateADT		day;
+	KisCallArgs args;
+
+	if (scan->days == NULL || inquiry->reply->nrows == 0)
+		return false;
+	day = kis_days_next(scan->days, scan->beyond);
+	if (day == KIS_NO_DAY)
+		return false;
+	args = args_of_pair(scan, scan->next, day);
+	scan->inquiries[scan->next] = kis_inquire(scan->statement, scan->connection,
+											  inquiry->call, &args, scan->counters);
+	scan->next_row = 0;
+	return true;
+}
+
+static void
+next_pair(KisScan *scan)
+{
+	scan->next++;
+	scan->next_row = 0;
+	scan->beyond = KIS_NO_DAY;
+	choose_days_of_pair(scan, scan->next);
+}
+
+/* The inquiry and the number of the next row; NULL after the last. */
 static KisInquiry *
 next_row(KisScan *scan, int *pair, int *row)
 {
@@ -206,19 +349,16 @@ next_row(KisScan *scan, int *pair, int *row)
 		{
 			*row = scan->next_row++;
 			*pair = scan->pairs[scan->next];
-			if (!kis_row_is_empty(inquiry->call, &inquiry->reply->rows[*row]))
-			{
-				if (scan->next_row == inquiry->reply->nrows)
-				{
-					scan->next++;
-					scan->next_row = 0;
-				}
-				return inquiry;
-			}
-			warn_of_empty(scan, inquiry);
+			if (!is_wanted(scan, inquiry, *row))
+				continue;
+			/* a pair without days is through with its one row */
+			if (scan->days == NULL && scan->next_row == inquiry->reply->nrows)
+				next_pair(scan);
+			return inquiry;
 		}
-		scan->next++;
-		scan->next_row = 0;
+		if (turn_page(scan, inquiry))
+			continue;
+		next_pair(scan);
 		scan->nempty++;
 	}
 	return NULL;
@@ -285,7 +425,10 @@ kisReScanForeignScan(ForeignScanState *node)
 	scan->nasked = 0;
 	scan->next = 0;
 	scan->next_row = 0;
+	scan->beyond = KIS_NO_DAY;
 	scan->nempty = 0;
+	if (scan->chosen)
+		choose_days_of_pair(scan, 0);
 }
 
 /* All that it has belongs to the executor's or the statement's memory. */

@@ -10,10 +10,16 @@
 
 #include "fdw.h"
 
+static const char *const live_columns[] = {
+	"market_code", "sector_code", "collected_at", "trade_date", NULL
+};
+
 static const KisTable market_trend = {
 	.name = "kis_market_trend",
 	.call = &kis_call_trend,
 	.pairs = KIS_PAIRS_HEADLINE,
+	.columns = live_columns,
+	.net_figures = true,
 	.comment_ko = "시장별 투자자 매매동향(당일 누계): 시장 전체를 대표하는 19개 업종, 한 행이 한 업종",
 	.comment_en = "Investor flows of whole markets, totals of the day so far: 19 pairs of market and sector, a row a pair",
 };
@@ -22,11 +28,15 @@ static const KisTable sector_trend = {
 	.name = "kis_sector_trend",
 	.call = &kis_call_trend,
 	.pairs = KIS_PAIRS_ALL,
+	.columns = live_columns,
+	.net_figures = true,
 	.comment_ko = "업종별 투자자 매매동향(당일 누계): 71개 업종 전부, 한 행이 한 업종",
 	.comment_en = "Investor flows of markets and their sectors, totals of the day so far: all 71 pairs, a row a pair",
 };
 
-const KisTable *const kis_tables[] = {&market_trend, &sector_trend, NULL};
+const KisTable *const kis_tables[] = {
+	&market_trend, &sector_trend, NULL
+};
 
 /* The columns that come from no member. */
 static const KisTableColumn key_columns[] = {
@@ -36,8 +46,25 @@ static const KisTableColumn key_columns[] = {
 	{"trade_date", "pg_catalog.date", KIS_SOURCE_TRADE_DATE, -1},
 };
 
-/* The members of each investor that IMPORT makes columns of. */
-static const char *const imported_measures[] = {"net_qty", "net_amount"};
+/* The figures of each investor that IMPORT makes columns of. */
+static const char *const net_measures[] = {"net_qty", "net_amount"};
+
+/* Has a table of this call such a column beside its members? */
+static bool
+is_column_of(const KisCall *call, KisSource source)
+{
+	switch (source)
+	{
+		case KIS_SOURCE_MARKET:
+			return kis_call_takes(call, KIS_ARG_MARKET);
+		case KIS_SOURCE_SECTOR:
+			return kis_call_takes(call, KIS_ARG_SECTOR);
+		case KIS_SOURCE_TRADE_DATE:
+			return call->day_member < 0;
+		default:
+			return true;
+	}
+}
 
 const KisTable *
 kis_table_find(const char *name)
@@ -46,19 +73,6 @@ kis_table_find(const char *name)
 		if (strcmp(kis_tables[i]->name, name) == 0)
 			return kis_tables[i];
 	return NULL;
-}
-
-/* The position among a call's members of KIS's name or ours; -1 where it has none. */
-static int
-member_of_call(const KisCall *call, const char *name)
-{
-	int			listed = kis_member_find(name);
-	const char *field = listed >= 0 ? kis_members[listed].field : name;
-
-	for (int i = 0; i < call->nmembers; i++)
-		if (strcmp(call->members[i], field) == 0)
-			return i;
-	return -1;
 }
 
 const char *
@@ -73,52 +87,58 @@ kis_table_suggest(const char *name)
 	return nearest != NULL ? nearest : names[0];
 }
 
-KisTableColumn *
-kis_table_columns(const KisTable *table, int *ncolumns)
-{
-	int			n = lengthof(key_columns);
-	KisTableColumn *columns;
-
-	columns = palloc((n + kis_investor_count * lengthof(imported_measures)) *
-					 sizeof(KisTableColumn));
-	memcpy(columns, key_columns, sizeof(key_columns));
-
-	for (int i = 0; i < kis_investor_count; i++)
-	{
-		for (int j = 0; j < (int) lengthof(imported_measures); j++)
-		{
-			char	   *name = psprintf("%s_%s", kis_investors[i].code,
-										imported_measures[j]);
-
-			columns[n].name = name;
-			columns[n].type = "pg_catalog.int8";
-			columns[n].source = KIS_SOURCE_MEMBER;
-			columns[n].member = member_of_call(table->call, name);
-			Assert(columns[n].member >= 0);
-			n++;
-		}
-	}
-	*ncolumns = n;
-	return columns;
-}
-
 /* Resolves a name that stands for a key, a time or a listed member. */
 static bool
-resolve_name(const KisTable *table, const char *name, KisColumn *column)
+resolve_name(const KisTable *table, const char *name, KisTableColumn *column)
 {
 	for (int i = 0; i < (int) lengthof(key_columns); i++)
 	{
-		if (strcmp(key_columns[i].name, name) == 0)
+		if (strcmp(key_columns[i].name, name) == 0 &&
+			is_column_of(table->call, key_columns[i].source))
 		{
-			column->source = key_columns[i].source;
+			*column = key_columns[i];
 			return true;
 		}
 	}
-	column->member = member_of_call(table->call, name);
+	column->member = kis_call_member_find(table->call, name);
 	if (column->member < 0)
 		return false;
-	column->source = KIS_SOURCE_MEMBER;
+	column->name = name;
+	column->type = psprintf("pg_catalog.%s", table->call->members[column->member].type);
+	column->source = column->member == table->call->day_member ?
+		KIS_SOURCE_DAY : KIS_SOURCE_MEMBER;
 	return true;
+}
+
+static int
+add_columns(const KisTable *table, const char *const *names, KisTableColumn *columns, int n)
+{
+	for (int i = 0; names != NULL && names[i] != NULL; i++)
+		if (!resolve_name(table, names[i], &columns[n++]))
+			elog(ERROR, "table %s has no column %s", table->name, names[i]);
+	return n;
+}
+
+KisTableColumn *
+kis_table_columns(const KisTable *table, int *ncolumns)
+{
+	KisTableColumn *columns = palloc((lengthof(key_columns) + table->call->nmembers) *
+									 sizeof(KisTableColumn));
+	int			n = add_columns(table, table->columns, columns, 0);
+
+	for (int i = 0; table->net_figures && i < kis_investor_count; i++)
+	{
+		for (int j = 0; j < (int) lengthof(net_measures); j++)
+		{
+			const char *const name[] = {
+				psprintf("%s_%s", kis_investors[i].code, net_measures[j]), NULL
+			};
+
+			n = add_columns(table, name, columns, n);
+		}
+	}
+	*ncolumns = add_columns(table, table->more_columns, columns, n);
+	return columns;
 }
 
 bool
@@ -126,36 +146,37 @@ kis_column_lookup(const KisTable *table, Oid relid, AttrNumber attnum,
 				  const char *attname, KisColumn *column)
 {
 	char	   *field = kis_column_field(relid, attnum);
+	KisTableColumn resolved = {.member = -1};
 
-	column->member = -1;
 	column->field = NULL;
-	if (field == NULL)
-		return resolve_name(table, attname, column);
-
-	if (strcmp(field, "*") == 0)
-		column->source = KIS_SOURCE_OBJECT;
-	else if (strcmp(field, "**") == 0)
-		column->source = KIS_SOURCE_REPLY;
-	else if (!resolve_name(table, field, column))
+	if (field != NULL && strcmp(field, "*") == 0)
+		resolved.source = KIS_SOURCE_OBJECT;
+	else if (field != NULL && strcmp(field, "**") == 0)
+		resolved.source = KIS_SOURCE_REPLY;
+	else if (!resolve_name(table, field != NULL ? field : attname, &resolved))
 	{
-		column->source = KIS_SOURCE_EXTRA_MEMBER;
+		if (field == NULL)
+			return false;
+		resolved.source = KIS_SOURCE_EXTRA_MEMBER;
 		column->field = field;
 	}
+	column->source = resolved.source;
+	column->member = resolved.member;
 	return true;
 }
 
 /* The column name nearest to one that is none, or NULL. */
 static const char *
-nearest_column(const char *name)
+nearest_column(const KisCall *call, const char *name)
 {
-	const char **names;
+	const char **names = palloc((lengthof(key_columns) + call->nmembers + 1) * sizeof(char *));
 	int			n = 0;
 
-	names = palloc((lengthof(key_columns) + kis_member_count + 1) * sizeof(char *));
 	for (int i = 0; i < (int) lengthof(key_columns); i++)
-		names[n++] = key_columns[i].name;
-	for (int i = 0; i < kis_member_count; i++)
-		names[n++] = kis_members[i].column;
+		if (is_column_of(call, key_columns[i].source))
+			names[n++] = key_columns[i].name;
+	for (int i = 0; i < call->nmembers; i++)
+		names[n++] = call->members[i].column;
 	names[n] = NULL;
 	return kis_nearest_name(name, names);
 }
@@ -170,7 +191,7 @@ kis_column_resolve(const KisTable *table, Oid relid, AttrNumber attnum,
 	if (kis_column_lookup(table, relid, attnum, attname, &column))
 		return column;
 
-	nearest = nearest_column(attname);
+	nearest = nearest_column(table->call, attname);
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
 			 errmsg("column \"%s\" of foreign table \"%s\" stands for nothing in KIS's answer",
@@ -209,11 +230,17 @@ kis_table_pairs(const KisTable *table, const KisTableOptions *options,
 	ListCell   *cell;
 	int			n = 0;
 
+	if (!kis_call_takes(table->call, KIS_ARG_MARKET))
+	{
+		*npairs = 1;
+		return palloc0(sizeof(KisPairCode));
+	}
 	pairs = palloc0((kis_pair_count + list_length(server->extra_pairs)) *
 					sizeof(KisPairCode));
 	for (int i = 0; i < kis_pair_count; i++)
 	{
-		if (set == KIS_PAIRS_HEADLINE && !kis_pairs[i].headline)
+		if ((set == KIS_PAIRS_HEADLINE && !kis_pairs[i].headline) ||
+			!kis_call_serves(table->call, kis_pairs[i].market))
 			continue;
 		strlcpy(pairs[n].market, kis_pairs[i].market, KIS_MARKET_LEN);
 		strlcpy(pairs[n].sector, kis_pairs[i].sector, KIS_SECTOR_LEN);
@@ -225,7 +252,7 @@ kis_table_pairs(const KisTable *table, const KisTableOptions *options,
 		foreach(cell, server->extra_pairs)
 		{
 			const KisPairCode *extra = lfirst(cell);
-			bool		is_new = true;
+			bool		is_new = kis_call_serves(table->call, extra->market);
 
 			for (int i = 0; i < n && is_new; i++)
 				is_new = strcmp(pairs[i].market, extra->market) != 0 ||

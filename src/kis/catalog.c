@@ -25,8 +25,9 @@ const KisCall kis_call_trend = {
 		{"FID_INPUT_ISCD", KIS_ARG_MARKET, NULL},
 		{"FID_INPUT_ISCD_2", KIS_ARG_SECTOR, NULL},
 	},
-	.members = trend_members,
-	.nmembers = lengthof(trend_members),
+	.members = kis_members,
+	.nmembers = lengthof(kis_members),
+	.day_member = -1,
 	.max_rows = 1,
 };
 
@@ -50,11 +51,37 @@ kis_pair_find(const char *market, const char *sector)
 }
 
 int
-kis_member_find(const char *name)
+kis_call_member_find(const KisCall *call, const char *name)
 {
-	for (int i = 0; i < kis_member_count; i++)
-		if (strcmp(kis_members[i].column, name) == 0 ||
-			strcmp(kis_members[i].field, name) == 0)
+	for (int i = 0; i < call->nmembers; i++)
+		if (strcmp(call->members[i].column, name) == 0 ||
+			strcmp(call->members[i].field, name) == 0)
 			return i;
 	return -1;
+}
+
+int
+kis_member_find(const char *name)
+{
+	return kis_call_member_find(&kis_call_trend, name);
+}
+
+bool
+kis_call_takes(const KisCall *call, KisArgument argument)
+{
+	for (const KisParameter *parameter = call->parameters; parameter->name != NULL; parameter++)
+		if (parameter->argument == argument)
+			return true;
+	return false;
+}
+
+bool
+kis_call_serves(const KisCall *call, const char *market)
+{
+	if (call->markets == NULL)
+		return true;
+	for (int i = 0; call->markets[i] != NULL; i++)
+		if (strcmp(call->markets[i], market) == 0)
+			return true;
+	return false;
 }

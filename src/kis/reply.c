@@ -27,10 +27,10 @@ typedef struct Layout
 static int
 member_index(const KisCall *call, const char *name, int guess)
 {
-	if (guess < call->nmembers && strcmp(call->members[guess], name) == 0)
+	if (guess < call->nmembers && strcmp(call->members[guess].field, name) == 0)
 		return guess;
 	for (int i = 0; i < call->nmembers; i++)
-		if (strcmp(call->members[i], name) == 0)
+		if (strcmp(call->members[i].field, name) == 0)
 			return i;
 	return -1;
 }

@@ -10,7 +10,6 @@
 
 #include "error.h"
 #include "inquiry.h"
-#include "setting.h"
 
 /* Those of the session that are not done, first come first. */
 static dlist_head pending = DLIST_STATIC_INIT(pending);
@@ -18,7 +17,7 @@ static dlist_head pending = DLIST_STATIC_INIT(pending);
 static bool
 is_shared(const KisInquiry *inquiry)
 {
-	return inquiry->connection->options->cache_ttl > 0 && kis_cache_blocks() > 0;
+	return kis_call_is_shared(inquiry->connection, inquiry->call);
 }
 
 static KisReplyKey
@@ -82,7 +81,7 @@ static bool
 read_if_fresh(KisShared *shared, KisInquiryState *state, const KisReplySlot *slot, int64 now_us,
 			  KisReply **reply, TimestampTz *arrived_at)
 {
-	if (!kis_reply_is_fresh(slot, state->call_attempt,
+	if (!kis_reply_is_fresh(slot, state->inquiry->call, state->call_attempt,
 							state->inquiry->connection->options->cache_ttl, now_us))
 		return false;
 	*reply = kis_reply_read(shared, slot, state->inquiry->call);

@@ -100,10 +100,21 @@ kis_reply_get(KisShared *shared, const KisReplyKey *key)
 }
 
 bool
-kis_reply_is_fresh(const KisReplySlot *slot, uint64 attempt, int ttl_ms, int64 now_us)
+kis_call_is_shared(const KisConnection *connection, const KisCall *call)
+{
+	return kis_cache_blocks() > 0 &&
+		(call->lifetime == KIS_LIFETIME_DAY || connection->options->cache_ttl > 0);
+}
+
+bool
+kis_reply_is_fresh(const KisReplySlot *slot, const KisCall *call, uint64 attempt,
+				   int ttl_ms, int64 now_us)
 {
 	if (slot->reply_attempt == 0)
 		return false;
+	if (call->lifetime == KIS_LIFETIME_DAY &&
+		kis_seoul_day(slot->arrived_at) == kis_seoul_day(GetCurrentTimestamp()))
+		return true;
 	return (attempt != 0 && slot->reply_attempt >= attempt) ||
 		now_us - slot->put_at_us < ttl_ms * INT64CONST(1000);
 }

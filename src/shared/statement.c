@@ -124,11 +124,11 @@ is_cached(const KisConnection *connection, const KisCall *call, const KisCallArg
 	KisReplySlot *slot;
 	bool		fresh;
 
-	if (connection->options->cache_ttl == 0)
+	if (!kis_call_is_shared(connection, call))
 		return false;
 	slot = kis_reply_find(kis_lock(LW_SHARED), &key);
 	fresh = slot != NULL &&
-		kis_reply_is_fresh(slot, 0, connection->options->cache_ttl, kis_now_us());
+		kis_reply_is_fresh(slot, call, 0, connection->options->cache_ttl, kis_now_us());
 	kis_unlock();
 	return fresh;
 }
@@ -145,7 +145,8 @@ kis_has_inquired(KisStatement *statement, KisConnection *connection,
 }
 
 void
-kis_statement_expect(KisStatement *statement, KisConnection *connection, int ncalls)
+kis_statement_expect(KisStatement *statement, KisConnection *connection,
+					 const KisCall *call, int ncalls)
 {
 	int			total = statement->ncalls + ncalls;
 
@@ -156,7 +157,10 @@ kis_statement_expect(KisStatement *statement, KisConnection *connection, int nca
 			errmsg("statement would take %d calls to KIS, more than max_calls allows", total),
 			errdetail("Option max_calls of server \"%s\" is %d.",
 					  connection->server_name, connection->options->max_calls),
-			errhint("Narrow the query by market_code and sector_code, or raise max_calls."));
+			errhint("Narrow the query by %s%s%s, or raise max_calls.",
+					kis_call_takes(call, KIS_ARG_MARKET) ? "market_code and sector_code" : "",
+					kis_call_takes(call, KIS_ARG_MARKET) && call->day_member >= 0 ? ", and by " : "",
+					call->day_member >= 0 ? "trade_date, with a lower bound" : ""));
 }
 
 KisInquiry *
@@ -174,7 +178,7 @@ kis_inquire(KisStatement *statement, KisConnection *connection,
 
 	if (!is_cached(connection, call, &filled))
 	{
-		kis_statement_expect(statement, connection, 1);
+		kis_statement_expect(statement, connection, call, 1);
 		statement->ncalls++;
 	}
 
@@ -192,6 +196,86 @@ kis_inquire(KisStatement *statement, KisConnection *connection,
 
 	kis_inquiry_begin(inquiry);
 	return inquiry;
+}
+
+/* Does a page of this date, of which nothing more is known, have the day? */
+static bool
+begins_page_with(const KisCall *call, const char *date, DateADT day)
+{
+	DateADT		first;
+
+	return call->paging == KIS_PAGING_FORWARD && kis_day_from_text(date, &first) &&
+		day >= first && day < first + call->max_rows;
+}
+
+/* Does a page that is here have the day, or say that there is no such row? */
+static bool
+has_day(const KisInquiry *page, DateADT day)
+{
+	const KisReply *reply = page->reply;
+	DateADT		newest;
+	DateADT		oldest;
+
+	return page->call->paging == KIS_PAGING_BACK && reply != NULL && reply->nrows > 0 &&
+		kis_day_from_text(page->args.date, &newest) &&
+		kis_day_from_text(reply->rows[reply->nrows - 1].values[page->call->day_member].text,
+						  &oldest) &&
+		day <= newest && day >= oldest;
+}
+
+static bool
+is_same_pair(const KisCallArgs *a, const KisCallArgs *b)
+{
+	return strcmp(a->market, b->market) == 0 && strcmp(a->sector, b->sector) == 0;
+}
+
+bool
+kis_find_page(KisStatement *statement, KisConnection *connection,
+			  const KisCall *call, DateADT day, KisCallArgs *args)
+{
+	ListCell   *cell;
+	bool		found = false;
+
+	foreach(cell, statement->inquiries)
+	{
+		const KisInquiry *page = lfirst(cell);
+
+		if (page->call == call && page->connection == connection &&
+			is_same_pair(&page->args, args) &&
+			(has_day(page, day) || begins_page_with(call, page->args.date, day)))
+		{
+			*args = page->args;
+			return true;
+		}
+	}
+	if (call->paging == KIS_PAGING_FORWARD && kis_call_is_shared(connection, call))
+	{
+		KisShared  *shared = kis_lock(LW_SHARED);
+		int64		now_us = kis_now_us();
+
+		for (int i = 0; i < KIS_REPLY_SLOTS && !found; i++)
+		{
+			const KisReplySlot *slot = &shared->replies[i];
+
+			found = slot->used && strcmp(slot->call, call->name) == 0 &&
+				memcmp(&slot->identity, connection->identity, sizeof(KisIdentity)) == 0 &&
+				is_same_pair(&slot->args, args) &&
+				kis_reply_is_fresh(slot, call, 0, connection->options->cache_ttl, now_us) &&
+				begins_page_with(call, slot->args.date, day);
+			if (found)
+				*args = slot->args;
+		}
+		kis_unlock();
+	}
+	return found;
+}
+
+void
+kis_page_args(KisStatement *statement, KisConnection *connection,
+			  const KisCall *call, DateADT day, KisCallArgs *args)
+{
+	if (!kis_find_page(statement, connection, call, day, args))
+		kis_day_to_text(day, args->date);
 }
 
 bool

@@ -183,6 +183,7 @@ take_figures(Collection *collection, KisTarget *target, const KisRow *row)
 static void
 take_answer(Collection *collection, KisTarget *target)
 {
+	KisError	failure = {0};
 	const KisInquiry *inquiry = target->inquiry;
 	const KisRow *row;
 
@@ -209,9 +210,12 @@ take_answer(Collection *collection, KisTarget *target)
 	target->has_figures = kis_row_has_figures(&kis_call_trend, row);
 	target->has_trade_date = kis_trade_date(collection->statement, collection->connection,
 											target->collected_at, target->has_figures,
-											&target->trade_date);
+											&collection->counters, &target->trade_date, &failure);
 	if (!target->has_trade_date)
-		fail(target, "the trading day is unknown: KIS's calendar can't be had");
+		fail(target, psprintf("the trading day is unknown: %s",
+							  failure.error_class != KIS_OK ?
+							  kis_error_summary(&failure, collection->connection) :
+							  "KIS's calendar has no open day in a month"));
 }
 
 static KisCallArgs
@@ -239,7 +243,7 @@ fetch(Collection *collection)
 							  &kis_call_trend, &args))
 			ncalls++;
 	}
-	kis_statement_expect(collection->statement, collection->connection, ncalls);
+	kis_statement_expect(collection->statement, collection->connection, &kis_call_trend, ncalls);
 
 	for (int i = 0; i < collection->ntargets; i++)
 	{

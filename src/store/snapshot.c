@@ -34,19 +34,6 @@
 /* Months since the year 0. */
 typedef int Month;
 
-DateADT
-kis_seoul_day(TimestampTz moment, int *seconds)
-{
-	int64		local = moment + KIS_SEOUL_OFFSET * USECS_PER_SEC;
-	int64		day = local / USECS_PER_DAY;
-
-	if (local % USECS_PER_DAY < 0)
-		day--;
-	if (seconds != NULL)
-		*seconds = (int) ((local - day * USECS_PER_DAY) / USECS_PER_SEC);
-	return (DateADT) day;
-}
-
 static Month
 month_of(TimestampTz moment)
 {
@@ -54,7 +41,7 @@ month_of(TimestampTz moment)
 	int			month;
 	int			day;
 
-	j2date(kis_seoul_day(moment, NULL) + POSTGRES_EPOCH_JDATE, &year, &month, &day);
+	j2date(kis_seoul_day(moment) + POSTGRES_EPOCH_JDATE, &year, &month, &day);
 	return year * 12 + month - 1;
 }
 

@@ -116,7 +116,7 @@ make_store(const char *table)
 			   "투자자별 매매동향, 시장·업종과 거래일마다 한 행 / Investor flows, a row for each pair of market and sector and trading day");
 	comment_on_keys(table);
 	foreach(lc, members)
-		comment_on(table, kis_members[lfirst_int(lc)].column, kis_member_comment(lfirst_int(lc)));
+		comment_on(table, kis_members[lfirst_int(lc)].column, kis_member_comment(&kis_members[lfirst_int(lc)]));
 	for (int i = 0; i < (int) lengthof(store_comments); i++)
 		comment_on(table, store_comments[i].column, store_comments[i].comment);
 }
@@ -144,7 +144,7 @@ make_snapshots(const char *table)
 			   "투자자별 매매동향 스냅숏, 값이 바뀐 응답마다 한 행 / Snapshots of investor flows, a row for each reply whose figures changed");
 	comment_on_keys(table);
 	for (int i = 0; i < kis_member_count; i++)
-		comment_on(table, kis_members[i].column, kis_member_comment(i));
+		comment_on(table, kis_members[i].column, kis_member_comment(&kis_members[i]));
 }
 
 /* Makes the table where it is missing; else it must be one that serves. Returns its OID. */

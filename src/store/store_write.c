@@ -145,7 +145,7 @@ is_not_turned_over(const KisStoreTable *store, KisTarget *target, MemoryContext 
 	int			day;
 
 	if (!target->has_figures ||
-		target->trade_date != kis_seoul_day(target->collected_at, NULL) ||
+		target->trade_date != kis_seoul_day(target->collected_at) ||
 		!read_row(store, target, KEY_OF_PAIR " AND s.trade_date OPERATOR(pg_catalog.<) $3 "
 				  "ORDER BY s.trade_date DESC LIMIT 1", &last) ||
 		!has_figures(store, &last) ||
@@ -170,7 +170,7 @@ is_skipped(const KisStoreTable *store, const StoredRow *row, KisTarget *target,
 									   timestamptz_to_str(row->collected_at)));
 		return true;
 	}
-	if (row->from_daily && target->trade_date < kis_seoul_day(target->collected_at, NULL))
+	if (row->from_daily && target->trade_date < kis_seoul_day(target->collected_at))
 	{
 		skip(target, context, "a past day that the daily history has filled");
 		return true;
@@ -236,8 +236,8 @@ void
 kis_store_write(const KisStoreTable *store, KisTarget *target,
 				const KisServerOptions *options, MemoryContext context)
 {
-	int			seconds;
-	DateADT		today = kis_seoul_day(target->collected_at, &seconds);
+	DateADT		today = kis_seoul_day(target->collected_at);
+	int			seconds = kis_seoul_seconds(target->collected_at);
 
 	target->worth_snapshot = true;
 	if (!target->has_figures && target->trade_date == today && seconds < options->session_start)

@@ -77,6 +77,7 @@ sub setup_sql
 	my %server = (
 		base_url => $simulator->url,
 		cache_ttl => '0',
+		calendar => 'weekday',
 		requests_per_second => '1000',
 		%options);
 	my %user = (

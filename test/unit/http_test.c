@@ -56,7 +56,7 @@ test_data_request(void **state)
 static void
 test_parameters_are_escaped(void **state)
 {
-	static const char *const odd_members[] = {"a"};
+	static const KisMember odd_members[] = {{.field = "a", .column = "a"}};
 	static const KisCall odd_call = {
 		.name = "odd", .path = "/odd", .tr_id = "ODD",
 		.parameters = {

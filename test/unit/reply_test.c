@@ -5,7 +5,9 @@
 #include "unit.h"
 
 /* A call small enough to read: three members, two rows. */
-static const char *const members[] = {"a_qty", "b_qty", "c_amt"};
+static const KisMember members[] = {
+	{.field = "a_qty", .column = "a"}, {.field = "b_qty", .column = "b"}, {.field = "c_amt", .column = "c"}
+};
 
 static const KisCall call = {
 	.name = "test",
@@ -478,7 +480,7 @@ test_trend_call(void **state)
 
 	(void) state;
 	for (int i = 0; i < kis_call_trend.nmembers; i++)
-		at += sprintf(body + at, "%s\"%s\":\"%d\"", i > 0 ? "," : "", kis_call_trend.members[i], i - 36);
+		at += sprintf(body + at, "%s\"%s\":\"%d\"", i > 0 ? "," : "", kis_call_trend.members[i].field, i - 36);
 	strcpy(body + at, "}]," TAIL "}");
 	reply = kis_reply_decode(&kis_call_trend, 200, body, strlen(body), &error);
 	assert_non_null(reply);

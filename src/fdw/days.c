@@ -1,0 +1,170 @@
+/*
+ * days.c
+ *		The days that a table with a row a day holds. They are few and known,
+ *		as the pairs are, so conditions on them are not translated either: each
+ *		day is looked at, and those that are left decide the calls.
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/timestamp.h"
+
+#include "fdw.h"
+
+/* KIS knows of nothing before: the KOSPI counts from 1980-01-04. */
+#define FIRST_YEAR	1980
+
+/* The share of the days from Monday to Friday that the exchange is open. */
+#define OPEN_SHARE	0.95
+
+#define DAYS_OF_A_WEEK	7
+
+struct KisDays
+{
+	const KisCall *call;
+	DateADT		first;
+	int			n;
+	bool	   *kept;			/* a flag a day */
+	int			nattrs;
+	const AttrNumber *attrs;	/* columns of type date that hold the day */
+};
+
+static DateADT
+date_of(int year, int month, int day)
+{
+	return date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
+}
+
+/* What has happened ends today; a calendar goes on until the end of next year. */
+static DateADT
+last_day(const KisCall *call)
+{
+	DateADT		today = kis_seoul_day(GetCurrentTimestamp());
+	int			year;
+	int			month;
+	int			day;
+
+	if (call->paging != KIS_PAGING_FORWARD)
+		return today;
+	j2date(today + POSTGRES_EPOCH_JDATE, &year, &month, &day);
+	return date_of(year + 1, 12, 31);
+}
+
+KisDays *
+kis_days_create(const KisCall *call, int nattrs, const AttrNumber *attrs)
+{
+	KisDays    *days = palloc0(sizeof(KisDays));
+
+	days->call = call;
+	days->first = date_of(FIRST_YEAR, 1, 1);
+	days->n = last_day(call) - days->first + 1;
+	days->kept = palloc0(days->n * sizeof(bool));
+	days->nattrs = nattrs;
+	days->attrs = attrs;
+	return days;
+}
+
+static bool
+is_weekend(DateADT day)
+{
+	int			of_week = j2day(day + POSTGRES_EPOCH_JDATE);
+
+	/* the exchange was open on Saturdays until 1998 */
+	return of_week == 0 || (of_week == 6 && day >= date_of(1999, 1, 1));
+}
+
+/* The calendar has all days; no session was ever on a weekend, so nobody need ask for it. */
+static bool
+may_have_row(const KisCall *call, DateADT day)
+{
+	return call->paging == KIS_PAGING_FORWARD || !is_weekend(day);
+}
+
+void
+kis_days_choose(KisDays *days, ExprState *quals, ExprContext *econtext, TupleTableSlot *slot)
+{
+	for (int i = 0; i < days->n; i++)
+	{
+		for (int a = 0; a < days->nattrs; a++)
+		{
+			slot->tts_values[days->attrs[a] - 1] = DateADTGetDatum(days->first + i);
+			slot->tts_isnull[days->attrs[a] - 1] = false;
+		}
+		days->kept[i] = may_have_row(days->call, days->first + i) &&
+			ExecQualAndReset(quals, econtext);
+	}
+}
+
+bool
+kis_days_keep(const KisDays *days, DateADT day)
+{
+	return day >= days->first && day < days->first + days->n && days->kept[day - days->first];
+}
+
+double
+kis_days_rows(const KisDays *days)
+{
+	int			n = 0;
+
+	for (int i = 0; i < days->n; i++)
+		n += days->kept[i];
+	return days->call->paging == KIS_PAGING_FORWARD ? n : n * OPEN_SHARE;
+}
+
+bool
+kis_days_reach_back(const KisDays *days)
+{
+	return days->call->paging == KIS_PAGING_BACK &&
+		kis_days_next(days, days->first + DAYS_OF_A_WEEK) != KIS_NO_DAY;
+}
+
+bool
+kis_day_is_beyond(const KisCall *call, DateADT day, DateADT beyond)
+{
+	if (beyond == KIS_NO_DAY)
+		return true;
+	return call->paging == KIS_PAGING_FORWARD ? day > beyond : day < beyond;
+}
+
+DateADT
+kis_days_next(const KisDays *days, DateADT beyond)
+{
+	bool		forward = days->call->paging == KIS_PAGING_FORWARD;
+	int			step = forward ? 1 : -1;
+	int			i = forward ? 0 : days->n - 1;
+
+	if (beyond != KIS_NO_DAY)
+		i = forward ? Max(i, beyond + 1 - days->first) : Min(i, beyond - 1 - days->first);
+	for (; i >= 0 && i < days->n; i += step)
+		if (days->kept[i])
+			return days->first + i;
+	return KIS_NO_DAY;
+}
+
+/* The last day that a page which is asked for a day reaches at least. */
+static DateADT
+page_end(const KisDays *days, DateADT day)
+{
+	int			rows = days->call->max_rows;
+	double		left = rows - 1;
+
+	if (days->call->paging == KIS_PAGING_FORWARD)
+		return day + rows - 1;
+	/* its rows are the days that the exchange was open: fewer than the weekdays */
+	for (; left > 0; day--)
+		left -= is_weekend(day) ? 0 : OPEN_SHARE;
+	return day;
+}
+
+int
+kis_days_pages(const KisDays *days)
+{
+	int			pages = 0;
+
+	for (DateADT day = kis_days_next(days, KIS_NO_DAY); day != KIS_NO_DAY;
+		 day = kis_days_next(days, page_end(days, day)))
+		pages++;
+	return pages;
+}
