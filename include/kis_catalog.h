@@ -119,6 +119,8 @@ typedef struct KisCall
 } KisCall;
 
 extern const KisCall kis_call_trend;
+extern const KisCall kis_call_daily;
+extern const KisCall kis_call_calendar;
 
 /* A call's member by KIS's name or ours; -1 where it has none. */
 extern int	kis_call_member_find(const KisCall *call, const char *name);

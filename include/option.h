@@ -16,6 +16,7 @@
 /* How open days are known. */
 typedef enum KisCalendarKind
 {
+	KIS_CALENDAR_KIS,			/* KIS's, asked once a day */
 	KIS_CALENDAR_WEEKDAY		/* Monday to Friday, without asking */
 } KisCalendarKind;
 

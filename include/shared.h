@@ -134,6 +134,10 @@ extern bool kis_trade_date(KisStatement *statement, KisConnection *connection,
 						   TimestampTz collected_at, bool has_figures, KisCounters *counters,
 						   DateADT *day, KisError *failure);
 
+/* Asks for what kis_trade_date will need, without waiting. */
+extern void kis_trade_date_prepare(KisStatement *statement, KisConnection *connection,
+								   KisCounters *counters);
+
 /* For kis_check. What the shared memory holds, in a sentence; raises where it can't be had. */
 extern char *kis_shared_summary(void);
 

@@ -98,8 +98,8 @@ static const Option options[] = {
 		0, 0, "08:30", false,
 	"Write a time in Seoul from 00:00 to 23:59, such as '08:30'."},
 	{"calendar", ForeignServerRelationId, OPTION_CALENDAR, IN_SERVER(calendar), 0, 0,
-		"weekday", false,
-	"Write 'weekday'."},
+		"kis", false,
+	"Write 'kis' or 'weekday'."},
 	{"extra_pairs", ForeignServerRelationId, OPTION_PAIRS, IN_SERVER(extra_pairs), 0, 0,
 		NULL, false,
 	"Write pairs of market and sector, of up to 7 letters and digits each, such as 'KSP/0031, KSQ/1034'."},
@@ -265,9 +265,12 @@ raise_bad_value(const Option *option, const char *value, const char *why)
 static const char *
 parse_calendar(const char *value, KisCalendarKind *calendar)
 {
-	if (strcmp(value, "weekday") != 0)
+	if (strcmp(value, "kis") == 0)
+		*calendar = KIS_CALENDAR_KIS;
+	else if (strcmp(value, "weekday") == 0)
+		*calendar = KIS_CALENDAR_WEEKDAY;
+	else
 		return "There is no such calendar.";
-	*calendar = KIS_CALENDAR_WEEKDAY;
 	return NULL;
 }
 

@@ -240,6 +240,18 @@ ask_ahead(KisScan *scan)
 	}
 }
 
+/* The calendar comes along with the first rows, where they will need it. */
+static void
+ask_calendar(KisScan *scan)
+{
+	for (int i = 0; i < scan->plan->ncolumns; i++)
+		if (scan->plan->columns[i].column.source == KIS_SOURCE_TRADE_DATE && scan->npairs > 0)
+		{
+			kis_trade_date_prepare(scan->statement, scan->connection, scan->counters);
+			return;
+		}
+}
+
 static void
 warn_of_empty(const KisScan *scan, const KisInquiry *inquiry)
 {
@@ -391,7 +403,11 @@ kisIterateForeignScan(ForeignScanState *node)
 	if (!scan->chosen)
 		choose_pairs(scan);
 	if (!scan->announced)
+	{
 		announce_calls(scan);
+		if (scan->max_rows > 0)
+			ask_calendar(scan);
+	}
 
 	ExecClearTuple(slot);
 	inquiry = next_row(scan, &pair, &row);

@@ -14,6 +14,20 @@ static const char *const live_columns[] = {
 	"market_code", "sector_code", "collected_at", "trade_date", NULL
 };
 
+static const char *const daily_columns[] = {
+	"market_code", "sector_code", "trade_date", "close", "change", "change_rate",
+	"open", "high", "low", "previous_close", NULL
+};
+
+static const char *const more_daily_columns[] = {
+	"foreign_registered_net_qty", "foreign_registered_net_amount",
+	"foreign_unregistered_net_qty", "foreign_unregistered_net_amount", NULL
+};
+
+static const char *const calendar_columns[] = {
+	"trade_date", "weekday", "is_open", "is_business_day", "is_settlement_day", NULL
+};
+
 static const KisTable market_trend = {
 	.name = "kis_market_trend",
 	.call = &kis_call_trend,
@@ -34,8 +48,27 @@ static const KisTable sector_trend = {
 	.comment_en = "Investor flows of markets and their sectors, totals of the day so far: all 71 pairs, a row a pair",
 };
 
+static const KisTable market_trend_daily = {
+	.name = "kis_market_trend_daily",
+	.call = &kis_call_daily,
+	.pairs = KIS_PAIRS_ALL,
+	.columns = daily_columns,
+	.net_figures = true,
+	.more_columns = more_daily_columns,
+	.comment_ko = "일별 투자자 매매동향(코스피·코스닥): 지수와 순매수, 한 행이 한 업종의 하루",
+	.comment_en = "Investor flows of past days, with the index (KOSPI and KOSDAQ): a row a pair and trading day",
+};
+
+static const KisTable calendar = {
+	.name = "kis_calendar",
+	.call = &kis_call_calendar,
+	.columns = calendar_columns,
+	.comment_ko = "국내 휴장일 달력, 한 행이 하루",
+	.comment_en = "Calendar of the exchange: a row a day",
+};
+
 const KisTable *const kis_tables[] = {
-	&market_trend, &sector_trend, NULL
+	&market_trend, &sector_trend, &market_trend_daily, &calendar, NULL
 };
 
 /* The columns that come from no member. */

@@ -31,6 +31,45 @@ const KisCall kis_call_trend = {
 	.max_rows = 1,
 };
 
+static const char *const daily_markets[] = {"KSP", "KSQ", NULL};
+
+const KisCall kis_call_daily = {
+	.name = "daily",
+	.path = "/uapi/domestic-stock/v1/quotations/inquire-investor-daily-by-market",
+	.tr_id = "FHPTJ04040000",
+	.parameters = {
+		{"FID_COND_MRKT_DIV_CODE", KIS_ARG_CONSTANT, "U"},
+		{"FID_INPUT_ISCD", KIS_ARG_SECTOR, NULL},
+		{"FID_INPUT_DATE_1", KIS_ARG_DATE, NULL},
+		{"FID_INPUT_ISCD_1", KIS_ARG_MARKET, NULL},
+		{"FID_INPUT_DATE_2", KIS_ARG_DATE, NULL},
+		{"FID_INPUT_ISCD_2", KIS_ARG_SECTOR, NULL},
+	},
+	.markets = daily_markets,
+	.members = daily_members,
+	.nmembers = lengthof(daily_members),
+	.day_member = 0,
+	.max_rows = 300,
+	.paging = KIS_PAGING_BACK,
+};
+
+const KisCall kis_call_calendar = {
+	.name = "calendar",
+	.path = "/uapi/domestic-stock/v1/quotations/chk-holiday",
+	.tr_id = "CTCA0903R",
+	.parameters = {
+		{"BASS_DT", KIS_ARG_DATE, NULL},
+		{"CTX_AREA_NK", KIS_ARG_CONSTANT, ""},
+		{"CTX_AREA_FK", KIS_ARG_CONSTANT, ""},
+	},
+	.members = calendar_members,
+	.nmembers = lengthof(calendar_members),
+	.day_member = 0,
+	.max_rows = 24,
+	.paging = KIS_PAGING_FORWARD,
+	.lifetime = KIS_LIFETIME_DAY,
+};
+
 const KisMarket *
 kis_market_find(const char *code)
 {

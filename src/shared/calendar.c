@@ -9,8 +9,23 @@
 
 #include "inquiry.h"
 
+/*
+ * A page of KIS's calendar that is asked for the trading day begins so many
+ * days before it: then one page a day does, holidays before today included.
+ */
+#define DAYS_BEFORE	14
+
 /* PostgreSQL counts days from 2000-01-01, the lower half from 1970-01-01. */
 #define UNIX_EPOCH_DAYS		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
+
+/* Who asks whether a day is open. */
+typedef struct CalendarQuestion
+{
+	KisStatement *statement;
+	KisConnection *connection;
+	KisCounters *counters;
+	KisError   *failure;
+} CalendarQuestion;
 
 void
 kis_day_to_text(DateADT date, char *text)
@@ -64,23 +79,91 @@ kis_seoul_seconds(TimestampTz at)
 	return (int) ((unix_seconds(at) + KIS_SEOUL_OFFSET) % SECS_PER_DAY);
 }
 
+/* The page of KIS's calendar that has the day: one that is here, or one around it. */
+static KisInquiry *
+ask_calendar(const CalendarQuestion *question, DateADT day)
+{
+	KisCallArgs args = {0};
+
+	if (!kis_find_page(question->statement, question->connection, &kis_call_calendar, day, &args))
+		kis_day_to_text(day - DAYS_BEFORE, args.date);
+	return kis_inquire(question->statement, question->connection, &kis_call_calendar, &args,
+					   question->counters);
+}
+
+static int
+is_open_day(void *context, int64_t unix_day)
+{
+	static int	open_member = -1;
+	const CalendarQuestion *question = context;
+	DateADT		day = (DateADT) (unix_day - UNIX_EPOCH_DAYS);
+	KisInquiry *page = ask_calendar(question, day);
+	char		text[KIS_DATE_LEN];
+
+	if (open_member < 0)
+		open_member = kis_call_member_find(&kis_call_calendar, "is_open");
+	if (!kis_inquiry_wait(page))
+	{
+		if (question->failure != NULL)
+			*question->failure = page->error;
+		return -1;
+	}
+	kis_day_to_text(day, text);
+	for (int i = 0; i < page->reply->nrows; i++)
+	{
+		const KisValue *values = page->reply->rows[i].values;
+
+		if (strcmp(values[kis_call_calendar.day_member].text, text) == 0)
+			return strcmp(values[open_member].text, "Y") == 0;
+	}
+	if (question->failure != NULL)
+	{
+		question->failure->error_class = KIS_ERROR_REPLY;
+		snprintf(question->failure->text, sizeof(question->failure->text),
+				 "the calendar from %s does not have %s", page->args.date, text);
+	}
+	return -1;
+}
+
 bool
 kis_trade_date(KisStatement *statement, KisConnection *connection,
 			   TimestampTz collected_at, bool has_figures, KisCounters *counters,
 			   DateADT *day, KisError *failure)
 {
+	CalendarQuestion question = {
+		.statement = statement,
+		.connection = connection,
+		.counters = counters,
+		.failure = failure
+	};
 	KisIsOpenDay is_open = NULL;
 	int64_t		unix_day;
 
 	switch (connection->options->calendar)
 	{
+		case KIS_CALENDAR_KIS:
+			is_open = is_open_day;
+			break;
 		case KIS_CALENDAR_WEEKDAY:
 			is_open = kis_is_weekday;
 			break;
 	}
 	if (!kis_trading_day(unix_seconds(collected_at), connection->options->session_start,
-						 has_figures, is_open, NULL, &unix_day))
+						 has_figures, is_open, &question, &unix_day))
 		return false;
 	*day = (DateADT) (unix_day - UNIX_EPOCH_DAYS);
 	return true;
+}
+
+void
+kis_trade_date_prepare(KisStatement *statement, KisConnection *connection, KisCounters *counters)
+{
+	CalendarQuestion question = {
+		.statement = statement,
+		.connection = connection,
+		.counters = counters
+	};
+
+	if (connection->options->calendar == KIS_CALENDAR_KIS)
+		(void) ask_calendar(&question, kis_seoul_day(GetCurrentTimestamp()));
 }

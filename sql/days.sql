@@ -1,0 +1,113 @@
+-- Tables with a row a day: which pages a query asks for, as KIS sees it.
+SET client_encoding TO UTF8;
+\getenv url KIS_SIMULATOR_URL
+\getenv app_key KIS_SIMULATOR_APP_KEY
+\getenv app_secret KIS_SIMULATOR_APP_SECRET
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
+CREATE SERVER kis FOREIGN DATA WRAPPER market_investor_fdw
+    OPTIONS (base_url :'url', cache_ttl '0', requests_per_second '1000');
+CREATE USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS (app_key :'app_key', app_secret :'app_secret');
+IMPORT FOREIGN SCHEMA kis FROM SERVER kis INTO public;
+SELECT count(*) FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date = '2026-07-10';
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
+
+-- the dates that KIS was asked for
+\set dates '\\! $KIS_SIMCTL requests | python3 -c "import json, sys; print(*sorted(r[\'query\'].get(\'BASS_DT\') or r[\'query\'].get(\'FID_INPUT_DATE_1\') for r in json.load(sys.stdin) if r[\'kind\'] in (\'daily\', \'holiday\')))"; $KIS_SIMCTL reset \'{"keep_tokens": true}\''
+
+-- how many calls it would take depends on the day when it is asked
+CREATE FUNCTION refused(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    hint text;
+BEGIN
+    EXECUTE query;
+    RETURN 'done';
+EXCEPTION WHEN program_limit_exceeded THEN
+    GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+    RETURN regexp_replace(SQLERRM, '[0-9]+', 'N') || '. ' || hint;
+END $$;
+
+-- kis_calendar: 24 days a call, as few as cover the days that are wanted
+SELECT * FROM kis_calendar WHERE trade_date BETWEEN '2026-09-22' AND '2026-09-29';
+:dates
+-- what was read today is not asked again
+SELECT count(*), count(*) FILTER (WHERE is_open) AS open FROM kis_calendar
+WHERE trade_date >= '2026-09-22' AND trade_date < '2026-10-20';
+:dates
+SELECT trade_date, is_open FROM kis_calendar WHERE trade_date IN ('2025-12-25', '2026-01-01', '2026-05-05');
+:dates
+PREPARE by_day(date) AS SELECT weekday, is_open, is_business_day, is_settlement_day
+FROM kis_calendar WHERE trade_date = $1;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE by_day('2025-05-05');
+EXECUTE by_day('2025-05-20');
+EXECUTE by_day(NULL);
+RESET plan_cache_mode;
+:dates
+SELECT trade_date FROM kis_calendar WHERE trade_date >= '2024-02-01' ORDER BY trade_date LIMIT 2;
+:dates
+-- without bounds it would be too many calls
+SELECT refused('SELECT FROM kis_calendar');
+SELECT count(*) FROM kis_calendar WHERE trade_date > '2000-01-01' AND false;
+:dates
+
+-- kis_market_trend_daily: 300 rows a call, newest first
+SELECT trade_date, close, change, change_rate, open, high, low, previous_close,
+       foreign_net_qty, foreign_registered_net_amount
+FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date >= '2026-07-08' AND trade_date <= '2026-07-12';
+:dates
+SELECT count(*), min(trade_date), max(trade_date), count(DISTINCT trade_date) AS days
+FROM kis_market_trend_daily
+WHERE market_code = 'KSQ' AND sector_code = '1001' AND trade_date BETWEEN '2016-07-11' AND '2026-07-10';
+\! $KIS_SIMCTL calls daily
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
+-- days far from each other
+SELECT trade_date FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code = '0013' AND trade_date IN ('2026-07-10', '2026-07-09', '2011-03-11', '2026-07-11');
+:dates
+-- back to the first empty page
+SELECT min(trade_date) < '1981-01-01' AS whole FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code = '0001';
+\! $KIS_SIMCTL calls daily
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
+-- a LIMIT in the order of the pages
+SELECT trade_date FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-10'
+ORDER BY trade_date DESC LIMIT 3;
+:dates
+SELECT count(*) FROM (SELECT FROM kis_market_trend_daily
+    WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-10'
+    ORDER BY trade_date DESC OFFSET 299 LIMIT 2) AS t;
+\! $KIS_SIMCTL calls daily
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
+-- conditions that pairs and days share, and a page that serves a second scan
+SELECT market_code, sector_code, trade_date FROM kis_market_trend_daily
+WHERE sector_code IN ('0001', '1001')
+  AND ((market_code = 'KSP' AND trade_date = '2026-07-10') OR (market_code = 'KSQ' AND trade_date = '2026-07-03'));
+:dates
+SELECT day, (SELECT close FROM kis_market_trend_daily
+             WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date = day::date) IS NOT NULL AS has_close
+FROM generate_series('2026-07-10'::timestamp, '2026-07-06', '-1 day') AS day;
+:dates
+-- no pairs but KOSPI's and KOSDAQ's
+SELECT * FROM kis_market_trend_daily WHERE market_code = 'ETF';
+-- too many calls
+SELECT refused($$SELECT FROM kis_market_trend_daily WHERE trade_date > '2010-01-01'$$);
+:dates
+-- what the plan expects
+EXPLAIN (COSTS off) SELECT * FROM kis_calendar WHERE trade_date BETWEEN '2026-01-01' AND '2026-03-31';
+EXPLAIN (COSTS off) SELECT close FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2016-07-11' AND '2026-07-10';
+EXPLAIN (COSTS off) SELECT close FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-10' ORDER BY trade_date DESC LIMIT 400;
+EXPLAIN (COSTS off, ANALYZE, TIMING off, SUMMARY off) SELECT close FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-10' ORDER BY trade_date DESC LIMIT 400;
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
+-- a reply whose days are out of order
+\! $KIS_SIMCTL fault '{"fault": "value", "match": {"kind": "daily"}, "times": 1, "params": {"member": "stck_bsop_date", "json": "\"20260701\""}}' >/dev/null
+SELECT trade_date FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2026-07-01' AND '2026-07-10';
+\! $KIS_SIMCTL problems
+DROP FUNCTION refused(text);
+DROP SERVER kis CASCADE;
