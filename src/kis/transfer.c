@@ -6,6 +6,7 @@
  */
 #include "transfer.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,13 +98,17 @@ static curl_socket_t
 on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	KisTransfer *transfer = context;
+	int			fd;
 
 	(void) purpose;
 	transfer->phase = KIS_PHASE_CONNECT;
 	if (transfer->abandoned)
 		return CURL_SOCKET_BAD;
 	/* a program that the session starts must not inherit it */
-	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	if (fd < 0)
+		transfer->socket_errno = errno;
+	return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
 static CURLcode
@@ -426,6 +431,10 @@ kis_transfer_judge(KisTransfer *transfer, CURLcode result)
 	}
 	if (transfer->out_of_memory)
 		kis_error_set(failure, KIS_ERROR_LOCAL, phase, "out of memory");
+	else if (result == CURLE_COULDNT_CONNECT &&
+			 (transfer->socket_errno == EMFILE || transfer->socket_errno == ENFILE))
+		kis_error_set(failure, KIS_ERROR_LOCAL, phase, "can't open a socket: %s",
+					  strerror(transfer->socket_errno));
 	else if (phase < KIS_PHASE_REPLY)
 		kis_error_set(failure, KIS_ERROR_CONNECT, phase, "%s", words_of(transfer, result));
 	else

@@ -61,6 +61,7 @@ struct KisTransfer
 	bool		headers_ended;
 	bool		too_large;
 	bool		out_of_memory;
+	int			socket_errno;	/* why no socket could be had */
 	char		curl_error[CURL_ERROR_SIZE];
 };
 
