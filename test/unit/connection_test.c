@@ -390,6 +390,8 @@ test_tls_timeout(void **state)
 	snprintf(url, sizeof(url), "https://127.0.0.1:%d", server_port(server));
 	client = client_create(url);
 	client->endpoint.connect_timeout_ms = 100;
+	/* reading the system's certificates takes its time, but only once */
+	expect_failure(client, KIS_ERROR_CONNECT, KIS_PHASE_TLS, "timed out after");
 	expect_timeout(client, KIS_ERROR_CONNECT, KIS_PHASE_TLS, 100);
 	client_destroy(client);
 	server_stop(server);
