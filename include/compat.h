@@ -78,6 +78,13 @@
 #define kis_named_segment(name, size, init, found) GetNamedDSMSegment(name, size, init, found)
 #endif
 
+/* A set of events to wait for that lives as long as the session; it has had an owner since 17. */
+#if PG_VERSION_NUM >= 170000
+#define kis_create_wait_set(nevents)	CreateWaitEventSet(NULL, nevents)
+#else
+#define kis_create_wait_set(nevents)	CreateWaitEventSet(TopMemoryContext, nevents)
+#endif
+
 /* Extensions may name their wait events since 17. */
 static inline uint32
 kis_wait_event(void)

@@ -213,12 +213,37 @@ kis_session_arrival(void)
 	return arrival;
 }
 
+/*
+ * What the session waits for, kept since it takes six system calls to make:
+ * its latch, the postmaster's end, and, once it has been there, http.
+ */
+static WaitEventSet *
+wait_set(void)
+{
+	static WaitEventSet *set = NULL;
+	static bool has_http = false;
+
+	if (set == NULL)
+	{
+		WaitEventSet *fresh = kis_create_wait_set(3);
+
+		AddWaitEventToSet(fresh, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+		AddWaitEventToSet(fresh, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+		set = fresh;
+	}
+	if (http != NULL && !has_http)
+	{
+		AddWaitEventToSet(set, WL_SOCKET_READABLE, kis_http_fd(http), NULL, NULL);
+		has_http = true;
+	}
+	return set;
+}
+
 void
 kis_session_wait(int64 wake_at_us)
 {
 	long		timeout_ms = http != NULL ? kis_http_timeout_ms(http) : -1;
-	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
-	int			rc;
+	WaitEvent	event;
 
 	if (wake_at_us != PG_INT64_MAX)
 	{
@@ -227,14 +252,9 @@ kis_session_wait(int64 wake_at_us)
 		if (timeout_ms < 0 || until_wake_ms < timeout_ms)
 			timeout_ms = (long) until_wake_ms;
 	}
-	if (timeout_ms >= 0)
-		events |= WL_TIMEOUT;
-	if (http != NULL)
-		events |= WL_SOCKET_READABLE;
 
-	rc = WaitLatchOrSocket(MyLatch, events, http != NULL ? kis_http_fd(http) : PGINVALID_SOCKET,
-						   timeout_ms, kis_wait_event());
-	if (rc & WL_LATCH_SET)
+	if (WaitEventSetWait(wait_set(), timeout_ms, &event, 1, kis_wait_event()) > 0 &&
+		event.events == WL_LATCH_SET)
 		ResetLatch(MyLatch);
 	/* what comes from here on is seen at once */
 	attended_us = kis_now_us();
