@@ -81,9 +81,11 @@ typedef struct KisRateWaiter
 typedef struct KisRate
 {
 	int64		free_at_us[KIS_MAX_RATE];
+	int			end;			/* all slots from here on are free */
 	double		factor;			/* of the rate after KIS's last refusal, 0 < factor <= 1 */
 	int64		refused_at_us;	/* when that was */
 	uint64		last_ticket;
+	int			nwaiters;
 	KisRateWaiter waiters[KIS_RATE_WAITERS];
 } KisRate;
 

@@ -59,6 +59,8 @@ next_waiter(KisRate *rate)
 {
 	KisRateWaiter *next = NULL;
 
+	if (rate->nwaiters == 0)
+		return NULL;
 	for (int i = 0; i < KIS_RATE_WAITERS; i++)
 	{
 		KisRateWaiter *waiter = &rate->waiters[i];
@@ -88,6 +90,7 @@ my_place(KisRate *rate)
 	{
 		free_place->procno = kis_my_procno();
 		free_place->ticket = ++rate->last_ticket;
+		rate->nwaiters++;
 	}
 	return free_place;
 }
@@ -111,38 +114,61 @@ kis_rate_stop_waiting(KisRate *rate)
 		if (waiter->ticket != 0 && waiter->procno == kis_my_procno())
 		{
 			waiter->ticket = 0;
+			rate->nwaiters--;
 			wake_next(rate);
 			return;
 		}
 	}
 }
 
-int
-kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us, int64 *try_at_us)
+/* How many slots are taken, the first that is free, and when the next will be. */
+static int
+look_at_slots(KisRate *rate, int64 now_us, int *first_free, int64 *first_free_us)
 {
-	int			slots = slot_count(rate, per_second, now_us);
 	int			taken = 0;
-	int			found = -1;
-	int64		first_free_us = PG_INT64_MAX;
-	KisRateWaiter *place;
+	int			end = 0;
 
+	*first_free = -1;
+	*first_free_us = PG_INT64_MAX;
 	/* All count: a rate that has just been lowered may have calls in its upper slots. */
-	for (int i = 0; i < KIS_MAX_RATE; i++)
+	for (int i = 0; i < rate->end; i++)
 	{
 		if (rate->free_at_us[i] > now_us)
 		{
 			taken++;
-			first_free_us = Min(first_free_us, rate->free_at_us[i]);
+			end = i + 1;
+			*first_free_us = Min(*first_free_us, rate->free_at_us[i]);
 		}
-		else if (found < 0)
-			found = i;
+		else if (*first_free < 0)
+			*first_free = i;
 	}
+	if (*first_free < 0)
+		*first_free = end;
+	rate->end = end;
+	return taken;
+}
+
+/* Takes a slot, or goes on holding it, until then. */
+static int
+take_slot(KisRate *rate, int slot, int64 free_at_us)
+{
+	rate->free_at_us[slot] = free_at_us;
+	rate->end = Max(rate->end, slot + 1);
+	return slot;
+}
+
+int
+kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us, int64 *try_at_us)
+{
+	int			slots = slot_count(rate, per_second, now_us);
+	int64		free_at_us = now_us + hold_us + slot_period_us(per_second);
+	int64		first_free_us;
+	int			first_free;
+	int			taken = look_at_slots(rate, now_us, &first_free, &first_free_us);
+	KisRateWaiter *place;
 
 	if (taken < slots && next_waiter(rate) == NULL)
-	{
-		rate->free_at_us[found] = now_us + hold_us + slot_period_us(per_second);
-		return found;
-	}
+		return take_slot(rate, first_free, free_at_us);
 
 	place = my_place(rate);
 	if (place == NULL)
@@ -151,9 +177,8 @@ kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us, int
 	{
 		if (taken < slots)
 		{
-			rate->free_at_us[found] = now_us + hold_us + slot_period_us(per_second);
 			kis_rate_stop_waiting(rate);
-			return found;
+			return take_slot(rate, first_free, free_at_us);
 		}
 		*try_at_us = Min(*try_at_us, first_free_us);
 	}
@@ -164,7 +189,7 @@ kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us, int
 void
 kis_rate_give_back(KisRate *rate, int slot, double per_second, int64 now_us)
 {
-	rate->free_at_us[slot] = now_us + slot_period_us(per_second);
+	take_slot(rate, slot, now_us + slot_period_us(per_second));
 	wake_next(rate);
 }
 
