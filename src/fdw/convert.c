@@ -23,7 +23,7 @@ typedef struct ConvertedColumn
 	const char *member;			/* KIS's name of it, or NULL */
 	Oid			type;
 	int32		typmod;
-	FmgrInfo	input;
+	FmgrInfo	input;			/* see column_input */
 	Oid			typioparam;
 } ConvertedColumn;
 
@@ -36,6 +36,7 @@ struct KisConverter
 	const char *relname;
 	int			ncolumns;
 	ConvertedColumn *columns;
+	MemoryContext context;		/* what it is allocated in */
 	/* what is being converted */
 	const KisInquiry *inquiry;
 	const KisRow *row;
@@ -49,7 +50,6 @@ column_prepare(ConvertedColumn *column, const KisScanColumn *planned,
 			   const KisCall *call, TupleDesc desc)
 {
 	Form_pg_attribute att = TupleDescAttr(desc, planned->attnum - 1);
-	Oid			typinput;
 
 	column->attnum = planned->attnum;
 	column->column = planned->column;
@@ -60,8 +60,6 @@ column_prepare(ConvertedColumn *column, const KisScanColumn *planned,
 		column->member = call->members[column->column.member].field;
 	else if (column->column.source == KIS_SOURCE_EXTRA_MEMBER)
 		column->member = column->column.field;
-	getTypeInputInfo(att->atttypid, &typinput, &column->typioparam);
-	fmgr_info(typinput, &column->input);
 }
 
 /* Lives in the current memory context, as long as the relation is open. */
@@ -79,6 +77,7 @@ kis_converter_create(Relation relation, const KisScanPlan *plan,
 	converter->relname = RelationGetRelationName(relation);
 	converter->ncolumns = plan->ncolumns;
 	converter->columns = palloc0(Max(1, plan->ncolumns) * sizeof(ConvertedColumn));
+	converter->context = CurrentMemoryContext;
 	for (int i = 0; i < plan->ncolumns; i++)
 		column_prepare(&converter->columns[i], &plan->columns[i], plan->table->call,
 					   RelationGetDescr(relation));
@@ -103,14 +102,30 @@ convert_context(void *arg)
 				   column->name, converter->relname, args->market, args->sector);
 }
 
+/* The column's input function, looked up when it is first needed: most scans need none. */
+static FmgrInfo *
+column_input(const KisConverter *converter, ConvertedColumn *column)
+{
+	Oid			typinput;
+
+	if (!OidIsValid(column->input.fn_oid))
+	{
+		getTypeInputInfo(column->type, &typinput, &column->typioparam);
+		fmgr_info_cxt(typinput, &column->input, converter->context);
+	}
+	return &column->input;
+}
+
 /* Text in the database's encoding through the column's type; NULL is checked by domains alone. */
 static Datum
-from_text(ConvertedColumn *column, const char *text, bool *isnull)
+from_text(const KisConverter *converter, ConvertedColumn *column, const char *text, bool *isnull)
 {
+	FmgrInfo   *input = column_input(converter, column);
+
 	*isnull = text == NULL;
-	if (text == NULL && column->input.fn_strict)
+	if (text == NULL && input->fn_strict)
 		return (Datum) 0;
-	return InputFunctionCall(&column->input, (char *) text, column->typioparam, column->typmod);
+	return InputFunctionCall(input, (char *) text, column->typioparam, column->typmod);
 }
 
 static Datum
@@ -129,22 +144,22 @@ convert_member(KisConverter *converter, ConvertedColumn *column, KisValue value,
 			break;
 		case KIS_VALUE_MISSING:
 			converter->missing = lappend(converter->missing, (char *) column->member);
-			return from_text(column, NULL, isnull);
+			return from_text(converter, column, NULL, isnull);
 		case KIS_VALUE_EMPTY:
-			return from_text(column, NULL, isnull);
+			return from_text(converter, column, NULL, isnull);
 	}
-	return from_text(column, kis_to_server(value.text), isnull);
+	return from_text(converter, column, kis_to_server(value.text), isnull);
 }
 
 static Datum
-convert_time(ConvertedColumn *column, TimestampTz time, bool *isnull)
+convert_time(const KisConverter *converter, ConvertedColumn *column, TimestampTz time, bool *isnull)
 {
 	if (column->type == TIMESTAMPTZOID && column->typmod < 0)
 	{
 		*isnull = false;
 		return TimestampTzGetDatum(time);
 	}
-	return from_text(column,
+	return from_text(converter, column,
 					 DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(time))),
 					 isnull);
 }
@@ -176,14 +191,14 @@ trading_day(KisConverter *converter)
 }
 
 static Datum
-convert_day(ConvertedColumn *column, DateADT day, bool *isnull)
+convert_day(const KisConverter *converter, ConvertedColumn *column, DateADT day, bool *isnull)
 {
 	if (column->type == DATEOID)
 	{
 		*isnull = false;
 		return DateADTGetDatum(day);
 	}
-	return from_text(column,
+	return from_text(converter, column,
 					 DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(day))),
 					 isnull);
 }
@@ -213,9 +228,9 @@ convert_column(KisConverter *converter, ConvertedColumn *column, int pair, bool 
 			*isnull = false;
 			return kis_pair_value(converter->values, pair, column->attnum);
 		case KIS_SOURCE_COLLECTED_AT:
-			return convert_time(column, inquiry->arrived_at, isnull);
+			return convert_time(converter, column, inquiry->arrived_at, isnull);
 		case KIS_SOURCE_TRADE_DATE:
-			return convert_day(column, trading_day(converter), isnull);
+			return convert_day(converter, column, trading_day(converter), isnull);
 		case KIS_SOURCE_DAY:
 		case KIS_SOURCE_MEMBER:
 			return convert_member(converter, column,
@@ -225,11 +240,11 @@ convert_column(KisConverter *converter, ConvertedColumn *column, int pair, bool 
 								  kis_row_member(inquiry->call, converter->row,
 												 column->column.field), isnull);
 		case KIS_SOURCE_OBJECT:
-			return from_text(column,
+			return from_text(converter, column,
 							 member_object(kis_to_server(inquiry->reply->body),
 										   converter->row_number), isnull);
 		case KIS_SOURCE_REPLY:
-			return from_text(column, kis_to_server(inquiry->reply->body), isnull);
+			return from_text(converter, column, kis_to_server(inquiry->reply->body), isnull);
 	}
 	pg_unreachable();
 }

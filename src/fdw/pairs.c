@@ -5,7 +5,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "executor/tuptable.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 #include "fdw.h"
@@ -14,6 +16,7 @@
 typedef struct KeyInput
 {
 	FmgrInfo	function;
+	Oid			type;
 	Oid			typioparam;
 	int32		typmod;
 	Relation	relation;
@@ -35,11 +38,24 @@ key_input_prepare(KeyInput *input, Relation relation, AttrNumber attnum)
 	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
 	Oid			typinput;
 
-	getTypeInputInfo(att->atttypid, &typinput, &input->typioparam);
-	fmgr_info(typinput, &input->function);
+	input->type = att->atttypid;
+	if (input->type != TEXTOID)
+	{
+		getTypeInputInfo(att->atttypid, &typinput, &input->typioparam);
+		fmgr_info(typinput, &input->function);
+	}
 	input->typmod = att->atttypmod;
 	input->relation = relation;
 	input->name = NameStr(att->attname);
+}
+
+/* A code as the column's value; text, which most are, without the way through its function. */
+static Datum
+key_value(KeyInput *input, const char *code)
+{
+	if (input->type == TEXTOID)
+		return CStringGetTextDatum(code);
+	return InputFunctionCall(&input->function, (char *) code, input->typioparam, input->typmod);
 }
 
 /* Raises what the columns' types make of the codes. */
@@ -70,9 +86,7 @@ kis_pair_values(Relation relation, int nkeys, const KisKey *keys,
 			const char *code = keys[key].source == KIS_SOURCE_MARKET ?
 				pairs[pair].market : pairs[pair].sector;
 
-			values->values[pair * nkeys + key] =
-				InputFunctionCall(&input.function, (char *) code,
-								  input.typioparam, input.typmod);
+			values->values[pair * nkeys + key] = key_value(&input, code);
 		}
 		error_context_stack = context.previous;
 	}
