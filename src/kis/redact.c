@@ -78,13 +78,13 @@ covered_in_json(const char *text, size_t len, const char *secret, size_t secret_
 	return at;
 }
 
-/* A secret may begin in text where one of these characters stands. */
+/* A secret may begin in text where one of these characters stands: adds this one's. */
 static void
-note_beginnings(bool *begins, const char *secret, Cover cover)
+note_beginnings(char *begins, const char *secret, Cover cover)
 {
-	begins['\\'] = true;
 	do
-		begins[(unsigned char) *secret] = true;
+		if (strchr(begins, *secret) == NULL)
+			strncat(begins, secret, 1);
 	while (cover == covered_in_message && *++secret != '\0');
 }
 
@@ -93,7 +93,7 @@ blot_out(char *text, const KisSecrets *secrets, Cover cover)
 {
 	const char *secret[3] = {secrets->app_key, secrets->app_secret, secrets->token};
 	size_t		secret_len[3];
-	bool		begins[256] = {false};
+	char		begins[256] = "\\";
 	size_t		len = strlen(text);
 	size_t		blot_until = 0;
 
@@ -109,15 +109,16 @@ blot_out(char *text, const KisSecrets *secrets, Cover cover)
 	/* one pass: where secrets overlap, each is looked for before it is touched */
 	for (size_t i = 0; i < len; i++)
 	{
-		if (begins[(unsigned char) text[i]])
-			for (int s = 0; s < 3; s++)
-			{
-				size_t		n = secret_len[s] == 0 ? 0 :
-					cover(text + i, len - i, secret[s], secret_len[s]);
+		if (i >= blot_until)
+			i += strcspn(text + i, begins);
+		for (int s = 0; s < 3; s++)
+		{
+			size_t		n = secret_len[s] == 0 ? 0 :
+				cover(text + i, len - i, secret[s], secret_len[s]);
 
-				if (n > 0 && i + n > blot_until)
-					blot_until = i + n;
-			}
+			if (n > 0 && i + n > blot_until)
+				blot_until = i + n;
+		}
 		if (i < blot_until)
 			text[i] = '*';
 	}
