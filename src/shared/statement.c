@@ -120,12 +120,13 @@ find_inquiry(const KisStatement *statement, const KisConnection *connection,
 static bool
 is_cached(const KisConnection *connection, const KisCall *call, const KisCallArgs *args)
 {
-	KisReplyKey key = kis_reply_key(connection->identity, call, args);
+	KisReplyKey key;
 	KisReplySlot *slot;
 	bool		fresh;
 
 	if (!kis_call_is_shared(connection, call))
 		return false;
+	key = kis_reply_key(connection->identity, call, args);
 	slot = kis_reply_find(kis_lock(LW_SHARED), &key);
 	fresh = slot != NULL &&
 		kis_reply_is_fresh(slot, call, 0, connection->options->cache_ttl, kis_now_us());
