@@ -3,15 +3,17 @@
  *		A name look-up that hangs, for a server that the tests preload it into.
  *
  * Looking up the host of SLOW_RESOLVER_HOST hangs while the file of
- * SLOW_RESOLVER_HOLD exists, and finds 127.0.0.1 then. The file of
- * SLOW_RESOLVER_LOG gets a "b" when such a look-up begins and an "e" when it
- * ends. All other hosts are looked up as ever.
+ * SLOW_RESOLVER_HOLD exists, and finds nothing then; where there is no such
+ * file it finds 127.0.0.1 at once. The file of SLOW_RESOLVER_LOG gets a "b"
+ * when such a look-up begins and an "e" when it ends. All other hosts are
+ * looked up as ever.
  */
 #define _GNU_SOURCE
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -36,12 +38,14 @@ getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
 	const struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
 	const char *slow_host = getenv("SLOW_RESOLVER_HOST");
 	LookUp		look_up = (LookUp) dlsym(RTLD_NEXT, "getaddrinfo");
+	bool		hangs;
 
 	if (node == NULL || slow_host == NULL || strcmp(node, slow_host) != 0)
 		return look_up(node, service, hints, result);
 	tell("b");
+	hangs = access(getenv("SLOW_RESOLVER_HOLD"), F_OK) == 0;
 	while (access(getenv("SLOW_RESOLVER_HOLD"), F_OK) == 0)
 		nanosleep(&pause, NULL);
 	tell("e");
-	return look_up("127.0.0.1", service, hints, result);
+	return hangs ? EAI_NONAME : look_up("127.0.0.1", service, hints, result);
 }

@@ -52,7 +52,7 @@ sub hold
 	return;
 }
 
-# All look-ups that hang find 127.0.0.1, as do those to come.
+# All look-ups that hang find nothing; those to come find 127.0.0.1.
 sub let_go
 {
 	my ($self) = @_;

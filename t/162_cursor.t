@@ -1,0 +1,132 @@
+# A cursor between its FETCHes: calls made ahead wait for it however long it
+# stays away, and it holds nobody up.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use JSON::PP;
+use KisTest;
+use Test::More;
+use Time::HiRes ();
+
+use constant REQUEST_TIMEOUT => 0.5;
+
+my $simulator = KisTest::Simulator->new;
+my $node = new_node('main');
+
+setup($node, 'postgres', $simulator,
+	request_timeout => 1000 * REQUEST_TIMEOUT . 'ms', max_retries => 0, cache_ttl => '50ms');
+
+# Counts from here on; KIS keeps its tokens
+sub fresh_count
+{
+	$simulator->reset(keep_tokens => JSON::PP::true);
+	$simulator->fault($_) foreach @_;
+	return;
+}
+
+# A session with warm connections and a cursor over the 19 pairs
+sub session_with_cursor
+{
+	my $session = $node->session;
+
+	$simulator->config(latency_ms => 50);
+	$session->query_safe('SELECT count(*) FROM kis_market_trend');
+	$session->query_safe(q{BEGIN; DECLARE c CURSOR FOR SELECT market_code, sector_code,
+		extract(epoch FROM collected_at) FROM kis_market_trend});
+	# what the cache holds is too old then
+	Time::HiRes::sleep(0.06);
+	fresh_count(@_);
+	return $session;
+}
+
+# Stays away longer than a request may take, as its owner might
+sub stay_away
+{
+	Time::HiRes::sleep(2.5 * REQUEST_TIMEOUT);
+	return;
+}
+
+# ---- away longer than request_timeout
+
+my $session = session_with_cursor();
+my $asked = Time::HiRes::time();
+like($session->query_safe('FETCH 1 FROM c'), qr/^\w+\|\w+\|/, 'the first row');
+$simulator->wait_for('data', 6);
+my $left = Time::HiRes::time();
+stay_away();
+is($simulator->calls, 6, 'six calls are made, and no more while nobody fetches');
+my @rows = split /\n/, $session->query_safe('FETCH ALL FROM c');
+is(scalar @rows, 18, 'then the other rows come');
+is($simulator->calls, 19, 'without a second call for any');
+my @ahead = map { (split /\|/)[2] } @rows[ 0 .. 4 ];
+is_deeply([ grep { $_ > $left + REQUEST_TIMEOUT } @ahead ], [],
+	'collected_at of those that came meanwhile is not when they were looked at');
+is_deeply([ grep { $_ < $asked } @ahead ], [], 'nor before the first FETCH');
+$session->query_safe('COMMIT');
+$session->quit;
+
+# ---- KIS has meanwhile closed the connections, or not answered
+
+foreach my $fault (
+	{ fault => 'silent_close', after => 1 },
+	{ fault => 'silent_close', after => 1, params => { rst => JSON::PP::true } },
+	{ fault => 'close', after => 1, times => 5 },
+	{ fault => 'hang', after => 1, times => 5 })
+{
+	my $name = $fault->{fault} . ($fault->{params} ? ' (reset)' : '');
+
+	$session = session_with_cursor($fault);
+	$session->query_safe('FETCH 1 FROM c');
+	$simulator->wait_for('data', 6);
+	stay_away();
+	$simulator->release;
+	my $result = $session->query('FETCH ALL FROM c');
+	is($result->{stderr}, '', "$name: no error");
+	is(scalar(split /\n/, $result->{output}), 18, "$name: all rows come");
+	$session->query_safe('COMMIT');
+	$session->quit;
+	$simulator->fault;
+}
+
+# ---- others
+
+$node->safe_psql('postgres', q{ALTER SERVER kis OPTIONS (SET cache_ttl '1h', SET request_timeout '30s', ADD max_wait '5s')});
+fresh_count();
+$session = $node->session;
+# connections that are there, so that all calls are sent before it is idle
+$simulator->config(latency_ms => 50);
+$session->query_safe(q{SELECT count(*) FROM kis_sector_trend WHERE market_code = 'KSP'});
+$simulator->config(latency_ms => 0);
+$simulator->fault({ fault => 'hang', after => 1, times => 5 });
+my $ksq = q{kis_sector_trend WHERE market_code = 'KSQ' AND sector_code <> '1001'};
+my $count = $node->safe_psql('postgres', q{SELECT count(*) FROM kis_sector WHERE market_code = 'KSQ' AND sector_code <> '1001'});
+$session->query_safe("BEGIN; DECLARE c CURSOR FOR SELECT market_code, sector_code FROM $ksq");
+$session->query_safe('FETCH 1 FROM c');
+$simulator->wait_for('held', 5);
+my $started = Time::HiRes::time();
+is($node->safe_psql('postgres', "SELECT count(*) FROM $ksq"), $count,
+	'another session asks for the pairs that an idle cursor has under way');
+cmp_ok(Time::HiRes::time() - $started, '<', 2, 'and is not held up');
+$simulator->release;
+is(scalar(split /\n/, $session->query_safe('FETCH ALL FROM c')), $count - 1, 'nor is the cursor');
+$session->query_safe('COMMIT');
+
+# ---- the same pair is asked for once within a statement, and a LIMIT is a bound
+
+$node->safe_psql('postgres', q{ALTER SERVER kis OPTIONS (SET cache_ttl '0')});
+fresh_count();
+is($session->query_safe(q{SELECT count(*) FROM kis_market_trend a JOIN kis_market_trend b USING (market_code, sector_code, collected_at)}),
+	19, 'two scans of a statement see the same rows');
+is($simulator->calls, 19, 'by the same calls');
+fresh_count();
+$session->query_safe('SELECT * FROM kis_market_trend LIMIT 2');
+is($simulator->calls, 2, 'no call beyond a LIMIT');
+$node->safe_psql('postgres', q{ALTER SERVER kis OPTIONS (ADD max_calls '18')});
+fresh_count();
+is(($session->error('SELECT * FROM kis_market_trend'))[0], '54000', 'more calls than max_calls');
+is($simulator->calls('any'), 0, 'is an error before any');
+
+$session->quit;
+done_testing();
