@@ -31,6 +31,9 @@
 
 #include "store.h"
 
+/* A trading day is at most so many days before the day of collecting: trading_day.c */
+#define LONGEST_CLOSURE 30
+
 /* Months since the year 0. */
 typedef int Month;
 
@@ -58,6 +61,18 @@ static char *
 month_literal(Month month)
 {
 	return psprintf("'%04d-%02d-01 00:00:00+09'", month / 12, month % 12 + 1);
+}
+
+/* A day that is so many days after a month's start, as such a literal. */
+static char *
+day_literal(Month month, int days)
+{
+	int			year;
+	int			month_of_year;
+	int			mday;
+
+	j2date(date2j(month / 12, month % 12 + 1, 1) + days, &year, &month_of_year, &mday);
+	return psprintf("'%04d-%02d-%02d'", year, month_of_year, mday);
 }
 
 /* Partitions are ours to make only where the table is partitioned as we do it. */
@@ -127,7 +142,10 @@ partition_name(Relation snapshots, Month month)
 						  psprintf("y%04dm%02d", month / 12, month % 12 + 1));
 }
 
-/* The commands that make a month's partition. */
+/*
+ * The commands that make a month's partition. What stays is a CHECK constraint
+ * on trade_date, by which the planner leaves partitions out.
+ */
 static List *
 partition_commands(Relation snapshots, Month month)
 {
@@ -139,8 +157,12 @@ partition_commands(Relation snapshots, Month month)
 
 	return list_make3(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL, CONSTRAINT collected_in_month "
 							   "CHECK (collected_at OPERATOR(pg_catalog.>=) %s::pg_catalog.timestamptz "
-							   "AND collected_at OPERATOR(pg_catalog.<) %s::pg_catalog.timestamptz))",
-							   partition, parent, from, to),
+							   "AND collected_at OPERATOR(pg_catalog.<) %s::pg_catalog.timestamptz), "
+							   "CONSTRAINT trade_date_near_month "
+							   "CHECK (trade_date OPERATOR(pg_catalog.>=) %s::pg_catalog.date "
+							   "AND trade_date OPERATOR(pg_catalog.<) %s::pg_catalog.date))",
+							   partition, parent, from, to,
+							   day_literal(month, -LONGEST_CLOSURE), day_literal(month + 1, 0)),
 					  psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)",
 							   parent, partition, from, to),
 					  psprintf("ALTER TABLE %s DROP CONSTRAINT collected_in_month", partition));

@@ -140,6 +140,10 @@ make_snapshots(const char *table)
 						   "PARTITION BY RANGE (collected_at)");
 	kis_store_run(command.data);
 
+	/* A day of all pairs: rows lie in the order of time, which is all that BRIN needs */
+	kis_store_run(psprintf("CREATE INDEX ON %s USING brin (collected_at, trade_date) "
+						   "WITH (autosummarize = true)", table));
+
 	comment_on(table, NULL,
 			   "투자자별 매매동향 스냅숏, 값이 바뀐 응답마다 한 행 / Snapshots of investor flows, a row for each reply whose figures changed");
 	comment_on_keys(table);
