@@ -58,9 +58,10 @@ sub new_node
 # In database db: the extension, server kis on the simulator, a user mapping
 # for the current user, and all tables in schema public.
 #
-# Server options come over these: no cache, so that calls can be counted, and
-# a rate that holds nothing up; undef leaves an option out. Arguments that are
-# no server options: mapping => {user mapping options}, import => 0.
+# Server options come over these: no cache and no calls for the calendar, so
+# that calls can be counted, and a rate that holds nothing up; undef leaves an
+# option out. Arguments that are no server options: mapping => {user mapping
+# options}, import => 0.
 sub setup
 {
 	my ($node, $db, $simulator, %options) = @_;
@@ -77,6 +78,7 @@ sub setup_sql
 	my %server = (
 		base_url => $simulator->url,
 		cache_ttl => '0',
+		calendar => 'weekday',
 		calendar => 'weekday',
 		requests_per_second => '1000',
 		%options);
