@@ -31,7 +31,7 @@ SELECT pg_get_partkeydef('market_investor_trend_snapshot'::regclass),
 WHERE conrelid = 'market_investor_trend_snapshot'::regclass AND contype = 'p';
 SELECT count(*) AS partitions,
        bool_and(relname ~ '^market_investor_trend_snapshot_y\d{4}m\d\d$') AS named,
-       count(c.oid) AS checks
+       array_agg(DISTINCT c.conname) AS checks
 FROM pg_inherits JOIN pg_class r ON r.oid = inhrelid
 LEFT JOIN pg_constraint c ON c.conrelid = inhrelid AND c.contype = 'c'
 WHERE inhparent = 'market_investor_trend_snapshot'::regclass;
