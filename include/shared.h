@@ -96,6 +96,10 @@ extern KisInquiry *kis_inquire(KisStatement *statement, KisConnection *connectio
 extern bool kis_has_inquired(KisStatement *statement, KisConnection *connection,
 							 const KisCall *call, const KisCallArgs *args);
 
+/* Does max_calls leave room for so many new calls? */
+extern bool kis_statement_allows(const KisStatement *statement, const KisConnection *connection,
+								 int64 ncalls);
+
 /* Raises 54000 where so many new calls like this one would exceed max_calls. */
 extern void kis_statement_expect(KisStatement *statement, KisConnection *connection,
 								 const KisCall *call, int ncalls);

@@ -196,14 +196,12 @@ args_of_pair(const KisScan *scan, int position, DateADT day)
 	return args;
 }
 
-/* Has max_calls refuse the statement before any call is made. */
-static void
-announce_calls(KisScan *scan)
+/* The calls that the scan will take, but for pages that nobody can know of yet. */
+static int
+count_calls(const KisScan *scan)
 {
 	int			ncalls = 0;
 
-	scan->max_rows = kis_limit_rows(scan->limit, scan->econtext);
-	ResetExprContext(scan->econtext);
 	for (int i = 0; i < scan->npairs && ncalls < scan->max_rows; i++)
 	{
 		KisCallArgs args = args_of_pair(scan, i, scan->first_days[i]);
@@ -216,7 +214,23 @@ announce_calls(KisScan *scan)
 	/* a page is many rows */
 	if (scan->days != NULL && ncalls > scan->max_rows)
 		ncalls = (int) scan->max_rows;
-	kis_statement_expect(scan->statement, scan->connection, scan->plan->table->call, ncalls);
+	return ncalls;
+}
+
+/* Has max_calls refuse the statement before any call is made. */
+static void
+announce_calls(KisScan *scan)
+{
+	int64		most = 0;
+
+	scan->max_rows = kis_limit_rows(scan->limit, scan->econtext);
+	ResetExprContext(scan->econtext);
+	for (int i = 0; i < scan->npairs; i++)
+		most += scan->pages[i];
+	/* what is here already need only be looked for where it matters */
+	if (!kis_statement_allows(scan->statement, scan->connection, most))
+		kis_statement_expect(scan->statement, scan->connection, scan->plan->table->call,
+							 count_calls(scan));
 	scan->announced = true;
 }
 

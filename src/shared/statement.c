@@ -145,13 +145,19 @@ kis_has_inquired(KisStatement *statement, KisConnection *connection,
 		is_cached(connection, call, &filled);
 }
 
+bool
+kis_statement_allows(const KisStatement *statement, const KisConnection *connection, int64 ncalls)
+{
+	return statement->ncalls + ncalls <= connection->options->max_calls;
+}
+
 void
 kis_statement_expect(KisStatement *statement, KisConnection *connection,
 					 const KisCall *call, int ncalls)
 {
 	int			total = statement->ncalls + ncalls;
 
-	if (total <= connection->options->max_calls)
+	if (kis_statement_allows(statement, connection, ncalls))
 		return;
 	ereport(ERROR,
 			errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -177,12 +183,6 @@ kis_inquire(KisStatement *statement, KisConnection *connection,
 	if (inquiry != NULL)
 		return inquiry;
 
-	if (!is_cached(connection, call, &filled))
-	{
-		kis_statement_expect(statement, connection, call, 1);
-		statement->ncalls++;
-	}
-
 	old = MemoryContextSwitchTo(statement->context);
 	inquiry = palloc0(sizeof(KisInquiry));
 	inquiry->state = palloc0(sizeof(KisInquiryState));
@@ -196,6 +196,11 @@ kis_inquire(KisStatement *statement, KisConnection *connection,
 	MemoryContextSwitchTo(old);
 
 	kis_inquiry_begin(inquiry);
+	if (!inquiry->done)
+	{
+		kis_statement_expect(statement, connection, call, 1);
+		statement->ncalls++;
+	}
 	return inquiry;
 }
 
