@@ -27,15 +27,36 @@ typedef struct CalendarQuestion
 	KisError   *failure;
 } CalendarQuestion;
 
+/* Each scan writes and reads many days: by hand, printf and scanf cost more than the rest. */
+static char *
+put_digits(char *end, int number, int ndigits)
+{
+	for (; ndigits > 0; ndigits--, number /= 10)
+		*--end = '0' + number % 10;
+	return end;
+}
+
+static int
+take_digits(const char **text, int ndigits)
+{
+	int			number = 0;
+
+	for (; ndigits > 0; ndigits--)
+		number = number * 10 + (*(*text)++ - '0');
+	return number;
+}
+
 void
 kis_day_to_text(DateADT date, char *text)
 {
+	char	   *end = text + KIS_DATE_LEN - 1;
 	int			year;
 	int			month;
 	int			day;
 
 	j2date(date + POSTGRES_EPOCH_JDATE, &year, &month, &day);
-	snprintf(text, KIS_DATE_LEN, "%04d%02d%02d", year % 10000, month % 100, day % 100);
+	*end = '\0';
+	put_digits(put_digits(put_digits(end, day, 2), month, 2), year, 4);
 }
 
 bool
@@ -45,9 +66,12 @@ kis_day_from_text(const char *text, DateADT *date)
 	int			month;
 	int			day;
 
-	if (strlen(text) != KIS_DATE_LEN - 1 || strspn(text, "0123456789") != KIS_DATE_LEN - 1 ||
-		sscanf(text, "%4d%2d%2d", &year, &month, &day) != 3 ||
-		month < 1 || month > MONTHS_PER_YEAR || day < 1 ||
+	if (strspn(text, "0123456789") != KIS_DATE_LEN - 1 || text[KIS_DATE_LEN - 1] != '\0')
+		return false;
+	year = take_digits(&text, 4);
+	month = take_digits(&text, 2);
+	day = take_digits(&text, 2);
+	if (month < 1 || month > MONTHS_PER_YEAR || day < 1 ||
 		day > day_tab[isleap(year)][month - 1])
 		return false;
 	*date = date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
