@@ -1,7 +1,8 @@
 /*
  * server.c
  *		A server that costs as little as can be: the same reply to each GET,
- *		after the same delay, and a token to each POST.
+ *		after the same delay, a token to each POST, and the calendar, of which
+ *		Monday to Friday are open, at once.
  *
  *		server reply.json delay_us
  *
@@ -28,6 +29,7 @@
 #define REQUEST_SIZE	16384
 #define SEOUL_OFFSET	(9 * 3600)
 #define DAY				86400
+#define CALENDAR_DAYS	24
 
 typedef struct Connection
 {
@@ -116,6 +118,38 @@ make_token_reply(void)
 	make_reply(token_reply, sizeof(token_reply), body);
 }
 
+/* The calendar's page that begins with the day which the request names. */
+static size_t
+make_calendar(char *to, size_t size, const char *request)
+{
+	const char *first = strstr(request, "BASS_DT=");
+	struct tm	day = {0};
+	char		body[8192];
+	int			len;
+
+	if (first == NULL || strptime(first + 8, "%Y%m%d", &day) == NULL)
+		day.tm_mday = 1;
+	len = snprintf(body, sizeof(body), "{\"output\":[");
+	for (int i = 0; i < CALENDAR_DAYS; i++)
+	{
+		time_t		time = timegm(&day);
+		char		date[9];
+		char		open;
+
+		gmtime_r(&time, &day);
+		strftime(date, sizeof(date), "%Y%m%d", &day);
+		open = day.tm_wday == 0 || day.tm_wday == 6 ? 'N' : 'Y';
+		len += snprintf(body + len, sizeof(body) - len,
+						"%s{\"bass_dt\":\"%s\",\"wday_dvsn_cd\":\"%02d\",\"bzdy_yn\":\"%c\","
+						"\"tr_day_yn\":\"Y\",\"opnd_yn\":\"%c\",\"sttl_day_yn\":\"%c\"}",
+						i > 0 ? "," : "", date, day.tm_wday + 1, open, open, open);
+		day.tm_mday++;
+	}
+	snprintf(body + len, sizeof(body) - len,
+			 "],\"rt_cd\":\"0\",\"msg_cd\":\"KIOK0500\",\"msg1\":\"\"}");
+	return make_reply(to, size, body);
+}
+
 /* Replies are small: they fit into the socket's buffer. */
 static void
 answer(int fd, const char *data, size_t len)
@@ -190,6 +224,12 @@ serve(int fd)
 	connection->len = 0;
 	if (strncmp(connection->request, "POST ", 5) == 0)
 		answer(fd, token_reply, strlen(token_reply));
+	else if (strstr(connection->request, "/chk-holiday?") != NULL)
+	{
+		char		calendar[10240];
+
+		answer(fd, calendar, make_calendar(calendar, sizeof(calendar), connection->request));
+	}
 	else if (delay_us > 0)
 		answer_later(fd);
 	else
