@@ -18,6 +18,7 @@ typedef struct KisWork
 	KisTransfer *transfer;		/* NULL: none under way */
 	uint8		key[KIS_DIGEST_LEN];	/* of the account whose slot the transfer holds */
 	int			slot;
+	int64		held_until_us;	/* the slot, where nobody gives it back */
 	double		per_second;
 	bool		is_call;		/* a data call, not a token issue */
 	int			attempts;		/* so far */
@@ -46,7 +47,10 @@ typedef struct KisInquiryState
 	KisInquiry *inquiry;
 	KisStatement *statement;
 	KisCounters *counters;
+	KisIdentity identity;		/* under which it is shared: the connection's may change */
 	KisStage	stage;
+	KisErrorClass waits_for;	/* what max_wait bounds; KIS_OK: nothing such */
+	KisErrorClass told_waits_for;	/* the same, as those who wait for the call know it */
 	bool		owns_call;		/* others may wait for it */
 	uint64		call_attempt;	/* of the call that it waits for or owns; 0: none */
 	uint64		token_attempt;	/* of the issue that it waits for; 0: none */
@@ -94,8 +98,17 @@ extern void kis_work_count(KisWork *work, const KisError *error, int64 now_us);
 /* Sets when to come back after so many tries that failed before this one. */
 extern void kis_work_back_off(KisWork *work, int failed_before, int64 now_us);
 
-/* Gives up the session's places in all queues for the rate. */
-extern void kis_session_stop_waiting_for_rate(void);
+/*
+ * The transfer was not sent while its slot was held, and must not be any more:
+ * nobody looked after it.
+ */
+extern bool kis_work_overstayed(const KisWork *work, int64 now_us);
+
+/*
+ * Gives up the session's places in queues for the rate: all, or those for
+ * which no slot was asked since the last time. Others stand behind them.
+ */
+extern void kis_session_leave_queues(bool all);
 
 /* Moves transfers on without waiting and calls finished for those that ended. */
 extern bool kis_session_step(void);
@@ -103,8 +116,8 @@ extern bool kis_session_step(void);
 /* Waits until a transfer moves, the latch is set or the time comes; interrupts raise. */
 extern void kis_session_wait(int64 wake_at_us);
 
-/* When replies that are found now have come: not while the session was elsewhere. */
-extern TimestampTz kis_session_arrival(void);
+/* When replies that are found now have come, by both clocks: not while the session was elsewhere. */
+extern TimestampTz kis_session_arrival(int64 *monotonic_us);
 
 /* issue.c: getting tokens */
 typedef enum KisTokenAnswer
@@ -116,24 +129,26 @@ typedef enum KisTokenAnswer
 
 /*
  * Has the connection's account a token? If not, sees to it that one session
- * gets it. *attempt is 0 at first and belongs to the caller.
+ * gets it. *attempt is 0 at first and belongs to the caller; *waits_for as in
+ * kis_effort_join. May read key files and so change the connection's identity.
  */
 extern KisTokenAnswer kis_issue_get_token(KisConnection *connection, uint64 *attempt,
 										  int64 now_us, int64 *wake_at_us,
-										  ConditionVariable **waits_on, KisError *failure);
+										  ConditionVariable **waits_on,
+										  KisErrorClass *waits_for, KisError *failure);
 
-/* Copies the token that calls are to be sent with; returns its generation. */
+/* Copies the token that calls are to be sent with; returns its generation, 0 where there is none. */
 extern uint64 kis_issue_copy_token(const KisConnection *connection, char *token);
 
 /* Moves the session's issues on; wake time as above. */
 extern void kis_issues_advance(int64 now_us, int64 *wake_at_us);
 
-/* The session itself is asking KIS for a token of the account. */
-extern bool kis_issue_under_way(const KisIdentity *identity);
-
 /* The session leaves the wire's loop, or is back. */
 extern void kis_issues_leave(bool at_once, int64 now_us);
-extern void kis_issues_return(void);
+extern void kis_issues_return(int64 now_us);
+
+/* The session ends: what it has under way goes with it. */
+extern void kis_issues_drop(int64 now_us);
 
 /* statement.c: the date of a page, in the statement or in the cache, that has the day; false: none. */
 extern bool kis_find_page(KisStatement *statement, KisConnection *connection,

@@ -246,6 +246,9 @@ extern double kis_transfer_elapsed_ms(const KisTransfer *transfer);
  */
 extern bool kis_transfer_unattended(const KisTransfer *transfer);
 
+/* Its request has been sent, or never will be. */
+extern bool kis_transfer_is_sent(const KisTransfer *transfer);
+
 /*
  * Frees a transfer, finished or not; an unfinished one is abandoned and never
  * sends anything more. Never waits, not even for a hung name look-up: such a

@@ -31,6 +31,7 @@ typedef struct KisConnection
 	char	   *app_key;
 	char	   *app_secret;
 	char	   *token;			/* of access_token_file; NULL: we have KIS issue one */
+	uint64		token_generation;	/* counts the tokens that the file has held */
 	MemoryContext context;
 	bool		stale;			/* the catalog has changed since */
 	int			users;			/* statements that hold it */

@@ -51,10 +51,11 @@ typedef struct KisOwner
 	int			pid;			/* 0: nobody */
 	int64		left_us;		/* when it left the wire's loop; 0: it is in there */
 	int64		deadline_us;	/* it must have ended by then */
+	KisErrorClass waits_for;	/* KIS_OK: for the network, if for anything */
 } KisOwner;
 
 /*
- * Something that many wait for and one does. Attempts are counted, so that
+ * Something that many wait for and one does. Attempts are numbered, so that
  * those who waited for one get its failure, and later ones begin anew.
  */
 typedef struct KisEffort
@@ -124,7 +125,7 @@ typedef struct KisTokenSlot
 	bool		used;
 	KisIdentity identity;
 	int64		last_used_us;
-	uint64		generation;		/* counts the tokens; 0: there was none */
+	uint64		generation;		/* numbers the tokens; 0: there was none */
 	bool		valid;
 	bool		proven;			/* KIS has accepted it at least once */
 	int64		issued_at_us;
@@ -144,7 +145,7 @@ typedef struct KisReplySlot
 	char		call[16];
 	KisCallArgs args;
 	uint64		reply_attempt;	/* that brought the reply; 0: there is none */
-	int64		put_at_us;
+	int64		arrived_us;		/* the same moment by both clocks */
 	TimestampTz arrived_at;
 	int			first_block;
 	uint32		length;			/* bytes */
@@ -162,6 +163,7 @@ typedef struct KisShared
 	LWLock		lock;
 	int			tranche;
 	TimestampTz stat_reset_at;
+	uint64		last_number;	/* of attempts and tokens; none comes twice, whatever slot it is in */
 	KisAccount	accounts[KIS_ACCOUNT_SLOTS];
 	KisTokenSlot tokens[KIS_TOKEN_SLOTS];
 	KisReplySlot replies[KIS_REPLY_SLOTS];
@@ -201,9 +203,16 @@ typedef enum KisEffortAnswer
 	KIS_EFFORT_FAILED			/* the attempt that was waited for: see failure */
 } KisEffortAnswer;
 
-/* *attempt is 0 at first; it then names the attempt that the caller is part of. */
-extern KisEffortAnswer kis_effort_join(KisEffort *effort, uint64 *attempt, int64 now_us,
-									   int64 deadline_us, int64 *wake_at_us);
+/*
+ * *attempt is 0 at first; it then names the attempt that the caller is part of.
+ * Of another session's, *waits_for is what keeps it waiting; KIS_OK: the network.
+ */
+extern KisEffortAnswer kis_effort_join(KisShared *shared, KisEffort *effort, uint64 *attempt,
+									   int64 now_us, int64 deadline_us, int64 *wake_at_us,
+									   KisErrorClass *waits_for);
+
+/* The owner waits for the rate, a token or another try, or again for the network alone. */
+extern void kis_effort_waits_for(KisEffort *effort, uint64 attempt, KisErrorClass waits_for);
 
 /* The owner is through; failure is NULL where it succeeded. */
 extern void kis_effort_end(KisEffort *effort, uint64 attempt, const KisError *failure);
@@ -214,10 +223,22 @@ extern void kis_effort_leave(KisEffort *effort, uint64 attempt, bool at_once, in
 /* It is back: true where nobody has taken over. */
 extern bool kis_effort_return(KisEffort *effort, uint64 attempt);
 
-/* rate.c: the lock must be held exclusively; a slot, or -1 and the time to try again */
+/*
+ * How often this session has told others that something moved: each time ends
+ * its own sleep on a condition variable.
+ */
+extern uint64 kis_effort_times_told(void);
+
+/*
+ * rate.c: the lock must be held exclusively; a slot and until when it is held
+ * at most, or -1 and the time to try again
+ */
 extern int	kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us,
-						  int64 *try_at_us);
-extern void kis_rate_give_back(KisRate *rate, int slot, double per_second, int64 now_us);
+						  int64 *held_until_us, int64 *try_at_us);
+
+/* Does nothing where the time has come and another call has the slot. */
+extern void kis_rate_give_back(KisRate *rate, int slot, int64 held_until_us, double per_second,
+							   int64 now_us);
 
 /* The session gives up its place in the queue. */
 extern void kis_rate_stop_waiting(KisRate *rate);
@@ -230,11 +251,12 @@ extern double kis_rate_effective(const KisRate *rate, double per_second, int64 n
 
 /* token.c: the lock must be held, exclusively but for kis_token_is_ready */
 extern bool kis_token_is_ready(const KisTokenSlot *slot);
-extern void kis_token_issued(KisTokenSlot *slot, const KisToken *token, int64 now_us);
+extern void kis_token_issued(KisShared *shared, KisTokenSlot *slot, const KisToken *token,
+							 int64 now_us);
 extern void kis_token_too_soon(KisTokenSlot *slot, int64 now_us);
 
 /* KIS accepted the token of this generation. */
-extern void kis_token_accepted(KisTokenSlot *slot, uint64 generation);
+extern void kis_token_accepted(KisTokenSlot *slot, uint64 generation, int64 now_us);
 
 /* KIS refused it. True: a new one may be had; false: this one is too fresh, report. */
 extern bool kis_token_refused(KisTokenSlot *slot, uint64 generation, int64 now_us);
@@ -267,10 +289,10 @@ extern bool kis_call_is_shared(const KisConnection *connection, const KisCall *c
 /* A copy of the slot's reply, malloc'd; NULL where memory is out. */
 extern KisReply *kis_reply_read(KisShared *shared, const KisReplySlot *slot, const KisCall *call);
 
-/* Keeps a reply where it fits; the oldest make room. */
+/* Keeps a reply, by both clocks of when it came, where it fits; the oldest make room. */
 extern void kis_reply_write(KisShared *shared, KisReplySlot *slot, uint64 attempt,
 							const KisReply *reply, TimestampTz arrived_at,
-							int64 now_us);
+							int64 arrived_us);
 
 /* connection.c */
 extern void kis_connection_hold(KisConnection *connection);

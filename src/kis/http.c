@@ -492,6 +492,12 @@ kis_transfer_elapsed_ms(const KisTransfer *transfer)
 }
 
 bool
+kis_transfer_is_sent(const KisTransfer *transfer)
+{
+	return transfer->state != TRANSFER_RUNNING || transfer->phase >= KIS_PHASE_REPLY;
+}
+
+bool
 kis_transfer_unattended(const KisTransfer *transfer)
 {
 	if (transfer->failure.error_class == KIS_OK ||

@@ -70,16 +70,19 @@ void
 kis_connection_reread_secrets(KisConnection *connection)
 {
 	KisUserOptions *user = connection->user_options;
-	MemoryContext old = MemoryContextSwitchTo(connection->context);
+	/* in the caller's memory until both are there: an error leaves nothing behind */
 	char	   *app_key = read_secret(user->app_key, user->app_key_file, "app_key");
 	char	   *app_secret = read_secret(user->app_secret, user->app_secret_file, "app_secret");
+	char	   *kept_key = MemoryContextStrdup(connection->context, app_key);
+	char	   *kept_secret = MemoryContextStrdup(connection->context, app_secret);
 
 	kis_identify(connection->options->base_url, app_key, app_secret, connection->identity);
 	forget(connection->app_key);
 	forget(connection->app_secret);
-	connection->app_key = app_key;
-	connection->app_secret = app_secret;
-	MemoryContextSwitchTo(old);
+	connection->app_key = kept_key;
+	connection->app_secret = kept_secret;
+	forget(app_key);
+	forget(app_secret);
 }
 
 bool
@@ -91,6 +94,8 @@ kis_connection_reread_token(KisConnection *connection)
 
 	forget(connection->token);
 	connection->token = token;
+	if (changed)
+		connection->token_generation++;
 	MemoryContextSwitchTo(old);
 	return changed;
 }

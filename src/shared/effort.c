@@ -9,6 +9,21 @@
 
 #include "state.h"
 
+static uint64 times_told = 0;
+
+uint64
+kis_effort_times_told(void)
+{
+	return times_told;
+}
+
+static void
+tell(KisEffort *effort)
+{
+	ConditionVariableBroadcast(&effort->moved);
+	times_told++;
+}
+
 static bool
 is_mine(const KisEffort *effort, uint64 attempt)
 {
@@ -24,8 +39,9 @@ is_orphaned(const KisOwner *owner, int64 now_us)
 }
 
 KisEffortAnswer
-kis_effort_join(KisEffort *effort, uint64 *attempt, int64 now_us,
-				int64 deadline_us, int64 *wake_at_us)
+kis_effort_join(KisShared *shared, KisEffort *effort, uint64 *attempt,
+				int64 now_us, int64 deadline_us, int64 *wake_at_us,
+				KisErrorClass *waits_for)
 {
 	KisOwner   *owner = &effort->owner;
 
@@ -36,15 +52,26 @@ kis_effort_join(KisEffort *effort, uint64 *attempt, int64 now_us,
 		owner->pid = MyProcPid;
 		owner->left_us = 0;
 		owner->deadline_us = deadline_us;
+		owner->waits_for = KIS_OK;
 		/* whoever waited for an earlier attempt gets what comes of this one */
-		*attempt = ++effort->attempt;
+		*attempt = effort->attempt = ++shared->last_number;
 		return KIS_EFFORT_MINE;
 	}
 	if (*attempt == 0)
 		*attempt = effort->attempt;
 	*wake_at_us = Min(*wake_at_us, owner->left_us != 0 ?
 					  owner->left_us + KIS_GRACE_US : owner->deadline_us);
+	*waits_for = owner->waits_for;
 	return KIS_EFFORT_THEIRS;
+}
+
+void
+kis_effort_waits_for(KisEffort *effort, uint64 attempt, KisErrorClass waits_for)
+{
+	if (!is_mine(effort, attempt) || effort->owner.waits_for == waits_for)
+		return;
+	effort->owner.waits_for = waits_for;
+	tell(effort);
 }
 
 void
@@ -57,7 +84,7 @@ kis_effort_end(KisEffort *effort, uint64 attempt, const KisError *failure)
 	}
 	if (is_mine(effort, attempt))
 		effort->owner.pid = 0;
-	ConditionVariableBroadcast(&effort->moved);
+	tell(effort);
 }
 
 void
@@ -69,7 +96,7 @@ kis_effort_leave(KisEffort *effort, uint64 attempt, bool at_once, int64 now_us)
 		effort->owner.pid = 0;
 	else
 		effort->owner.left_us = now_us;
-	ConditionVariableBroadcast(&effort->moved);
+	tell(effort);
 }
 
 bool

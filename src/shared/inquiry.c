@@ -8,6 +8,7 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 
+#include "compat.h"
 #include "error.h"
 #include "inquiry.h"
 
@@ -21,9 +22,11 @@ is_shared(const KisInquiry *inquiry)
 }
 
 static KisReplyKey
-reply_key(const KisInquiry *inquiry)
+reply_key(const KisInquiryState *state)
 {
-	return kis_reply_key(inquiry->connection->identity, inquiry->call, &inquiry->args);
+	const KisInquiry *inquiry = state->inquiry;
+
+	return kis_reply_key(&state->identity, inquiry->call, &inquiry->args);
 }
 
 static void
@@ -37,7 +40,7 @@ finish(KisInquiryState *state)
 static void
 give_up_call(KisInquiryState *state, const KisError *failure, int64 now_us)
 {
-	KisReplyKey key = reply_key(state->inquiry);
+	KisReplyKey key = reply_key(state);
 	KisReplySlot *slot;
 
 	if (!state->owns_call)
@@ -49,6 +52,24 @@ give_up_call(KisInquiryState *state, const KisError *failure, int64 now_us)
 		kis_effort_leave(&slot->effort, state->call_attempt, true, now_us);
 	kis_unlock();
 	state->owns_call = false;
+}
+
+static bool
+identity_has_changed(const KisInquiryState *state)
+{
+	return memcmp(&state->identity, state->inquiry->connection->identity, sizeof(KisIdentity)) != 0;
+}
+
+/* Other keys stand in the key files: then this is another call, and others' issues are not ours. */
+static void
+follow_identity(KisInquiryState *state, int64 now_us)
+{
+	if (!identity_has_changed(state))
+		return;
+	give_up_call(state, NULL, now_us);
+	state->identity = *state->inquiry->connection->identity;
+	state->call_attempt = 0;
+	state->token_attempt = 0;
 }
 
 static void
@@ -92,7 +113,7 @@ read_if_fresh(KisShared *shared, KisInquiryState *state, const KisReplySlot *slo
 static void
 count_hit(KisShared *shared, const KisInquiryState *state)
 {
-	KisAccount *account = kis_account_find(shared, state->inquiry->connection->identity->key);
+	KisAccount *account = kis_account_find(shared, state->identity.key);
 
 	if (account != NULL)
 		pg_atomic_fetch_add_u64(state->call_attempt != 0 ? &account->stat.shared_calls :
@@ -114,7 +135,7 @@ succeed_from_cache(KisInquiryState *state, KisReply *reply, TimestampTz arrived_
 static bool
 answer_from_cache(KisInquiryState *state, int64 now_us)
 {
-	KisReplyKey key = reply_key(state->inquiry);
+	KisReplyKey key = reply_key(state);
 	KisShared  *shared = kis_lock(LW_SHARED);
 	KisReplySlot *slot = kis_reply_find(shared, &key);
 	KisReply   *reply = NULL;
@@ -145,7 +166,7 @@ call_deadline_us(const KisInquiry *inquiry, int64 now_us)
 static bool
 join_call(KisInquiryState *state, int64 now_us)
 {
-	KisReplyKey key = reply_key(state->inquiry);
+	KisReplyKey key = reply_key(state);
 	KisEffortAnswer answer = KIS_EFFORT_MINE;
 	KisShared  *shared;
 	KisReplySlot *slot;
@@ -165,10 +186,12 @@ join_call(KisInquiryState *state, int64 now_us)
 		if (found)
 			count_hit(shared, state);
 		else
-			answer = kis_effort_join(&slot->effort, &state->call_attempt, now_us,
+			answer = kis_effort_join(shared, &slot->effort, &state->call_attempt, now_us,
 									 call_deadline_us(state->inquiry, now_us),
-									 &state->wake_at_us);
+									 &state->wake_at_us, &state->waits_for);
 		state->owns_call = !found && answer == KIS_EFFORT_MINE;
+		if (state->owns_call)
+			state->told_waits_for = KIS_OK;
 		if (answer == KIS_EFFORT_THEIRS)
 			state->waits_on = &slot->effort.moved;
 		else if (answer == KIS_EFFORT_FAILED)
@@ -190,18 +213,20 @@ join_call(KisInquiryState *state, int64 now_us)
 
 /* The reply goes to this inquiry, to those who wait for it, and to the cache. */
 static void
-publish(KisInquiryState *state, KisReply *reply, int64 now_us)
+publish(KisInquiryState *state, KisReply *reply)
 {
-	KisReplyKey key = reply_key(state->inquiry);
-	TimestampTz arrived_at = Max(kis_session_arrival(), state->work.sent_at);
+	KisReplyKey key = reply_key(state);
+	int64		arrived_us;
+	TimestampTz arrived_at = Max(kis_session_arrival(&arrived_us), state->work.sent_at);
 
-	if (is_shared(state->inquiry))
+	arrived_us = Max(arrived_us, state->work.sent_at_us);
+	if (state->call_attempt != 0)
 	{
 		KisShared  *shared = kis_lock(LW_EXCLUSIVE);
 		KisReplySlot *slot = kis_reply_get(shared, &key);
 
 		if (slot != NULL && slot->reply_attempt <= state->call_attempt)
-			kis_reply_write(shared, slot, state->call_attempt, reply, arrived_at, now_us);
+			kis_reply_write(shared, slot, state->call_attempt, reply, arrived_at, arrived_us);
 		if (slot != NULL)
 			kis_effort_end(&slot->effort, state->call_attempt, NULL);
 		kis_unlock();
@@ -218,8 +243,10 @@ drop_token(KisInquiryState *state, int64 now_us)
 	KisTokenSlot *slot;
 	bool		renewable;
 
+	/* another call's refusal may have had the file read again since this one was sent */
 	if (connection->token != NULL)
-		return kis_connection_reread_token(connection);
+		return state->generation != connection->token_generation ||
+			kis_connection_reread_token(connection);
 	slot = kis_token_find(kis_lock(LW_EXCLUSIVE), connection->identity);
 	renewable = slot == NULL || kis_token_refused(slot, state->generation, now_us);
 	kis_unlock();
@@ -227,13 +254,15 @@ drop_token(KisInquiryState *state, int64 now_us)
 }
 
 static void
-accept_token(const KisInquiryState *state)
+accept_token(const KisInquiryState *state, int64 now_us)
 {
-	KisTokenSlot *slot = kis_token_find(kis_lock(LW_EXCLUSIVE),
-										state->inquiry->connection->identity);
+	KisTokenSlot *slot;
 
+	if (state->inquiry->connection->token != NULL)
+		return;
+	slot = kis_token_find(kis_lock(LW_EXCLUSIVE), state->inquiry->connection->identity);
 	if (slot != NULL)
-		kis_token_accepted(slot, state->generation);
+		kis_token_accepted(slot, state->generation, now_us);
 	kis_unlock();
 }
 
@@ -296,37 +325,59 @@ call_finished(KisWork *work, int64 now_us)
 
 	if (reply != NULL)
 	{
-		accept_token(state);
-		publish(state, reply, now_us);
+		accept_token(state, now_us);
+		publish(state, reply);
 	}
 	else
 		retry_or_fail(state, &error, unattended, now_us);
 }
 
 static void
-send_call(KisInquiryState *state, int64 now_us)
+send_call(KisInquiryState *state, KisHttp *http, const char *token, int64 now_us)
 {
 	KisInquiry *inquiry = state->inquiry;
 	KisConnection *connection = inquiry->connection;
-	KisHttp    *http = kis_session_http(connection->options->max_concurrent_requests);
 	KisEndpoint endpoint = kis_connection_endpoint(connection);
 	KisSecrets	secrets = kis_connection_secrets(connection);
-	char		token[KIS_TOKEN_LEN];
 	KisTransfer *transfer;
 	KisError	error = {0};
 
-	state->generation = kis_issue_copy_token(connection, token);
 	secrets.token = token;
 	state->counters->calls++;
 	state->counters->rate_wait_ms += (now_us - state->work.ready_at_us) / 1000.0;
 	transfer = kis_call_start(http, &endpoint, &secrets, inquiry->call, &inquiry->args,
 							  state, &error);
-	kis_wipe(token, sizeof(token));
 	kis_work_started(&state->work, transfer, now_us);
 	if (transfer != NULL)
 		state->stage = KIS_STAGE_UNDER_WAY;
 	else
 		fail(state, &error);
+}
+
+/* With all else at hand: a slot, and off it goes. */
+static void
+send_within_rate(KisInquiryState *state, int64 now_us)
+{
+	KisConnection *connection = state->inquiry->connection;
+	/* may raise, and so comes before a slot is taken */
+	KisHttp    *http = kis_session_http(connection->options->max_concurrent_requests);
+	char		token[KIS_TOKEN_LEN];
+
+	state->generation = kis_issue_copy_token(connection, token);
+	if (state->generation == 0)
+	{
+		/* another session has dropped it this moment */
+		state->wake_at_us = now_us;
+		return;
+	}
+	state->stage = KIS_STAGE_NEEDS_SLOT;
+	if (kis_work_take_slot(&state->work, connection,
+						   connection->options->request_timeout * INT64CONST(1000),
+						   now_us, &state->wake_at_us))
+		send_call(state, http, token, now_us);
+	else
+		state->waits_for = KIS_ERROR_RATE;
+	kis_wipe(token, sizeof(token));
 }
 
 static bool
@@ -336,14 +387,13 @@ get_token(KisInquiryState *state, int64 now_us)
 
 	state->stage = KIS_STAGE_NEEDS_TOKEN;
 	switch (kis_issue_get_token(state->inquiry->connection, &state->token_attempt, now_us,
-								&state->wake_at_us, &state->waits_on, &failure))
+								&state->wake_at_us, &state->waits_on, &state->waits_for,
+								&failure))
 	{
 		case KIS_TOKEN_READY:
 			return true;
 		case KIS_TOKEN_WAIT:
-			/* whoever gets the token must not queue behind those who need it */
-			if (state->work.ready_at_us != 0)
-				kis_session_stop_waiting_for_rate();
+			/* nor does it stand in the queue for the rate: who gets the token may be behind it */
 			state->work.ready_at_us = 0;
 			return false;
 		case KIS_TOKEN_FAILED:
@@ -357,33 +407,49 @@ get_token(KisInquiryState *state, int64 now_us)
 static void
 advance(KisInquiryState *state, int64 now_us)
 {
-	KisConnection *connection = state->inquiry->connection;
-
 	state->wake_at_us = PG_INT64_MAX;
 	state->waits_on = NULL;
+	state->waits_for = KIS_OK;
 	if (state->stage == KIS_STAGE_UNDER_WAY)
 		return;
 	if (state->stage == KIS_STAGE_BACKING_OFF && now_us < state->work.back_at_us)
 	{
 		state->wake_at_us = state->work.back_at_us;
+		state->waits_for = state->inquiry->error.error_class;
 		return;
 	}
+	follow_identity(state, now_us);
 	if (!join_call(state, now_us))
 		return;
 
 	/* looked at each time: the token may end while a call waits for its slot */
 	if (!get_token(state, now_us))
 		return;
+	if (identity_has_changed(state))
+	{
+		state->wake_at_us = now_us;
+		return;
+	}
 
 	state->stage = KIS_STAGE_NEEDS_ROOM;
-	if (kis_session_under_way() >= connection->options->max_concurrent_requests)
-		return;
+	if (kis_session_under_way() < state->inquiry->connection->options->max_concurrent_requests)
+		send_within_rate(state, now_us);
+}
 
-	state->stage = KIS_STAGE_NEEDS_SLOT;
-	if (kis_work_take_slot(&state->work, connection,
-						   connection->options->request_timeout * INT64CONST(1000),
-						   now_us, &state->wake_at_us))
-		send_call(state, now_us);
+/* Those who wait for the call count what it waits for against their max_wait too. */
+static void
+tell_what_it_waits_for(KisInquiryState *state)
+{
+	KisReplyKey key = reply_key(state);
+	KisReplySlot *slot;
+
+	if (!state->owns_call || state->told_waits_for == state->waits_for)
+		return;
+	slot = kis_reply_find(kis_lock(LW_EXCLUSIVE), &key);
+	if (slot != NULL)
+		kis_effort_waits_for(&slot->effort, state->call_attempt, state->waits_for);
+	kis_unlock();
+	state->told_waits_for = state->waits_for;
 }
 
 static void
@@ -397,8 +463,10 @@ advance_all(int64 now_us, int64 *wake_at_us)
 		KisInquiryState *state = dlist_container(KisInquiryState, node, iter.cur);
 
 		advance(state, now_us);
+		tell_what_it_waits_for(state);
 		*wake_at_us = Min(*wake_at_us, state->wake_at_us);
 	}
+	kis_session_leave_queues(false);
 }
 
 /*
@@ -411,12 +479,12 @@ leave(bool at_once)
 	int64		now_us = kis_now_us();
 	dlist_iter	iter;
 
-	kis_session_stop_waiting_for_rate();
+	kis_session_leave_queues(true);
 	kis_issues_leave(at_once, now_us);
 	dlist_foreach(iter, &pending)
 	{
 		KisInquiryState *state = dlist_container(KisInquiryState, node, iter.cur);
-		KisReplyKey key = reply_key(state->inquiry);
+		KisReplyKey key = reply_key(state);
 		KisReplySlot *slot;
 
 		if (!state->owns_call)
@@ -432,15 +500,21 @@ leave(bool at_once)
 static void
 come_back(void)
 {
+	int64		now_us = kis_now_us();
 	dlist_iter	iter;
 
-	kis_issues_return();
+	kis_issues_return(now_us);
 	dlist_foreach(iter, &pending)
 	{
 		KisInquiryState *state = dlist_container(KisInquiryState, node, iter.cur);
-		KisReplyKey key = reply_key(state->inquiry);
+		KisReplyKey key = reply_key(state);
 		KisReplySlot *slot;
 
+		if (kis_work_overstayed(&state->work, now_us))
+		{
+			kis_work_end_transfer(&state->work, now_us);
+			state->stage = KIS_STAGE_NEEDS_CALL;
+		}
 		if (!state->owns_call)
 			continue;
 		slot = kis_reply_find(kis_lock(LW_EXCLUSIVE), &key);
@@ -453,26 +527,23 @@ come_back(void)
 static void
 leave_at_exit(int code, Datum arg)
 {
+	/* from 17 on the block is gone when PostgreSQL itself looks to that */
+	ConditionVariableCancelSleep();
 	leave(true);
+	kis_issues_drop(kis_now_us());
 }
 
 /* max_wait is over: the error says what the inquiry was waiting for. */
 static void
 fail_for_wait(KisInquiryState *state, int64 now_us)
 {
-	KisErrorClass waited_for = KIS_OK;
+	/* it may be what KIS said last */
 	KisError	error = state->inquiry->error;
 
-	if (state->stage == KIS_STAGE_NEEDS_TOKEN)
-		waited_for = KIS_ERROR_TOKEN_TOO_SOON;
-	else if (state->stage == KIS_STAGE_NEEDS_SLOT)
-		waited_for = KIS_ERROR_RATE;
-	/* else it backs off from what KIS said last */
-
-	if (waited_for != KIS_OK && error.error_class != waited_for)
+	if (error.error_class != state->waits_for)
 	{
 		memset(&error, 0, sizeof(error));
-		error.error_class = waited_for;
+		error.error_class = state->waits_for;
 	}
 	if (state->wake_at_us != PG_INT64_MAX)
 		error.retry_after_ms = (int) Min(Max(1, (state->wake_at_us - now_us) / 1000), PG_INT32_MAX);
@@ -482,60 +553,42 @@ fail_for_wait(KisInquiryState *state, int64 now_us)
 	fail(state, &error);
 }
 
-/* Is it the rate, a token too soon or a retry that this waits for, not the network? */
-static bool
-waits_beside_network(const KisInquiryState *state)
-{
-	switch (state->stage)
-	{
-		case KIS_STAGE_NEEDS_TOKEN:
-			return !kis_issue_under_way(state->inquiry->connection->identity);
-		case KIS_STAGE_NEEDS_SLOT:
-		case KIS_STAGE_BACKING_OFF:
-			return true;
-		case KIS_STAGE_NEEDS_CALL:
-		case KIS_STAGE_SHARES_CALL:
-		case KIS_STAGE_NEEDS_ROOM:
-		case KIS_STAGE_UNDER_WAY:
-			return false;
-	}
-	return false;
-}
-
 /* One turn of the loop, waiting included. */
 static void
 turn(KisInquiryState *state)
 {
 	KisStatement *statement = state->statement;
-	int64		max_wait_us = state->inquiry->connection->options->max_wait * INT64CONST(1000);
 	int64		now_us = kis_now_us();
 	int64		wake_at_us = PG_INT64_MAX;
+	uint64		told = kis_effort_times_told();
 	ConditionVariable *waited_on = state->waits_on;
+	int64		left_us;
 
-	/* before looking, so that a signal after the look is not missed */
+	/* (again) in the list before looking, so that a signal after the look is not missed */
 	if (waited_on != NULL)
-		ConditionVariablePrepareToSleep(waited_on);
+		ConditionVariableTimedSleep(waited_on, 0, kis_wait_event());
 	advance_all(now_us, &wake_at_us);
-	if (kis_session_step() || state->inquiry->done || state->waits_on != waited_on)
+	if (kis_session_step() || state->inquiry->done || state->waits_on != waited_on ||
+		kis_effort_times_told() != told)
 		return;
 
-	if (waits_beside_network(state))
+	if (state->waits_for == KIS_OK)
 	{
-		int64		left_us = max_wait_us - statement->waited_us;
-
-		/* known beforehand: no use in waiting for what comes too late */
-		if (left_us <= 0 ||
-			(state->wake_at_us != PG_INT64_MAX && state->waits_on == NULL &&
-			 state->wake_at_us - now_us > left_us))
-		{
-			fail_for_wait(state, now_us);
-			return;
-		}
-		kis_session_wait(Min(wake_at_us, now_us + left_us));
-		statement->waited_us += kis_now_us() - now_us;
-	}
-	else
 		kis_session_wait(wake_at_us);
+		return;
+	}
+	left_us = state->inquiry->connection->options->max_wait * INT64CONST(1000) -
+		statement->waited_us;
+	/* known beforehand: no use in waiting for what comes too late */
+	if (left_us <= 0 ||
+		(state->wake_at_us != PG_INT64_MAX && state->waits_on == NULL &&
+		 state->wake_at_us - now_us > left_us))
+	{
+		fail_for_wait(state, now_us);
+		return;
+	}
+	kis_session_wait(Min(wake_at_us, now_us + left_us));
+	statement->waited_us += kis_now_us() - now_us;
 }
 
 static void
@@ -586,6 +639,7 @@ kis_inquiry_begin(KisInquiry *inquiry)
 	KisInquiryState *state = inquiry->state;
 
 	state->inquiry = inquiry;
+	state->identity = *inquiry->connection->identity;
 	state->work.finished = call_finished;
 	state->work.is_call = true;
 	state->stage = KIS_STAGE_NEEDS_CALL;

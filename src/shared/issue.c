@@ -23,24 +23,10 @@ typedef struct Issue
 	KisIdentity identity;
 	uint64		attempt;
 	bool		owned;			/* no other session has taken over */
+	KisErrorClass backs_off_from;	/* what the last try failed for */
 } Issue;
 
 static dlist_head issues = DLIST_STATIC_INIT(issues);
-
-bool
-kis_issue_under_way(const KisIdentity *identity)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &issues)
-	{
-		Issue	   *issue = dlist_container(Issue, node, iter.cur);
-
-		if (issue->owned && memcmp(&issue->identity, identity, sizeof(KisIdentity)) == 0)
-			return true;
-	}
-	return false;
-}
 
 static void
 free_issue(Issue *issue)
@@ -61,7 +47,7 @@ end_issue(Issue *issue, const KisToken *token, const KisError *failure, int64 no
 	if (slot != NULL)
 	{
 		if (token != NULL && !kis_token_is_ready(slot))
-			kis_token_issued(slot, token, now_us);
+			kis_token_issued(shared, slot, token, now_us);
 		else if (token == NULL && failure == NULL)
 			kis_token_too_soon(slot, now_us);
 		kis_effort_end(&slot->issue, issue->attempt, failure);
@@ -111,7 +97,10 @@ issue_finished(KisWork *work, int64 now_us)
 	else if (unattended)
 		work->back_at_us = now_us;
 	else if (may_ask_again(&error) && work->retries < issue->connection->options->max_retries)
+	{
+		issue->backs_off_from = error.error_class;
 		kis_work_back_off(work, work->retries++, now_us);
+	}
 	else
 		end_issue(issue, NULL, &error, now_us);
 	kis_wipe(&token, sizeof(token));
@@ -179,9 +168,11 @@ issue_deadline_us(const KisConnection *connection, int64 now_us)
 
 KisTokenAnswer
 kis_issue_get_token(KisConnection *connection, uint64 *attempt, int64 now_us,
-					int64 *wake_at_us, ConditionVariable **waits_on, KisError *failure)
+					int64 *wake_at_us, ConditionVariable **waits_on,
+					KisErrorClass *waits_for, KisError *failure)
 {
 	KisTokenAnswer answer = KIS_TOKEN_WAIT;
+	KisShared  *shared;
 	KisTokenSlot *slot;
 	bool		begins = false;
 
@@ -194,16 +185,24 @@ kis_issue_get_token(KisConnection *connection, uint64 *attempt, int64 now_us,
 	if (*attempt == 0)
 		kis_connection_reread_secrets(connection);
 
-	slot = kis_token_get(kis_lock(LW_EXCLUSIVE), connection->identity, now_us);
+	shared = kis_lock(LW_EXCLUSIVE);
+	slot = kis_token_get(shared, connection->identity, now_us);
 	if (slot == NULL)
+	{
+		/* all are busy with issues */
 		*wake_at_us = Min(*wake_at_us, now_us + KIS_US);
+		*waits_for = KIS_ERROR_TOKEN_TOO_SOON;
+	}
 	else if (kis_token_is_ready(slot))
 		answer = KIS_TOKEN_READY;
 	else if (slot->not_before_us > now_us)
+	{
 		*wake_at_us = Min(*wake_at_us, slot->not_before_us);
+		*waits_for = KIS_ERROR_TOKEN_TOO_SOON;
+	}
 	else
-		switch (kis_effort_join(&slot->issue, attempt, now_us,
-								issue_deadline_us(connection, now_us), wake_at_us))
+		switch (kis_effort_join(shared, &slot->issue, attempt, now_us,
+								issue_deadline_us(connection, now_us), wake_at_us, waits_for))
 		{
 			case KIS_EFFORT_MINE:
 				begins = true;
@@ -233,17 +232,26 @@ kis_issue_copy_token(const KisConnection *connection, char *token)
 	if (connection->token != NULL)
 	{
 		strlcpy(token, connection->token, KIS_TOKEN_LEN);
-		return 0;
+		return connection->token_generation;
 	}
 	slot = kis_token_find(kis_lock(LW_SHARED), connection->identity);
-	token[0] = '\0';
-	if (slot != NULL)
+	if (slot != NULL && slot->valid)
 	{
 		strlcpy(token, slot->token, KIS_TOKEN_LEN);
 		generation = slot->generation;
 	}
 	kis_unlock();
 	return generation;
+}
+
+static void
+tell_what_it_waits_for(const Issue *issue, KisErrorClass waits_for)
+{
+	KisTokenSlot *slot = kis_token_find(kis_lock(LW_EXCLUSIVE), &issue->identity);
+
+	if (slot != NULL)
+		kis_effort_waits_for(&slot->issue, issue->attempt, waits_for);
+	kis_unlock();
 }
 
 static void
@@ -256,7 +264,11 @@ send_issue(Issue *issue, int64 now_us, int64 *wake_at_us)
 	KisError	error = {0};
 
 	if (!kis_work_take_slot(&issue->work, issue->connection, hold_us, now_us, wake_at_us))
+	{
+		tell_what_it_waits_for(issue, KIS_ERROR_RATE);
 		return;
+	}
+	tell_what_it_waits_for(issue, KIS_OK);
 	kis_work_started(&issue->work,
 					 kis_token_start(http, &endpoint, &secrets, issue, &error),
 					 now_us);
@@ -278,7 +290,10 @@ kis_issues_advance(int64 now_us, int64 *wake_at_us)
 		if (!issue->owned)
 			free_issue(issue);
 		else if (issue->work.back_at_us > now_us)
+		{
 			*wake_at_us = Min(*wake_at_us, issue->work.back_at_us);
+			tell_what_it_waits_for(issue, issue->backs_off_from);
+		}
 		else
 			send_issue(issue, now_us, wake_at_us);
 	}
@@ -305,7 +320,7 @@ kis_issues_leave(bool at_once, int64 now_us)
 }
 
 void
-kis_issues_return(void)
+kis_issues_return(int64 now_us)
 {
 	dlist_iter	iter;
 
@@ -314,10 +329,21 @@ kis_issues_return(void)
 		Issue	   *issue = dlist_container(Issue, node, iter.cur);
 		KisTokenSlot *slot;
 
+		if (kis_work_overstayed(&issue->work, now_us))
+			kis_work_end_transfer(&issue->work, now_us);
 		if (!issue->owned)
 			continue;
 		slot = kis_token_find(kis_lock(LW_EXCLUSIVE), &issue->identity);
 		issue->owned = slot != NULL && kis_effort_return(&slot->issue, issue->attempt);
 		kis_unlock();
 	}
+}
+
+void
+kis_issues_drop(int64 now_us)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &issues)
+		kis_work_end_transfer(&dlist_container(Issue, node, iter.cur)->work, now_us);
 }

@@ -158,17 +158,18 @@ take_slot(KisRate *rate, int slot, int64 free_at_us)
 }
 
 int
-kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us, int64 *try_at_us)
+kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us,
+			  int64 *held_until_us, int64 *try_at_us)
 {
 	int			slots = slot_count(rate, per_second, now_us);
-	int64		free_at_us = now_us + hold_us + slot_period_us(per_second);
 	int64		first_free_us;
 	int			first_free;
 	int			taken = look_at_slots(rate, now_us, &first_free, &first_free_us);
 	KisRateWaiter *place;
 
+	*held_until_us = now_us + hold_us + slot_period_us(per_second);
 	if (taken < slots && next_waiter(rate) == NULL)
-		return take_slot(rate, first_free, free_at_us);
+		return take_slot(rate, first_free, *held_until_us);
 
 	place = my_place(rate);
 	if (place == NULL)
@@ -178,7 +179,7 @@ kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us, int
 		if (taken < slots)
 		{
 			kis_rate_stop_waiting(rate);
-			return take_slot(rate, first_free, free_at_us);
+			return take_slot(rate, first_free, *held_until_us);
 		}
 		*try_at_us = Min(*try_at_us, first_free_us);
 	}
@@ -187,8 +188,10 @@ kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us, int
 }
 
 void
-kis_rate_give_back(KisRate *rate, int slot, double per_second, int64 now_us)
+kis_rate_give_back(KisRate *rate, int slot, int64 held_until_us, double per_second, int64 now_us)
 {
+	if (rate->free_at_us[slot] != held_until_us)
+		return;
 	take_slot(rate, slot, now_us + slot_period_us(per_second));
 	wake_next(rate);
 }

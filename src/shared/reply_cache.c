@@ -71,7 +71,7 @@ find_oldest(KisShared *shared, const KisReplySlot *but, bool with_reply)
 		/* blocks may go while a new call is under way; the slot may not */
 		if (!with_reply && slot->effort.owner.pid != 0)
 			continue;
-		if (oldest == NULL || slot->put_at_us < oldest->put_at_us)
+		if (oldest == NULL || slot->arrived_us < oldest->arrived_us)
 			oldest = slot;
 	}
 	return oldest;
@@ -94,7 +94,8 @@ kis_reply_get(KisShared *shared, const KisReplyKey *key)
 	slot->identity = *key->identity;
 	strlcpy(slot->call, key->call->name, sizeof(slot->call));
 	slot->args = *key->args;
-	slot->put_at_us = 0;
+	/* young: whoever asked for it first is about to look again */
+	slot->arrived_us = kis_now_us();
 	slot->used = true;
 	return slot;
 }
@@ -116,7 +117,7 @@ kis_reply_is_fresh(const KisReplySlot *slot, const KisCall *call, uint64 attempt
 		kis_seoul_day(slot->arrived_at) == kis_seoul_day(GetCurrentTimestamp()))
 		return true;
 	return (attempt != 0 && slot->reply_attempt >= attempt) ||
-		now_us - slot->put_at_us < ttl_ms * INT64CONST(1000);
+		now_us - slot->arrived_us < ttl_ms * INT64CONST(1000);
 }
 
 KisReply *
@@ -161,7 +162,7 @@ make_room(KisShared *shared, const KisReplySlot *for_slot, int blocks)
 
 void
 kis_reply_write(KisShared *shared, KisReplySlot *slot, uint64 attempt,
-				const KisReply *reply, TimestampTz arrived_at, int64 now_us)
+				const KisReply *reply, TimestampTz arrived_at, int64 arrived_us)
 {
 	const char *from = (const char *) reply;
 	size_t		length = reply->size;
@@ -189,5 +190,5 @@ kis_reply_write(KisShared *shared, KisReplySlot *slot, uint64 attempt,
 	*link = KIS_NO_BLOCK;
 	slot->reply_attempt = attempt;
 	slot->arrived_at = arrived_at;
-	slot->put_at_us = now_us;
+	slot->arrived_us = arrived_us;
 }

@@ -22,7 +22,7 @@ kis_token_is_ready(const KisTokenSlot *slot)
 }
 
 void
-kis_token_issued(KisTokenSlot *slot, const KisToken *token, int64 now_us)
+kis_token_issued(KisShared *shared, KisTokenSlot *slot, const KisToken *token, int64 now_us)
 {
 	/* KIS hands out the same token for hours: what was proven stays so */
 	slot->proven = slot->proven && strcmp(slot->token, token->token) == 0;
@@ -33,20 +33,27 @@ kis_token_issued(KisTokenSlot *slot, const KisToken *token, int64 now_us)
 	slot->issued_at_us = now_us;
 	slot->not_before_us = 0;
 	slot->valid = true;
-	slot->generation++;
+	slot->generation = ++shared->last_number;
 }
 
 void
 kis_token_too_soon(KisTokenSlot *slot, int64 now_us)
 {
-	slot->not_before_us = now_us + ISSUE_INTERVAL_US;
+	int64		last_us = slot->issued_at_us;
+
+	/* our own last issue is the reason, if it explains it; else another program's of just now */
+	if (last_us == 0 || now_us - last_us >= ISSUE_INTERVAL_US)
+		last_us = now_us;
+	slot->not_before_us = last_us + ISSUE_INTERVAL_US;
 }
 
 void
-kis_token_accepted(KisTokenSlot *slot, uint64 generation)
+kis_token_accepted(KisTokenSlot *slot, uint64 generation, int64 now_us)
 {
-	if (slot->generation == generation)
-		slot->proven = true;
+	if (slot->generation != generation)
+		return;
+	slot->proven = true;
+	slot->last_used_us = now_us;
 }
 
 bool

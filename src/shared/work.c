@@ -23,11 +23,17 @@
 static KisHttp *http = NULL;
 static int	reserved_fds = 0;	/* for the connections of http */
 static int	under_way = 0;
-static bool waiting_for_rate = false;
+
+/* Accounts, a bit each, in whose queue for the rate the session may have a place, or has asked for one. */
+static uint32 queues = 0;
+static uint32 queues_asked = 0;
+
+StaticAssertDecl(KIS_ACCOUNT_SLOTS <= 32, "an account has a bit");
 
 /* When the session last looked at its transfers, by both clocks. */
 static int64 attended_us = 0;
 static TimestampTz attended_at = 0;
+static int64 arrival_us = 0;
 static TimestampTz arrival = 0;
 
 KisHttp *
@@ -92,36 +98,42 @@ kis_work_take_slot(KisWork *work, const KisConnection *connection,
 	else
 	{
 		account->per_second = work->per_second;
-		work->slot = kis_rate_take(&account->rate, work->per_second, now_us, hold_us, try_at_us);
+		work->slot = kis_rate_take(&account->rate, work->per_second, now_us, hold_us,
+								   &work->held_until_us, try_at_us);
+		queues |= (uint32) 1 << (account - shared->accounts);
+		queues_asked |= (uint32) 1 << (account - shared->accounts);
 		if (work->slot >= 0)
 			count_start(work, &account->stat, now_us);
 	}
 	kis_unlock();
-	waiting_for_rate |= work->slot < 0;
 	return work->slot >= 0;
 }
 
 void
-kis_session_stop_waiting_for_rate(void)
+kis_session_leave_queues(bool all)
 {
+	uint32		left = all ? queues : queues & ~queues_asked;
 	KisShared  *shared;
 
-	if (!waiting_for_rate)
+	queues &= ~left;
+	queues_asked = 0;
+	if (left == 0)
 		return;
 	shared = kis_lock(LW_EXCLUSIVE);
 	for (int i = 0; i < KIS_ACCOUNT_SLOTS; i++)
-		kis_rate_stop_waiting(&shared->accounts[i].rate);
+		if (left & ((uint32) 1 << i))
+			kis_rate_stop_waiting(&shared->accounts[i].rate);
 	kis_unlock();
-	waiting_for_rate = false;
 }
 
 static void
 give_back(KisWork *work, int64 now_us)
 {
-	KisAccount *account = kis_account_get(kis_lock(LW_EXCLUSIVE), work->key, "", now_us);
+	KisAccount *account = kis_account_find(kis_lock(LW_EXCLUSIVE), work->key);
 
 	if (account != NULL)
-		kis_rate_give_back(&account->rate, work->slot, work->per_second, now_us);
+		kis_rate_give_back(&account->rate, work->slot, work->held_until_us, work->per_second,
+						   now_us);
 	kis_unlock();
 }
 
@@ -147,6 +159,13 @@ kis_work_end_transfer(KisWork *work, int64 now_us)
 	work->transfer = NULL;
 	under_way--;
 	give_back(work, now_us);
+}
+
+bool
+kis_work_overstayed(const KisWork *work, int64 now_us)
+{
+	return work->transfer != NULL && now_us >= work->held_until_us &&
+		!kis_transfer_is_sent(work->transfer);
 }
 
 void
@@ -192,8 +211,13 @@ kis_session_step(void)
 
 	if (http == NULL)
 		return false;
-	arrival = kis_now_us() - attended_us > ABSENT_US && attended_at != 0 ?
-		attended_at : GetCurrentTimestamp();
+	if (kis_now_us() - attended_us <= ABSENT_US || attended_at == 0)
+	{
+		attended_us = kis_now_us();
+		attended_at = GetCurrentTimestamp();
+	}
+	arrival_us = attended_us;
+	arrival = attended_at;
 	kis_http_step(http);
 	while ((transfer = kis_http_finished(http)) != NULL)
 	{
@@ -208,8 +232,9 @@ kis_session_step(void)
 }
 
 TimestampTz
-kis_session_arrival(void)
+kis_session_arrival(int64 *monotonic_us)
 {
+	*monotonic_us = arrival_us;
 	return arrival;
 }
 
