@@ -1,0 +1,244 @@
+# The access token that all sessions share: one issue, kept until shortly
+# before its end, got anew once when it is dead; and the token that another
+# program keeps in a file.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use KisTest;
+use KisTest::Clock;
+use KisTest::Crowd;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes ();
+
+my $simulator = KisTest::Simulator->new;
+my $clock = KisTest::Clock->new($simulator);
+my $node = new_node('main', env => $clock->env, conf => "max_connections = 100");
+my $ask = "SELECT sector_code FROM kis_market_trend WHERE market_code = 'KSP'";
+my $all = 'SELECT count(*) FROM kis_market_trend';
+
+setup($node, 'postgres', $simulator);
+
+sub ask { return $node->safe_psql('postgres', $ask) }
+
+sub tokens { return $simulator->calls('token') }
+
+# ---- a dead token and many sessions
+
+ask();
+$simulator->reset(keep_tokens => JSON::PP::true);
+$simulator->kill_token;
+my @results;
+my $crowd = KisTest::Crowd->new($node, 50);
+@results = $crowd->query($ask);
+is(scalar(grep { $_->{output} eq '0001' } @results), 50,
+	'50 new connections after the token was killed at the server: all are served');
+is(tokens(), 1, 'by one issue');
+$crowd->quit;
+
+$crowd = KisTest::Crowd->new($node, 20);
+$crowd->query($ask);
+$simulator->reset(keep_tokens => JSON::PP::true);
+$simulator->kill_token;
+$simulator->config(latency_ms => 1000);
+@results = $crowd->query($ask);
+is(scalar(grep { $_->{output} eq '0001' } @results), 20, 'twenty sessions that asked with the same dead token');
+is(scalar(grep { $_->{status} != 200 } $simulator->requests('data')), 20, 'each was refused once');
+is(tokens(), 1, 'one issue for all');
+is($simulator->calls, 40, 'and each asked once more');
+$crowd->quit;
+
+$simulator->reset(keep_tokens => JSON::PP::true);
+$simulator->kill_token;
+is($node->safe_psql('postgres', $all), 19, 'several calls under way with a dead token');
+is(tokens(), 1, 'one issue for them');
+
+# ---- how long it is kept
+
+# The next issue's reply tells other ends.
+sub ends
+{
+	my (%members) = @_;
+
+	$simulator->reset;
+	$clock->set('2026-07-10 10:30:00');
+	$simulator->config(token_min_interval => 0);
+	$simulator->fault({ match => { kind => 'token' }, fault => 'set', params => { members => \%members } });
+	$node->restart;
+	ask();
+	return;
+}
+
+sub issues_at
+{
+	my ($korean) = @_;
+
+	$clock->set("2026-07-$korean");
+	ask();
+	return tokens();
+}
+
+ends(expires_in => 86400, access_token_token_expired => '2026-07-11 10:30:00');
+is(issues_at('10 10:31:00'), 1, 'a token of a day: kept');
+is(issues_at('11 10:28:30'), 1, 'kept 90 seconds before its end');
+is(issues_at('11 10:29:30'), 2, 'another one 30 seconds before it');
+
+ends(expires_in => 3600, access_token_token_expired => '2026-07-11 10:30:00');
+is(issues_at('10 11:28:30'), 1, 'expires_in ends first: kept until shortly before');
+is(issues_at('10 11:29:30'), 2, 'not longer');
+
+ends(expires_in => 86400, access_token_token_expired => '2026-07-10 11:30:00');
+is(issues_at('10 11:28:30'), 1, 'the date ends first: kept until shortly before');
+is(issues_at('10 11:29:30'), 2, 'not longer');
+
+# ---- too soon
+
+$simulator->reset;
+$clock->set('2026-07-10 10:30:00');
+$simulator->config(token_min_interval => 60);
+$node->restart;
+ask();
+$simulator->kill_token(allow_issue => JSON::PP::false);
+$node->safe_psql('postgres', "ALTER SERVER kis OPTIONS (ADD max_wait '5s')");
+
+my $start = Time::HiRes::time();
+my ($state, $message, $detail, $hint) = sql_error($node, 'postgres', $ask);
+my $took = Time::HiRes::time() - $start;
+is($state, '53400', 'KIS issues no token yet, and longer than max_wait');
+is($message, 'KIS issues no access token yet', 'what it says');
+my ($again) = "$detail $hint" =~ /(\d+) (?:s|seconds)\b/;
+ok(defined $again && $again > 30 && $again <= 60, 'and when to try again')
+  or diag "$detail / $hint";
+ok($took < 5.5, sprintf('it waited no longer than max_wait of 5 s: %.2f s', $took));
+is(tokens(), 2, 'one issue that was refused');
+is((sql_error($node, 'postgres', $ask))[0], '53400', 'the same for the next');
+is(tokens(), 2, 'who did not ask KIS for it');
+ok($again > 50 || $took > 1, 'the minute counts from the issue that we know of');
+
+# ---- a fresh token that is refused
+
+$simulator->reset;
+$node->restart;
+ask();
+$simulator->kill_token(hand_back => JSON::PP::true);
+$simulator->reset(keep_tokens => JSON::PP::true);
+$crowd = KisTest::Crowd->new($node, 5);
+@results = $crowd->query($ask);
+is(scalar(grep { @{ $_->{errors} } && $_->{errors}[0]{sqlstate} eq '28000' } @results), 5,
+	'a fresh token that is refused is an error');
+is(tokens(), 1, 'and no reason to issue another one');
+$crowd->quit;
+
+# ---- another user's keys
+
+my %other = (key => 'PSOTHER' . 'A' x 29, secret => 'OTHER/' . 'B' x 174);
+
+$simulator->reset;
+$simulator->config(accounts => { $other{key} => $other{secret} });
+$node->restart;
+my $session = $node->session;
+$session->query_safe($ask);
+$node->safe_psql('postgres', "SET log_statement = 'none';"
+	  . " ALTER USER MAPPING FOR CURRENT_USER SERVER kis"
+	  . " OPTIONS (SET app_key '$other{key}', SET app_secret '$other{secret}')");
+$session->query_safe($ask);
+is_deeply([ map { $_->{headers}{appkey} } $simulator->requests('data') ],
+	[ $simulator->app_key, $other{key} ],
+	'ALTER USER MAPPING: the next statement of an open session uses the new keys');
+is(tokens(), 2, 'with a token of their own');
+$session->quit;
+
+# ---- keys in files that change
+
+my $dir = PostgreSQL::Test::Utils::tempdir;
+sub put
+{
+	my ($name, $content) = @_;
+
+	open my $file, '>', "$dir/$name.new" or die "$dir/$name: $!";
+	print $file $content;
+	close $file;
+	rename "$dir/$name.new", "$dir/$name" or die "$dir/$name: $!";
+	return;
+}
+
+put('key', $simulator->app_key . "\n");
+put('secret', $simulator->app_secret . "\n");
+$node->safe_psql('postgres', "ALTER USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS"
+	  . " (DROP app_key, DROP app_secret, ADD app_key_file '$dir/key', ADD app_secret_file '$dir/secret');"
+	  . " ALTER SERVER kis OPTIONS (SET cache_ttl '1h')");
+$simulator->reset;
+$node->restart;
+$session = $node->session;
+$session->query_safe($ask);
+$simulator->reset(keep_tokens => JSON::PP::true);
+$simulator->config(accounts => { $other{key} => $other{secret} });
+$simulator->kill_token;
+put('key', $other{key});
+put('secret', $other{secret});
+is($session->query_safe($all), 19, 'key files that changed are read again at the next issue');
+is((grep { $_->{headers}{appkey} eq $other{key} && $_->{status} == 200 } $simulator->requests('data')), 18,
+	'and the calls go on with the new key');
+is(tokens(), 1, 'after one issue');
+$simulator->reset(keep_tokens => JSON::PP::true);
+$simulator->config(accounts => { $other{key} => $other{secret} });
+is($node->safe_psql('postgres', $all), 19, 'a new session');
+ok($simulator->calls <= 1, 'shares what came, but for what the old key had');
+$session->quit;
+
+# ---- the token of another program
+
+my @kept = map { $_ . 'eyJ0eXAiOiJPVEhFUiJ9.' . 'x' x 200 } 'A' .. 'D';
+
+$simulator->reset;
+put('token', "$kept[0]\n");
+$simulator->config(extra_tokens => [ $kept[0] ]);
+$node->safe_psql('postgres', "ALTER USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS"
+	  . " (DROP app_key_file, DROP app_secret_file, ADD app_key "
+	  . sql_literal($simulator->app_key) . ", ADD app_secret " . sql_literal($simulator->app_secret)
+	  . ", ADD access_token_file '$dir/token'); ALTER SERVER kis OPTIONS (SET cache_ttl '0')");
+$node->restart;
+$session = $node->session;
+is($session->query_safe($ask), '0001', 'access_token_file: plain');
+is(($simulator->requests('data'))[-1]{headers}{authorization}, "Bearer $kept[0]", 'its token is sent');
+
+my @forms = (
+	[ JSON => qq({"token_type": "Bearer", "access_token": "$kept[1]", "expires_in": 86400}\n) ],
+	[ YAML => "appkey: x\ntoken: $kept[2]\nvalid-date: 2026-07-11 09:30:00\n" ]);
+foreach my $i (1, 2)
+{
+	my ($name, $content) = @{ $forms[ $i - 1 ] };
+
+	$simulator->reset;
+	$simulator->config(extra_tokens => [ $kept[$i] ]);
+	put('token', $content);
+	is($session->query_safe($ask), '0001', "$name, read again when the old one is refused");
+	is_deeply([ map { "$_->{status} $_->{headers}{authorization}" } $simulator->requests('data') ],
+		[ "500 Bearer $kept[$i - 1]", "200 Bearer $kept[$i]" ], 'one call more');
+}
+
+$simulator->reset;
+$simulator->config(extra_tokens => [ $kept[3] ]);
+put('token', $kept[3]);
+is($session->query_safe($all), 19, 'several calls under way with the old one');
+
+$simulator->reset;
+$simulator->config(extra_tokens => []);
+($state, $message) = $session->error($ask);
+is($state, '28000', 'refused, and the file holds no other');
+is($simulator->calls, 1, 'asked once');
+put('token', "neither: this\n");
+is(($session->error($ask))[0], 'HV000', 'a file without a token');
+unlink "$dir/token";
+is(($session->error($ask))[0], 'HV000', 'no file');
+is(($session->error($ask))[0], 'HV000', 'no file, asked again');
+put('token', $kept[0]);
+$simulator->config(extra_tokens => [ $kept[0] ]);
+is($session->query_safe($ask), '0001', 'and it works again');
+is(tokens(), 0, 'we never issued one');
+$session->quit;
+
+is_deeply([ grep { !/token|Bearer/ } $simulator->problems ], [], 'every request was as KIS documents it');
+done_testing();
