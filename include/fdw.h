@@ -203,7 +203,15 @@ extern KisDays *kis_days_create(const KisCall *call, int nattrs, const AttrNumbe
 extern void kis_days_choose(KisDays *days, ExprState *quals, ExprContext *econtext,
 							TupleTableSlot *slot);
 
-extern bool kis_days_keep(const KisDays *days, DateADT day);
+/* Keeps the days from first to last. */
+extern void kis_days_choose_range(KisDays *days, DateADT first, DateADT last);
+
+/*
+ * Is a row of a page of a day that is kept and has not come yet? *beyond, the
+ * day up to which rows have come, moves on with it; KIS_NO_DAY: none has.
+ * Raises where the page's rows are out of order.
+ */
+extern bool kis_days_take(const KisDays *days, const KisInquiry *page, int row, DateADT *beyond);
 
 /* The rows that they are expected to have. */
 extern double kis_days_rows(const KisDays *days);
@@ -218,9 +226,6 @@ extern bool kis_days_reach_back(const KisDays *days);
  */
 #define KIS_NO_DAY	PG_INT32_MAX
 extern DateADT kis_days_next(const KisDays *days, DateADT beyond);
-
-/* Does day come after beyond in the order of the call's pages? */
-extern bool kis_day_is_beyond(const KisCall *call, DateADT day, DateADT beyond);
 
 /* The calls that they take, holidays estimated. */
 extern int	kis_days_pages(const KisDays *days);

@@ -289,9 +289,9 @@ extern bool kis_call_is_shared(const KisConnection *connection, const KisCall *c
 /* A copy of the slot's reply, malloc'd; NULL where memory is out. */
 extern KisReply *kis_reply_read(KisShared *shared, const KisReplySlot *slot, const KisCall *call);
 
-/* Keeps a reply, by both clocks of when it came, where it fits; the oldest make room. */
-extern void kis_reply_write(KisShared *shared, KisReplySlot *slot, uint64 attempt,
-							const KisReply *reply, TimestampTz arrived_at,
+/* Keeps a reply, by both clocks of when it came, where it is whole and fits; the oldest make room. */
+extern void kis_reply_write(KisShared *shared, KisReplySlot *slot, const KisCall *call,
+							uint64 attempt, const KisReply *reply, TimestampTz arrived_at,
 							int64 arrived_us);
 
 /* connection.c */

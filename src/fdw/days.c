@@ -97,10 +97,15 @@ kis_days_choose(KisDays *days, ExprState *quals, ExprContext *econtext, TupleTab
 	}
 }
 
-bool
-kis_days_keep(const KisDays *days, DateADT day)
+void
+kis_days_choose_range(KisDays *days, DateADT first, DateADT last)
 {
-	return day >= days->first && day < days->first + days->n && days->kept[day - days->first];
+	for (int i = 0; i < days->n; i++)
+	{
+		DateADT		day = days->first + i;
+
+		days->kept[i] = day >= first && day <= last && may_have_row(days->call, day);
+	}
 }
 
 double
@@ -120,12 +125,51 @@ kis_days_reach_back(const KisDays *days)
 		kis_days_next(days, days->first + DAYS_OF_A_WEEK) != KIS_NO_DAY;
 }
 
-bool
-kis_day_is_beyond(const KisCall *call, DateADT day, DateADT beyond)
+/* Does day come after beyond in the order of the call's pages? */
+static bool
+is_beyond(const KisCall *call, DateADT day, DateADT beyond)
 {
 	if (beyond == KIS_NO_DAY)
 		return true;
 	return call->paging == KIS_PAGING_FORWARD ? day > beyond : day < beyond;
+}
+
+static void
+raise_unordered(const KisInquiry *page, int row)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_REPLY),
+			 errmsg("KIS sent a reply that is not what it should be"),
+			 errdetail("Row %d of %s%s%s from %s has no day, or one out of order.", row + 1,
+					   page->args.market, page->args.market[0] != '\0' ? "/" : "the calendar",
+					   page->args.sector, page->args.date)));
+}
+
+/* The day of a row of a page; the rows must go on as the call's paging says. */
+static DateADT
+day_of_row(const KisInquiry *page, int row)
+{
+	const KisCall *call = page->call;
+	const KisRow *rows = page->reply->rows;
+	DateADT		day;
+	DateADT		before;
+
+	if (!kis_day_from_text(rows[row].values[call->day_member].text, &day) ||
+		(row > 0 && kis_day_from_text(rows[row - 1].values[call->day_member].text, &before) &&
+		 !is_beyond(call, day, before)))
+		raise_unordered(page, row);
+	return day;
+}
+
+bool
+kis_days_take(const KisDays *days, const KisInquiry *page, int row, DateADT *beyond)
+{
+	DateADT		day = day_of_row(page, row);
+
+	if (!is_beyond(days->call, day, *beyond))
+		return false;
+	*beyond = day;
+	return day >= days->first && day < days->first + days->n && days->kept[day - days->first];
 }
 
 DateADT

@@ -48,6 +48,7 @@ typedef struct KisScan
 	int			next;			/* the pair whose rows come next */
 	int			next_row;		/* of its reply */
 	DateADT		beyond;			/* the day up to which rows have come; KIS_NO_DAY: none has */
+	DateADT		page_beyond;	/* the same when the page began */
 	int			nempty;			/* pairs that brought no row */
 	int64		max_rows;		/* so many are wanted at most */
 } KisScan;
@@ -81,6 +82,7 @@ kisBeginForeignScan(ForeignScanState *node, int eflags)
 	scan->quals = ExecInitQual(scan->plan->quals, &node->ss.ps);
 	scan->day_quals = ExecInitQual(scan->plan->day_quals, &node->ss.ps);
 	scan->beyond = KIS_NO_DAY;
+	scan->page_beyond = KIS_NO_DAY;
 	scan->pair_slot = ExecInitExtraTupleSlot(estate,
 											 RelationGetDescr(node->ss.ss_currentRelation),
 											 &TTSOpsVirtual);
@@ -211,9 +213,9 @@ count_calls(const KisScan *scan)
 							 scan->plan->table->call, &args))
 			ncalls--;
 	}
-	/* a page is many rows */
-	if (scan->days != NULL && ncalls > scan->max_rows)
-		ncalls = (int) scan->max_rows;
+	/* so few may bring what a LIMIT lets through; each further one is looked at when it is asked for */
+	if (scan->days != NULL && scan->max_rows < PG_INT64_MAX)
+		ncalls = (int) Min(ncalls, scan->max_rows / scan->plan->table->call->max_rows + 1);
 	return ncalls;
 }
 
@@ -241,7 +243,10 @@ ask_ahead(KisScan *scan)
 	int64		end = Min(scan->npairs,
 						  scan->next + scan->connection->options->max_concurrent_requests);
 
-	if (scan->max_rows < end)
+	/* of days, one page may bring all that are wanted */
+	if (scan->days != NULL && scan->max_rows < PG_INT64_MAX)
+		end = scan->next + 1;
+	else if (scan->max_rows < end)
 		end = Min(end, scan->max_rows + scan->nempty);
 	while (scan->nasked < end)
 	{
@@ -285,60 +290,26 @@ warn_of_empty(const KisScan *scan, const KisInquiry *inquiry)
 						 scan->connection->server_name)));
 }
 
-static void
-raise_unordered(const KisInquiry *inquiry, int row)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_REPLY),
-			 errmsg("KIS sent a reply that is not what it should be"),
-			 errdetail("Row %d of %s/%s from %s has no day, or one out of order.", row + 1,
-					   inquiry->args.market, inquiry->args.sector, inquiry->args.date)));
-}
-
-/* The day of a row of a page; the rows must go on as the call's paging says. */
-static DateADT
-day_of_row(const KisInquiry *inquiry, int row)
-{
-	const KisCall *call = inquiry->call;
-	const KisRow *rows = inquiry->reply->rows;
-	DateADT		day;
-	DateADT		before;
-
-	if (!kis_day_from_text(rows[row].values[call->day_member].text, &day) ||
-		(row > 0 && kis_day_from_text(rows[row - 1].values[call->day_member].text, &before) &&
-		 !kis_day_is_beyond(call, day, before)))
-		raise_unordered(inquiry, row);
-	return day;
-}
-
 /* Is this row wanted, or is it of a day that was not asked for or has come already? */
 static bool
 is_wanted(KisScan *scan, const KisInquiry *inquiry, int row)
 {
-	DateADT		day;
-
-	if (scan->days == NULL)
-	{
-		if (!kis_row_is_empty(inquiry->call, &inquiry->reply->rows[row]))
-			return true;
-		warn_of_empty(scan, inquiry);
-		return false;
-	}
-	day = day_of_row(inquiry, row);
-	if (!kis_day_is_beyond(inquiry->call, day, scan->beyond))
-		return false;
-	scan->beyond = day;
-	return kis_days_keep(scan->days, day);
+	if (scan->days != NULL)
+		return kis_days_take(scan->days, inquiry, row, &scan->beyond);
+	if (!kis_row_is_empty(inquiry->call, &inquiry->reply->rows[row]))
+		return true;
+	warn_of_empty(scan, inquiry);
+	return false;
 }
 
-/* Asks for the pair's next page where there is one; an empty page was the last. */
+/* Asks for the pair's next page where there is one; a page without new days was the last. */
 static bool
 turn_page(KisScan *scan, const KisInquiry *inquiry)
 {
 	DateADT		day;
 	KisCallArgs args;
 
-	if (scan->days == NULL || inquiry->reply->nrows == 0)
+	if (scan->days == NULL || scan->beyond == scan->page_beyond)
 		return false;
 	day = kis_days_next(scan->days, scan->beyond);
 	if (day == KIS_NO_DAY)
@@ -347,6 +318,7 @@ turn_page(KisScan *scan, const KisInquiry *inquiry)
 	scan->inquiries[scan->next] = kis_inquire(scan->statement, scan->connection,
 											  inquiry->call, &args, scan->counters);
 	scan->next_row = 0;
+	scan->page_beyond = scan->beyond;
 	return true;
 }
 
@@ -356,6 +328,7 @@ next_pair(KisScan *scan)
 	scan->next++;
 	scan->next_row = 0;
 	scan->beyond = KIS_NO_DAY;
+	scan->page_beyond = KIS_NO_DAY;
 	choose_days_of_pair(scan, scan->next);
 }
 
@@ -456,6 +429,7 @@ kisReScanForeignScan(ForeignScanState *node)
 	scan->next = 0;
 	scan->next_row = 0;
 	scan->beyond = KIS_NO_DAY;
+	scan->page_beyond = KIS_NO_DAY;
 	scan->nempty = 0;
 	if (scan->chosen)
 		choose_days_of_pair(scan, 0);

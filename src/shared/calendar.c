@@ -137,14 +137,18 @@ is_open_day(void *context, int64_t unix_day)
 	{
 		const KisValue *values = page->reply->rows[i].values;
 
-		if (strcmp(values[kis_call_calendar.day_member].text, text) == 0)
-			return strcmp(values[open_member].text, "Y") == 0;
+		if (strcmp(values[kis_call_calendar.day_member].text, text) != 0)
+			continue;
+		if (strcmp(values[open_member].text, "Y") == 0)
+			return 1;
+		if (strcmp(values[open_member].text, "N") == 0)
+			return 0;
 	}
 	if (question->failure != NULL)
 	{
 		question->failure->error_class = KIS_ERROR_REPLY;
 		snprintf(question->failure->text, sizeof(question->failure->text),
-				 "the calendar from %s does not have %s", page->args.date, text);
+				 "the calendar from %s does not say whether %s is open", page->args.date, text);
 	}
 	return -1;
 }

@@ -226,7 +226,8 @@ publish(KisInquiryState *state, KisReply *reply)
 		KisReplySlot *slot = kis_reply_get(shared, &key);
 
 		if (slot != NULL && slot->reply_attempt <= state->call_attempt)
-			kis_reply_write(shared, slot, state->call_attempt, reply, arrived_at, arrived_us);
+			kis_reply_write(shared, slot, state->inquiry->call, state->call_attempt, reply,
+							arrived_at, arrived_us);
 		if (slot != NULL)
 			kis_effort_end(&slot->effort, state->call_attempt, NULL);
 		kis_unlock();

@@ -160,9 +160,30 @@ make_room(KisShared *shared, const KisReplySlot *for_slot, int blocks)
 	return true;
 }
 
+/* A reply that would be good for the day has all its days, each in its place. */
+static bool
+is_whole(const KisReplySlot *slot, const KisCall *call, const KisReply *reply)
+{
+	DateADT		first;
+
+	if (call->lifetime != KIS_LIFETIME_DAY)
+		return true;
+	if (reply->nrows != call->max_rows || !kis_day_from_text(slot->args.date, &first))
+		return false;
+	for (int i = 0; i < reply->nrows; i++)
+	{
+		char		day[KIS_DATE_LEN];
+
+		kis_day_to_text(first + i, day);
+		if (strcmp(reply->rows[i].values[call->day_member].text, day) != 0)
+			return false;
+	}
+	return true;
+}
+
 void
-kis_reply_write(KisShared *shared, KisReplySlot *slot, uint64 attempt,
-				const KisReply *reply, TimestampTz arrived_at, int64 arrived_us)
+kis_reply_write(KisShared *shared, KisReplySlot *slot, const KisCall *call,
+				uint64 attempt, const KisReply *reply, TimestampTz arrived_at, int64 arrived_us)
 {
 	const char *from = (const char *) reply;
 	size_t		length = reply->size;
@@ -171,7 +192,7 @@ kis_reply_write(KisShared *shared, KisReplySlot *slot, uint64 attempt,
 	int		   *link = &slot->first_block;
 
 	free_blocks(shared, slot);
-	if (!make_room(shared, slot, blocks))
+	if (!is_whole(slot, call, reply) || !make_room(shared, slot, blocks))
 		return;
 	slot->length = (uint32) length;
 	while (length > 0)

@@ -204,7 +204,7 @@ kis_inquire(KisStatement *statement, KisConnection *connection,
 	return inquiry;
 }
 
-/* Does a page of this date, of which nothing more is known, have the day? */
+/* Should a page of this date, of which nothing more is known, have the day? */
 static bool
 begins_page_with(const KisCall *call, const char *date, DateADT day)
 {
@@ -214,19 +214,20 @@ begins_page_with(const KisCall *call, const char *date, DateADT day)
 		day >= first && day < first + call->max_rows;
 }
 
-/* Does a page that is here have the day, or say that there is no such row? */
+/* Does a page have the day, or say that there is no such row? */
 static bool
 has_day(const KisInquiry *page, DateADT day)
 {
 	const KisReply *reply = page->reply;
-	DateADT		newest;
-	DateADT		oldest;
+	DateADT		first;
+	DateADT		last;
 
-	return page->call->paging == KIS_PAGING_BACK && reply != NULL && reply->nrows > 0 &&
-		kis_day_from_text(page->args.date, &newest) &&
+	if (reply == NULL)
+		return begins_page_with(page->call, page->args.date, day);
+	return reply->nrows > 0 && kis_day_from_text(page->args.date, &first) &&
 		kis_day_from_text(reply->rows[reply->nrows - 1].values[page->call->day_member].text,
-						  &oldest) &&
-		day <= newest && day >= oldest;
+						  &last) &&
+		day >= Min(first, last) && day <= Max(first, last);
 }
 
 static bool
@@ -247,8 +248,7 @@ kis_find_page(KisStatement *statement, KisConnection *connection,
 		const KisInquiry *page = lfirst(cell);
 
 		if (page->call == call && page->connection == connection &&
-			is_same_pair(&page->args, args) &&
-			(has_day(page, day) || begins_page_with(call, page->args.date, day)))
+			is_same_pair(&page->args, args) && has_day(page, day))
 		{
 			*args = page->args;
 			return true;
