@@ -137,6 +137,18 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 71;
 COMMENT ON FUNCTION collect_market_investor_trend(pg_catalog.text[], pg_catalog.name, pg_catalog.text) IS
 'fetches the targets (market/sector, or a market for its headline pairs) from the server source, stores them, and returns what became of each';
 
+CREATE PROCEDURE backfill_market_investor_trend(
+    from_date pg_catalog.date,
+    to_date pg_catalog.date,
+    targets pg_catalog.text[] DEFAULT '{KSP/0001,KSQ/1001}',
+    source pg_catalog.name DEFAULT 'kis',
+    store pg_catalog.text DEFAULT 'market_investor_trend')
+AS 'MODULE_PATHNAME', 'backfill_market_investor_trend'
+LANGUAGE C;
+
+COMMENT ON PROCEDURE backfill_market_investor_trend(pg_catalog.date, pg_catalog.date, pg_catalog.text[], pg_catalog.name, pg_catalog.text) IS
+'fills the store''s past days from KIS''s daily history, newest first, and commits each page of up to 300 days; today is left to collect_market_investor_trend';
+
 -- Operation
 
 CREATE FUNCTION kis_stat_rows(

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "nodes/parsenodes.h"
+#include "storage/lockdefs.h"
 #include "utils/array.h"
 #include "utils/date.h"
 #include "utils/rel.h"
@@ -53,6 +54,37 @@ extern Datum kis_store_figures(const KisStoreTable *table, const int64 *figures,
 
 /* Runs one command of DDL by SPI. */
 extern void kis_store_run(const char *command);
+
+/* ---- what a collection or a backfill works with (store_open.c) ------------- */
+
+/*
+ * The server of that name, which must be one of the extension that the
+ * function belongs to and usable by the caller.
+ */
+extern Oid	kis_store_server(const char *name, Oid function);
+
+/*
+ * The store as it is now, locked, and fit to be written by the caller; text is
+ * its name as he wrote it. Without keep_lock the lock is given back.
+ */
+extern KisStoreTable *kis_store_open(const RangeVar *name, const char *text,
+									 LOCKMODE lockmode, bool keep_lock);
+
+/* The store's snapshots in the same way, or NULL where it has none. */
+extern KisStoreTable *kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode,
+										 bool keep_lock);
+
+/* ---- figures (figures.c) ---------------------------------------------------- */
+
+/* Marks, of all members, those that the table has a column for. */
+extern void kis_figures_want(const KisStoreTable *table, bool *wanted);
+
+/*
+ * The figures of a row, for all members; null where one is not wanted, or the
+ * call or KIS has none. NULL, or what is wrong with one that is no bigint.
+ */
+extern char *kis_figures_take(const KisCall *call, const KisRow *row, const bool *wanted,
+							  KisStatement *statement, int64 *figures, bool *nulls);
 
 /* ---- targets (target.c) --------------------------------------------------- */
 
@@ -95,6 +127,13 @@ extern KisTarget *kis_targets(ArrayType *targets, const KisServerOptions *option
  */
 extern void kis_store_write(const KisStoreTable *store, KisTarget *target,
 							const KisServerOptions *options, MemoryContext context);
+
+/*
+ * The same with a row of the daily history, of a day that is over: it comes
+ * before whatever is live, and what stays as it is is not written at all.
+ */
+extern void kis_store_write_daily(const KisStoreTable *store, KisTarget *target,
+								  MemoryContext context);
 
 /* Appends the answer to the snapshots unless it equals the one before it. Inside SPI. */
 extern void kis_snapshot_append(const KisStoreTable *snapshots, const KisTarget *target);

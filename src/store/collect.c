@@ -9,36 +9,19 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
-#include "access/xact.h"
-#include "catalog/dependency.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_foreign_server.h"
-#include "catalog/pg_proc.h"
-#include "commands/extension.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "foreign/foreign.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 
-#include "compat.h"
 #include "error.h"
 #include "store.h"
 
 PG_FUNCTION_INFO_V1(collect_market_investor_trend);
 
 #define FUNCTION_NAME "collect_market_investor_trend()"
-
-/* Of a value that is none, as much as a detail shows. */
-#define MAX_SHOWN_VALUE 40
 
 /* One call of the function. */
 typedef struct Collection
@@ -69,114 +52,32 @@ fail(KisTarget *target, const char *detail)
 	target->detail = detail;
 }
 
-/* The server, which must be one of this extension's and usable by the caller. */
-static Oid
-find_server(const char *name, Oid function)
-{
-	ForeignServer *server = GetForeignServerByName(name, true);
-	Oid			handler;
-
-	if (server == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("server \"%s\" does not exist", name),
-				 errhint("Make it with CREATE SERVER %s FOREIGN DATA WRAPPER market_investor_fdw, or name yours with source => 'name'.",
-						 quote_identifier(name))));
-	handler = GetForeignDataWrapper(server->fdwid)->fdwhandler;
-	if (getExtensionOfObject(ProcedureRelationId, handler) !=
-		getExtensionOfObject(ProcedureRelationId, function))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("server \"%s\" does not lead to KIS", name),
-				 errhint("Name a server of the foreign-data wrapper market_investor_fdw.")));
-	if (kis_server_aclcheck(server->serverid, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER, name);
-	return server->serverid;
-}
-
-/* Describes one table, which is locked, and gives the lock back unless told to keep it. */
-static KisStoreTable *
-look_at(Oid relid, KisStoreTable *(*describe) (Relation rel), AclMode rights,
-		LOCKMODE lockmode, bool keep_lock)
-{
-	Relation	rel = relation_open(relid, NoLock);
-	KisStoreTable *table = describe(rel);
-
-	kis_store_require_rights(table, rights);
-	relation_close(rel, keep_lock ? NoLock : lockmode);
-	return table;
-}
-
 /* Finds the store and its snapshots as they are now. */
 static void
 find_tables(Collection *collection, LOCKMODE lockmode, bool keep_lock)
 {
-	Oid			store = RangeVarGetRelid(collection->store_name, lockmode, true);
-	Oid			snapshots;
-
-	if (!OidIsValid(store))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("store \"%s\" does not exist", collection->store_text),
-				 errhint("Make it with SELECT create_market_investor_trend(%s).",
-						 quote_literal_cstr(collection->store_text))));
-	collection->store = look_at(store, kis_store_describe, ACL_SELECT | ACL_INSERT | ACL_UPDATE,
-								lockmode, keep_lock);
-
-	snapshots = get_relname_relid(kis_snapshot_name(collection->store->plain_name),
-								  get_rel_namespace(store));
-	collection->snapshots = NULL;
-	if (OidIsValid(snapshots))
-	{
-		LockRelationOid(snapshots, lockmode);
-		collection->snapshots = look_at(snapshots, kis_snapshot_describe,
-										ACL_SELECT | ACL_INSERT, lockmode, keep_lock);
-	}
-}
-
-/* Is the member in one of the tables? */
-static bool
-is_wanted(const Collection *collection, int member)
-{
-	for (int i = 0; i < collection->store->nfigures; i++)
-		if (collection->store->members[i] == member)
-			return true;
-	for (int i = 0; collection->snapshots && i < collection->snapshots->nfigures; i++)
-		if (collection->snapshots->members[i] == member)
-			return true;
-	return false;
+	collection->store = kis_store_open(collection->store_name, collection->store_text,
+									   lockmode, keep_lock);
+	collection->snapshots = kis_snapshots_open(collection->store, lockmode, keep_lock);
 }
 
 /* Takes the figures of a reply; fails the target where one is no bigint. */
 static bool
 take_figures(Collection *collection, KisTarget *target, const KisRow *row)
 {
-	target->figures = palloc0(kis_member_count * sizeof(int64));
+	bool	   *wanted = palloc0(kis_member_count * sizeof(bool));
+	const char *complaint;
+
+	kis_figures_want(collection->store, wanted);
+	if (collection->snapshots)
+		kis_figures_want(collection->snapshots, wanted);
+	target->figures = palloc(kis_member_count * sizeof(int64));
 	target->nulls = palloc(kis_member_count * sizeof(bool));
-	for (int i = 0; i < kis_member_count; i++)
-	{
-		const char *field = kis_members[i].field;
-		KisValue	value = kis_row_member(&kis_call_trend, row, field);
-
-		target->nulls[i] = value.kind != KIS_VALUE_INTEGER;
-		if (value.kind == KIS_VALUE_INTEGER)
-			target->figures[i] = value.integer;
-		else if (value.kind == KIS_VALUE_TEXT && is_wanted(collection, i))
-		{
-			char	   *text = kis_to_server_lossy(value.text);
-
-			text[pg_mbcliplen(text, strlen(text), MAX_SHOWN_VALUE)] = '\0';
-			fail(target, psprintf("member \"%s\" is no bigint: \"%s\"", field, text));
-			return false;
-		}
-		else if (value.kind == KIS_VALUE_MISSING && is_wanted(collection, i) &&
-				 kis_warn_once(collection->statement, "missing member"))
-			ereport(WARNING,
-					(errcode(ERRCODE_FDW_ERROR),
-					 errmsg("KIS's reply has no member \"%s\"", field),
-					 errdetail("It is taken as null.")));
-	}
-	return true;
+	complaint = kis_figures_take(&kis_call_trend, row, wanted, collection->statement,
+								 target->figures, target->nulls);
+	if (complaint != NULL)
+		fail(target, complaint);
+	return complaint == NULL;
 }
 
 /* Waits for a target's answer and takes what the tables need of it. */
@@ -348,7 +249,7 @@ prepare(Collection *collection, FunctionCallInfo fcinfo)
 	PreventCommandIfReadOnly(FUNCTION_NAME);
 	PreventCommandDuringRecovery(FUNCTION_NAME);
 
-	serverid = find_server(NameStr(*PG_GETARG_NAME(1)), fcinfo->flinfo->fn_oid);
+	serverid = kis_store_server(NameStr(*PG_GETARG_NAME(1)), fcinfo->flinfo->fn_oid);
 	collection->store_text = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	collection->store_name = kis_store_name(PG_GETARG_TEXT_PP(2));
 	collection->connection = kis_connection_get(serverid, GetUserId());

@@ -184,33 +184,39 @@ is_skipped(const KisStoreTable *store, const StoredRow *row, KisTarget *target,
 	return is_not_turned_over(store, target, context);
 }
 
-/* The day's row, which is locked, gets what is newer in the answer. */
+/* The day's row, which is locked, gets the figures of the answer; source NULL: it keeps its own. */
 static void
-write_over(const KisStoreTable *store, const StoredRow *row, KisTarget *target)
+write_over(const KisStoreTable *store, KisTarget *target, bool same, const char *source)
 {
 	StringInfoData set;
-	bool		same = has_same_figures(store, row, target, false);
-
-	target->outcome = same ? KIS_OUTCOME_UNCHANGED : KIS_OUTCOME_UPDATED;
-	if (same && target->collected_at == row->collected_at)
-		return;
 
 	initStringInfo(&set);
 	appendStringInfoString(&set, "collected_at = $4");
 	for (int i = 0; i < store->nfigures && !same; i++)
 		appendStringInfo(&set, ", %s = COALESCE($5[%d], s.%s)",
 						 store->columns[i], i + 1, store->columns[i]);
-	if (!same && store->has_source)
-		appendStringInfoString(&set, ", source = 'live'");
+	if (source != NULL && store->has_source)
+		appendStringInfo(&set, ", source = '%s'", source);
 	if (!same && store->has_updated_at)
 		appendStringInfoString(&set, ", updated_at = pg_catalog.clock_timestamp()");
 	execute(psprintf("UPDATE %s AS s SET %s WHERE %s", store->name, set.data, KEY_OF_DAY),
 			store, target);
 }
 
+/* The day's row, which is locked, gets what is newer in the answer. */
+static void
+write_newer(const KisStoreTable *store, const StoredRow *row, KisTarget *target)
+{
+	bool		same = has_same_figures(store, row, target, false);
+
+	target->outcome = same ? KIS_OUTCOME_UNCHANGED : KIS_OUTCOME_UPDATED;
+	if (!same || target->collected_at != row->collected_at)
+		write_over(store, target, same, same ? NULL : "live");
+}
+
 /* False where another session's row is there already. */
 static bool
-insert(const KisStoreTable *store, KisTarget *target)
+insert(const KisStoreTable *store, const KisTarget *target, const char *source)
 {
 	StringInfoData columns;
 	StringInfoData values;
@@ -227,9 +233,20 @@ insert(const KisStoreTable *store, KisTarget *target)
 					 "ON CONFLICT (market_code, sector_code, trade_date) DO NOTHING",
 					 store->name,
 					 columns.data, store->has_source ? ", source" : "",
-					 values.data, store->has_source ? ", 'live'" : ""),
+					 values.data, store->has_source ? psprintf(", '%s'", source) : ""),
 			store, target);
 	return SPI_processed > 0;
+}
+
+static void
+raise_in_the_way(const KisStoreTable *store, const KisTarget *target)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("could not write the row of %s/%s to table \"%s\"",
+					target->pair.market, target->pair.sector, store->plain_name),
+			 errdetail("A row that can't be seen, or a trigger, is in its way."),
+			 errhint("Look at the row security policies and triggers of the table.")));
 }
 
 void
@@ -255,21 +272,86 @@ kis_store_write(const KisStoreTable *store, KisTarget *target,
 		if (read_row(store, target, KEY_OF_DAY " FOR NO KEY UPDATE", &row))
 		{
 			if (!is_skipped(store, &row, target, context))
-				write_over(store, &row, target);
+				write_newer(store, &row, target);
 			return;
 		}
 		if (is_not_turned_over(store, target, context))
 			return;
-		if (insert(store, target))
+		if (insert(store, target, "live"))
 		{
 			target->outcome = KIS_OUTCOME_INSERTED;
 			return;
 		}
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("could not write the row of %s/%s to table \"%s\"",
-					target->pair.market, target->pair.sector, store->plain_name),
-			 errdetail("A row that can't be seen, or a trigger, is in its way."),
-			 errhint("Look at the row security policies and triggers of the table.")));
+	raise_in_the_way(store, target);
+}
+
+/* Does the row say already what the daily history says? */
+static bool
+is_filled(const KisStoreTable *store, const StoredRow *row, const KisTarget *target)
+{
+	return (row->from_daily || !store->has_source) &&
+		has_same_figures(store, row, target, false);
+}
+
+/* The day's row, which is locked, gets the figures of the daily history. */
+static void
+fill(const KisStoreTable *store, const StoredRow *row, KisTarget *target, MemoryContext context)
+{
+	if (is_filled(store, row, target))
+		target->outcome = KIS_OUTCOME_UNCHANGED;
+	else if (row->from_daily && target->collected_at < row->collected_at)
+		skip(target, context, "another backfill has newer figures");
+	else if (!target->has_figures && has_figures(store, row))
+		skip(target, context, "all figures are zero, those stored are not");
+	else
+	{
+		target->outcome = KIS_OUTCOME_UPDATED;
+		write_over(store, target, has_same_figures(store, row, target, false), "daily");
+	}
+}
+
+/* Has the answer any figure that the table has a column for? */
+static bool
+has_answer(const KisStoreTable *store, const KisTarget *target)
+{
+	for (int i = 0; i < store->nfigures; i++)
+		if (!target->nulls[store->members[i]])
+			return true;
+	return false;
+}
+
+void
+kis_store_write_daily(const KisStoreTable *store, KisTarget *target, MemoryContext context)
+{
+	if (!has_answer(store, target))
+	{
+		skip(target, context, "the daily history has no figures");
+		return;
+	}
+	for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++)
+	{
+		StoredRow	row;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!read_row(store, target, KEY_OF_DAY, &row))
+		{
+			if (!insert(store, target, "daily"))
+				continue;
+			target->outcome = KIS_OUTCOME_INSERTED;
+			return;
+		}
+		if (is_filled(store, &row, target))
+		{
+			/* without a lock, which would be written too */
+			target->outcome = KIS_OUTCOME_UNCHANGED;
+			return;
+		}
+		if (read_row(store, target, KEY_OF_DAY " FOR NO KEY UPDATE", &row))
+		{
+			fill(store, &row, target, context);
+			return;
+		}
+	}
+	raise_in_the_way(store, target);
 }

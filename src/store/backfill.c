@@ -1,0 +1,355 @@
+/*
+ * backfill.c
+ *		backfill_market_investor_trend: fills the store's past days from KIS's
+ *		daily history, page by page.
+ *
+ * A page is fetched while nothing is locked, then written and committed. Pairs
+ * come in the order of their keys, which is the order of collectors, and each
+ * pair's days newest first: so nobody waits for another in a circle, even
+ * where all is one transaction.
+ *
+ * Today is left to the collection. What the daily history says of a day that
+ * is not over may be older than what is stored, and nobody can tell which of
+ * them is final; tomorrow it is a past day.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/memutils.h"
+
+#include "fdw.h"
+#include "store.h"
+
+PG_FUNCTION_INFO_V1(backfill_market_investor_trend);
+
+#define PROCEDURE_NAME "backfill_market_investor_trend()"
+
+#define DATE_TEXT_LEN	(MAXDATELEN + 1)
+
+/* What has become of days. */
+typedef struct DayCounts
+{
+	int			days;
+	int			of_outcome[KIS_OUTCOME_FAILED + 1];
+} DayCounts;
+
+/* A page that is being written. */
+typedef struct HistoryPage
+{
+	KisStatement *statement;
+	const KisInquiry *inquiry;
+	const KisStoreTable *store;
+	bool	   *wanted;			/* of all members, those that the store has columns for */
+} HistoryPage;
+
+/* One call of the procedure. */
+typedef struct Backfill
+{
+	const char *server_name;
+	Oid			procedure;
+	const char *store_text;		/* as the caller wrote it */
+	RangeVar   *store_name;
+	bool		one_transaction;
+	DateADT		from;
+	DateADT		to;				/* yesterday at the latest */
+	KisDays    *days;
+	KisTarget  *targets;
+	int			ntargets;
+	MemoryContext page_context; /* what lives as long as a page */
+	/* how far it is */
+	int			current;		/* target */
+	DateADT		asked;			/* the newest day of the page under way */
+	DateADT		beyond;			/* the current target's days up to here are done */
+	DateADT		newest;			/* day that the page under way has filled */
+	int			pages;
+	DayCounts	of_page;
+	DayCounts	of_all;
+} Backfill;
+
+static char *
+day_text(DateADT day)
+{
+	char		text[DATE_TEXT_LEN];
+	struct pg_tm tm;
+
+	j2date(day + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
+	EncodeDateOnly(&tm, USE_ISO_DATES, text);
+	return pstrdup(text);
+}
+
+static char *
+counts_text(const DayCounts *counts)
+{
+	return psprintf("%d inserted, %d updated, %d unchanged, %d skipped",
+					counts->of_outcome[KIS_OUTCOME_INSERTED],
+					counts->of_outcome[KIS_OUTCOME_UPDATED],
+					counts->of_outcome[KIS_OUTCOME_UNCHANGED],
+					counts->of_outcome[KIS_OUTCOME_SKIPPED]);
+}
+
+/* Tells an error's reader what is stored, and how to go on. */
+static void
+tell_progress(void *arg)
+{
+	const Backfill *backfill = arg;
+	const KisPairCode *pair = &backfill->targets[backfill->current].pair;
+	const char *asked = day_text(backfill->asked);
+	int			left = backfill->ntargets - backfill->current - 1;
+
+	errcontext("backfill of %s/%s, page of %s and the days before",
+			   pair->market, pair->sector, asked);
+	if (backfill->one_transaction)
+		errcontext("nothing is stored of what came before it: all is one transaction");
+	else if (left > 0)
+		errcontext("what came before it is stored; to go on, call it for %s/%s with to_date %s, then for the targets that come after it",
+				   pair->market, pair->sector, asked);
+	else
+		errcontext("what came before it is stored; to go on, call it for %s/%s with to_date %s",
+				   pair->market, pair->sector, asked);
+}
+
+/* The statement asks for one page: neither max_calls nor max_wait bounds how many there are. */
+static const KisInquiry *
+fetch_page(Backfill *backfill, KisStatement *statement)
+{
+	const KisPairCode *pair = &backfill->targets[backfill->current].pair;
+	Oid			serverid = kis_store_server(backfill->server_name, backfill->procedure);
+	KisConnection *connection = kis_statement_connection(statement, serverid, GetUserId());
+	KisCounters *counters = palloc0(sizeof(KisCounters));
+	KisCallArgs args = {0};
+	KisInquiry *page;
+
+	strlcpy(args.market, pair->market, sizeof(args.market));
+	strlcpy(args.sector, pair->sector, sizeof(args.sector));
+	kis_day_to_text(backfill->asked, args.date);
+	page = kis_inquire(statement, connection, &kis_call_daily, &args, counters);
+	kis_inquiry_wait_or_raise(page);
+	return page;
+}
+
+/* Writes one row of a page, whose day is in backfill->beyond. */
+static void
+write_row(Backfill *backfill, const HistoryPage *page, int row)
+{
+	const KisInquiry *inquiry = page->inquiry;
+	KisTarget	target = backfill->targets[backfill->current];
+	const char *complaint;
+
+	target.collected_at = inquiry->arrived_at;
+	target.trade_date = backfill->beyond;
+	target.figures = palloc(kis_member_count * sizeof(int64));
+	target.nulls = palloc(kis_member_count * sizeof(bool));
+	complaint = kis_figures_take(inquiry->call, &inquiry->reply->rows[row], page->wanted,
+								 page->statement, target.figures, target.nulls);
+	if (complaint != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg_internal("%s", complaint),
+				 errdetail("So says KIS's daily history of %s.", day_text(backfill->beyond))));
+	for (int i = 0; i < kis_member_count; i++)
+		target.has_figures = target.has_figures || target.figures[i] != 0;
+
+	kis_store_write_daily(page->store, &target, CurrentMemoryContext);
+	backfill->of_page.of_outcome[target.outcome]++;
+	if (backfill->of_page.days++ == 0)
+		backfill->newest = target.trade_date;
+}
+
+/* Writes what is wanted of a page, and commits it. */
+static void
+write_page(Backfill *backfill, KisStatement *statement, const KisInquiry *inquiry)
+{
+	HistoryPage page = {.statement = statement,.inquiry = inquiry};
+
+	page.store = kis_store_open(backfill->store_name, backfill->store_text,
+								RowExclusiveLock, true);
+	page.wanted = palloc0(kis_member_count * sizeof(bool));
+	kis_figures_want(page.store, page.wanted);
+	if (SPI_connect_ext(backfill->one_transaction ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	for (int row = 0; row < inquiry->reply->nrows; row++)
+		if (kis_days_take(backfill->days, inquiry, row, &backfill->beyond))
+			write_row(backfill, &page, row);
+	if (!backfill->one_transaction)
+		SPI_commit();
+	SPI_finish();
+}
+
+static void
+tell_page(Backfill *backfill)
+{
+	const KisPairCode *pair = &backfill->targets[backfill->current].pair;
+	DayCounts  *counts = &backfill->of_page;
+
+	if (counts->days == 0)
+		ereport(NOTICE,
+				(errmsg("%s/%s: no trading day up to %s",
+						pair->market, pair->sector, day_text(backfill->asked))));
+	else
+		ereport(NOTICE,
+				(errmsg_plural("%s/%s: %d trading day up to %s: %s",
+							   "%s/%s: %d trading days up to %s: %s",
+							   counts->days,
+							   pair->market, pair->sector, counts->days,
+							   day_text(backfill->newest), counts_text(counts))));
+	backfill->pages++;
+	backfill->of_all.days += counts->days;
+	for (int i = 0; i < (int) lengthof(counts->of_outcome); i++)
+		backfill->of_all.of_outcome[i] += counts->of_outcome[i];
+	memset(counts, 0, sizeof(*counts));
+}
+
+/* Fetches and stores the page of the day "asked"; false where it has brought no new day: it was the last. */
+static bool
+fill_page(Backfill *backfill)
+{
+	MemoryContext old = MemoryContextSwitchTo(backfill->page_context);
+	ErrorContextCallback progress = {
+		.previous = error_context_stack,
+		.callback = tell_progress,
+		.arg = backfill
+	};
+	DateADT		before = backfill->beyond;
+	KisStatement *statement = kis_statement_create(backfill->page_context);
+
+	error_context_stack = &progress;
+	write_page(backfill, statement, fetch_page(backfill, statement));
+	error_context_stack = progress.previous;
+	tell_page(backfill);
+
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(backfill->page_context);
+	return backfill->beyond != before;
+}
+
+static void
+fill_target(Backfill *backfill)
+{
+	backfill->beyond = KIS_NO_DAY;
+	do
+	{
+		backfill->asked = kis_days_next(backfill->days, backfill->beyond);
+	} while (backfill->asked != KIS_NO_DAY && fill_page(backfill));
+}
+
+/* Leaves out the pairs that KIS's daily history has not. */
+static void
+drop_unserved(Backfill *backfill)
+{
+	int			n = 0;
+
+	for (int i = 0; i < backfill->ntargets; i++)
+	{
+		const KisPairCode *pair = &backfill->targets[i].pair;
+
+		if (kis_call_serves(&kis_call_daily, pair->market))
+			backfill->targets[n++] = backfill->targets[i];
+		else
+			ereport(NOTICE,
+					(errmsg("%s/%s is skipped: KIS has no daily history of market %s",
+							pair->market, pair->sector, pair->market)));
+	}
+	backfill->ntargets = n;
+}
+
+static void
+check_bounds(Backfill *backfill)
+{
+	DateADT		today = kis_seoul_day(GetCurrentTimestamp());
+
+	if (backfill->from > backfill->to)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("from_date is after to_date"),
+				 errhint("from_date is the oldest day to fill, to_date the newest.")));
+	if (backfill->to > today)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("to_date is in the future"),
+				 errdetail("In Seoul it is %s.", day_text(today)),
+				 errhint("Give (now() AT TIME ZONE 'Asia/Seoul')::date for the day that it is in Seoul.")));
+	if (backfill->to == today)
+	{
+		ereport(NOTICE,
+				(errmsg("%s is not over in Seoul: its row is left to collect_market_investor_trend",
+						day_text(today))));
+		backfill->to = today - 1;
+	}
+}
+
+/* Checks all that can be checked without asking KIS. */
+static Backfill *
+prepare(FunctionCallInfo fcinfo)
+{
+	static const char *const names[] = {"from_date", "to_date", "targets", "source", "store"};
+	Backfill   *backfill = palloc0(sizeof(Backfill));
+	KisConnection *connection;
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" must not be null", names[i])));
+	PreventCommandIfReadOnly(PROCEDURE_NAME);
+	PreventCommandDuringRecovery(PROCEDURE_NAME);
+
+	/* a block with EXCEPTION is a subtransaction, in which nothing can be committed */
+	backfill->one_transaction = IsSubTransaction() || fcinfo->context == NULL ||
+		!IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic;
+	backfill->from = PG_GETARG_DATEADT(0);
+	backfill->to = PG_GETARG_DATEADT(1);
+	check_bounds(backfill);
+	backfill->days = kis_days_create(&kis_call_daily, 0, NULL);
+	kis_days_choose_range(backfill->days, backfill->from, backfill->to);
+
+	backfill->server_name = pstrdup(NameStr(*PG_GETARG_NAME(3)));
+	backfill->procedure = fcinfo->flinfo->fn_oid;
+	backfill->store_text = text_to_cstring(PG_GETARG_TEXT_PP(4));
+	backfill->store_name = kis_store_name(PG_GETARG_TEXT_PP(4));
+	connection = kis_connection_get(kis_store_server(backfill->server_name, backfill->procedure),
+									GetUserId());
+	backfill->targets = kis_targets(PG_GETARG_ARRAYTYPE_P(2), connection->options,
+									&backfill->ntargets);
+	(void) kis_store_open(backfill->store_name, backfill->store_text, AccessShareLock, false);
+	drop_unserved(backfill);
+	backfill->page_context = AllocSetContextCreate(CurrentMemoryContext, "market investor page",
+												   ALLOCSET_DEFAULT_SIZES);
+	return backfill;
+}
+
+/*
+ * backfill_market_investor_trend(from_date date, to_date date, targets text[],
+ * source name, store text): fills the days from from_date to to_date, but for
+ * today in Seoul. A row of the daily history replaces a live one; NULL never
+ * replaces a figure; a row that says the same already is not written. Raises
+ * 22023 for bounds and targets that are none, 42P01 and 42P16 for a store that
+ * is none, and what KIS's refusal of a page is; the pages before that one stay,
+ * unless the caller's transaction goes.
+ */
+Datum
+backfill_market_investor_trend(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(caller, "market investor backfill",
+												  ALLOCSET_DEFAULT_SIZES);
+	Backfill   *backfill;
+
+	MemoryContextSwitchTo(context);
+	backfill = prepare(fcinfo);
+	for (; backfill->current < backfill->ntargets; backfill->current++)
+		fill_target(backfill);
+	ereport(NOTICE,
+			(errmsg_plural("backfill has read %d page, %d trading days: %s",
+						   "backfill has read %d pages, %d trading days: %s",
+						   backfill->pages, backfill->pages, backfill->of_all.days,
+						   counts_text(&backfill->of_all))));
+
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,57 @@
+/*
+ * figures.c
+ *		From a row of a reply to the figures that tables hold.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+
+#include "error.h"
+#include "store.h"
+
+/* Of a value that is none, as much as is shown. */
+#define MAX_SHOWN_VALUE 40
+
+void
+kis_figures_want(const KisStoreTable *table, bool *wanted)
+{
+	for (int i = 0; i < table->nfigures; i++)
+		wanted[table->members[i]] = true;
+}
+
+static char *
+no_bigint(const char *field, const char *value)
+{
+	char	   *text = kis_to_server_lossy(value);
+
+	text[pg_mbcliplen(text, strlen(text), MAX_SHOWN_VALUE)] = '\0';
+	return psprintf("member \"%s\" is no bigint: \"%s\"", field, text);
+}
+
+char *
+kis_figures_take(const KisCall *call, const KisRow *row, const bool *wanted,
+				 KisStatement *statement, int64 *figures, bool *nulls)
+{
+	for (int i = 0; i < kis_member_count; i++)
+	{
+		const char *field = kis_members[i].field;
+		KisValue	value;
+
+		nulls[i] = true;
+		figures[i] = 0;
+		if (!wanted[i] || kis_call_member_find(call, field) < 0)
+			continue;
+		value = kis_row_member(call, row, field);
+		nulls[i] = value.kind != KIS_VALUE_INTEGER;
+		if (value.kind == KIS_VALUE_INTEGER)
+			figures[i] = value.integer;
+		else if (value.kind == KIS_VALUE_TEXT)
+			return no_bigint(field, value.text);
+		else if (value.kind == KIS_VALUE_MISSING && kis_warn_once(statement, "missing member"))
+			ereport(WARNING,
+					(errcode(ERRCODE_FDW_ERROR),
+					 errmsg("KIS's reply has no member \"%s\"", field),
+					 errdetail("It is taken as null.")));
+	}
+	return NULL;
+}

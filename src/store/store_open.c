@@ -1,0 +1,87 @@
+/*
+ * store_open.c
+ *		Finding what a collection or a backfill works with: the server that it
+ *		asks, and the tables that it fills.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_proc.h"
+#include "commands/extension.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "compat.h"
+#include "store.h"
+
+Oid
+kis_store_server(const char *name, Oid function)
+{
+	ForeignServer *server = GetForeignServerByName(name, true);
+	Oid			handler;
+
+	if (server == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server \"%s\" does not exist", name),
+				 errhint("Make it with CREATE SERVER %s FOREIGN DATA WRAPPER market_investor_fdw, or name yours with source => 'name'.",
+						 quote_identifier(name))));
+	handler = GetForeignDataWrapper(server->fdwid)->fdwhandler;
+	if (getExtensionOfObject(ProcedureRelationId, handler) !=
+		getExtensionOfObject(ProcedureRelationId, function))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" does not lead to KIS", name),
+				 errhint("Name a server of the foreign-data wrapper market_investor_fdw.")));
+	if (kis_server_aclcheck(server->serverid, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER, name);
+	return server->serverid;
+}
+
+/* Describes one table, which is locked, and gives the lock back unless told to keep it. */
+static KisStoreTable *
+look_at(Oid relid, KisStoreTable *(*describe) (Relation rel), AclMode rights,
+		LOCKMODE lockmode, bool keep_lock)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	KisStoreTable *table = describe(rel);
+
+	kis_store_require_rights(table, rights);
+	relation_close(rel, keep_lock ? NoLock : lockmode);
+	return table;
+}
+
+KisStoreTable *
+kis_store_open(const RangeVar *name, const char *text, LOCKMODE lockmode, bool keep_lock)
+{
+	Oid			store = RangeVarGetRelid(name, lockmode, true);
+
+	if (!OidIsValid(store))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("store \"%s\" does not exist", text),
+				 errhint("Make it with SELECT create_market_investor_trend(%s).",
+						 quote_literal_cstr(text))));
+	return look_at(store, kis_store_describe, ACL_SELECT | ACL_INSERT | ACL_UPDATE,
+				   lockmode, keep_lock);
+}
+
+KisStoreTable *
+kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode, bool keep_lock)
+{
+	Oid			snapshots = get_relname_relid(kis_snapshot_name(store->plain_name),
+											  get_rel_namespace(store->relid));
+
+	if (!OidIsValid(snapshots))
+		return NULL;
+	LockRelationOid(snapshots, lockmode);
+	return look_at(snapshots, kis_snapshot_describe, ACL_SELECT | ACL_INSERT,
+				   lockmode, keep_lock);
+}
