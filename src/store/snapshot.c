@@ -29,6 +29,7 @@
 #include "utils/partcache.h"
 #include "utils/rel.h"
 
+#include "error.h"
 #include "store.h"
 
 /* A trading day is at most so many days before the day of collecting: trading_day.c */
@@ -154,8 +155,12 @@ partition_commands(Relation snapshots, Month month)
 	char	   *partition = quote_qualified_identifier(schema, partition_name(snapshots, month));
 	char	   *from = month_literal(month);
 	char	   *to = month_literal(month + 1);
+	int			year = month / 12;
+	int			month_of_year = month % 12 + 1;
+	char	   *comment = psprintf("%04d년 %d월의 스냅숏 / Snapshots of %04d-%02d",
+								   year, month_of_year, year, month_of_year);
 
-	return list_make3(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL, CONSTRAINT collected_in_month "
+	return list_make4(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL, CONSTRAINT collected_in_month "
 							   "CHECK (collected_at OPERATOR(pg_catalog.>=) %s::pg_catalog.timestamptz "
 							   "AND collected_at OPERATOR(pg_catalog.<) %s::pg_catalog.timestamptz), "
 							   "CONSTRAINT trade_date_near_month "
@@ -165,7 +170,9 @@ partition_commands(Relation snapshots, Month month)
 							   day_literal(month, -LONGEST_CLOSURE), day_literal(month + 1, 0)),
 					  psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)",
 							   parent, partition, from, to),
-					  psprintf("ALTER TABLE %s DROP CONSTRAINT collected_in_month", partition));
+					  psprintf("ALTER TABLE %s DROP CONSTRAINT collected_in_month", partition),
+					  psprintf("COMMENT ON TABLE %s IS %s", partition,
+							   quote_literal_cstr(kis_to_server_lossy(comment))));
 }
 
 /* As the table's owner, so that whoever comes first makes the same partition. */
@@ -248,9 +255,13 @@ kis_snapshot_make_partitions(Oid snapshots, const char *store, TimestampTz momen
 		make_partition(snapshots, month + 1);
 }
 
-/* The statement that appends a reply unless the pair's last one had the same figures. */
+/*
+ * The statement that appends a reply unless the pair's last one had the same
+ * figures. It looks for that in this month and the one before alone: so it
+ * costs the same however many months there are.
+ */
 static char *
-append_statement(const KisStoreTable *snapshots)
+append_statement(const KisStoreTable *snapshots, Month month)
 {
 	StringInfoData columns;
 	StringInfoData values;
@@ -270,10 +281,12 @@ append_statement(const KisStoreTable *snapshots)
 					"WHERE l.market_code OPERATOR(pg_catalog.=) $1 "
 					"AND l.sector_code OPERATOR(pg_catalog.=) $2 "
 					"AND l.collected_at OPERATOR(pg_catalog.<) $3 "
+					"AND l.collected_at OPERATOR(pg_catalog.>=) %s::pg_catalog.timestamptz "
 					"ORDER BY l.collected_at DESC LIMIT 1) "
 					"OPERATOR(pg_catalog.=) $5 IS NOT TRUE "
 					"ON CONFLICT (market_code, sector_code, collected_at) DO NOTHING",
-					snapshots->name, columns.data, values.data, last.data, snapshots->name);
+					snapshots->name, columns.data, values.data, last.data, snapshots->name,
+					month_literal(month - 1));
 }
 
 void
@@ -288,8 +301,8 @@ kis_snapshot_append(const KisStoreTable *snapshots, const KisTarget *target)
 	values[2] = TimestampTzGetDatum(target->collected_at);
 	values[3] = DateADTGetDatum(target->trade_date);
 	values[4] = kis_store_figures(snapshots, target->figures, target->nulls);
-	result = SPI_execute_with_args(append_statement(snapshots), lengthof(types), types,
-								   values, NULL, false, 0);
+	result = SPI_execute_with_args(append_statement(snapshots, month_of(target->collected_at)),
+								   lengthof(types), types, values, NULL, false, 0);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(result));
 }
