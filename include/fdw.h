@@ -250,7 +250,8 @@ extern List *kis_named_plan(PlannerInfo *root, RelOptInfo *rel, const Bitmapset 
 extern KisNamed *kis_named_create(ForeignScanState *node, const KisScanPlan *plan,
 								  const KisPairValues *values);
 extern void kis_named_check(KisNamed *named, ExprContext *econtext,
-							KisStatement *statement, const KisConnection *connection);
+							KisStatement *statement, const KisConnection *connection,
+							bool any_chosen);
 
 /* The market that somebody means who typed this; NULL where none is near. */
 extern const char *kis_market_meant(const char *typed);

@@ -154,6 +154,7 @@ struct KisNamed
 	const char *relname;
 	List	   *value_states;	/* of ExprState *, as named_values */
 	List	   *value_types;	/* of their Oid */
+	bool		is_plain;		/* single codes joined by AND, no more */
 };
 
 /* A code that was named, and the pairs that have it. */
@@ -180,6 +181,17 @@ typedef struct NamedCheck
 	const KisConnection *connection;
 } NamedCheck;
 
+static bool
+is_plain(const List *context)
+{
+	ListCell   *cell;
+
+	foreach(cell, linitial(context))
+		if (list_nth_int(lfirst(cell), NAME_IS_ARRAY))
+			return false;
+	return lsecond(context) == NIL;
+}
+
 KisNamed *
 kis_named_create(ForeignScanState *node, const KisScanPlan *plan, const KisPairValues *values)
 {
@@ -195,6 +207,7 @@ kis_named_create(ForeignScanState *node, const KisScanPlan *plan, const KisPairV
 	named->value_states = ExecInitExprList(plan->named_values, &node->ss.ps);
 	foreach(cell, plan->named_values)
 		named->value_types = lappend_oid(named->value_types, exprType(lfirst(cell)));
+	named->is_plain = is_plain(plan->named);
 	return named;
 }
 
@@ -523,7 +536,7 @@ check_context(const NamedCheck *check, const List *context, NamedSet markets, Na
 /* Warns of each code that the query names and the table doesn't hold, once a statement. */
 void
 kis_named_check(KisNamed *named, ExprContext *econtext,
-				KisStatement *statement, const KisConnection *connection)
+				KisStatement *statement, const KisConnection *connection, bool any_chosen)
 {
 	NamedCheck	check = {
 		.named = named,
@@ -534,6 +547,9 @@ kis_named_check(KisNamed *named, ExprContext *econtext,
 	NamedSet	all = {.any = false};
 	MemoryContext old;
 
+	/* a pair that satisfies all of them is held, and so is each code */
+	if (any_chosen && named->is_plain)
+		return;
 	ResetExprContext(econtext);
 	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
 	check_context(&check, named->plan->named, all, all);

@@ -7,7 +7,6 @@
 
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 #include "fdw.h"
@@ -49,13 +48,22 @@ key_input_prepare(KeyInput *input, Relation relation, AttrNumber attnum)
 	input->name = NameStr(att->attname);
 }
 
-/* A code as the column's value; text, which most are, without the way through its function. */
+/* Room for a code as text, header and alignment included */
+#define TEXT_SIZE	MAXALIGN(VARHDRSZ + Max(KIS_MARKET_LEN, KIS_SECTOR_LEN))
+
+/* A code as the column's value; text, which most are, is made at room. */
 static Datum
-key_value(KeyInput *input, const char *code)
+key_value(KeyInput *input, const char *code, char *room)
 {
-	if (input->type == TEXTOID)
-		return CStringGetTextDatum(code);
-	return InputFunctionCall(&input->function, (char *) code, input->typioparam, input->typmod);
+	size_t		len;
+
+	if (input->type != TEXTOID)
+		return InputFunctionCall(&input->function, (char *) code,
+								 input->typioparam, input->typmod);
+	len = strlen(code);
+	SET_VARSIZE(room, VARHDRSZ + len);
+	memcpy(VARDATA(room), code, len);
+	return PointerGetDatum(room);
 }
 
 /* Raises what the columns' types make of the codes. */
@@ -64,6 +72,7 @@ kis_pair_values(Relation relation, int nkeys, const KisKey *keys,
 				int npairs, const KisPairCode *pairs)
 {
 	KisPairValues *values = palloc(sizeof(KisPairValues));
+	char	   *room = palloc(Max(1, npairs * nkeys) * TEXT_SIZE);
 	KeyInput	input;
 	ErrorContextCallback context = {
 		.previous = error_context_stack,
@@ -86,7 +95,8 @@ kis_pair_values(Relation relation, int nkeys, const KisKey *keys,
 			const char *code = keys[key].source == KIS_SOURCE_MARKET ?
 				pairs[pair].market : pairs[pair].sector;
 
-			values->values[pair * nkeys + key] = key_value(&input, code);
+			values->values[pair * nkeys + key] = key_value(&input, code, room);
+			room += TEXT_SIZE;
 		}
 		error_context_stack = context.previous;
 	}

@@ -180,7 +180,8 @@ choose_pairs(KisScan *scan)
 	}
 	choose_days_of_pair(scan, 0);
 	if (scan->named != NULL)
-		kis_named_check(scan->named, scan->econtext, scan->statement, scan->connection);
+		kis_named_check(scan->named, scan->econtext, scan->statement, scan->connection,
+						scan->npairs > 0);
 	scan->chosen = true;
 }
 
