@@ -106,11 +106,11 @@ make_token_reply(void)
 {
 	time_t		end = time(NULL) + SEOUL_OFFSET + DAY;
 	char		end_text[32];
-	char		token[321];
+	char		token[321] = "eyJ0eXAiOiJKV1Qi";
 	char		body[1024];
 
-	memset(token, 't', sizeof(token) - 1);
-	token[sizeof(token) - 1] = '\0';
+	for (size_t i = strlen(token); i < sizeof(token) - 1; i++)
+		token[i] = 'A' + i % 26;
 	strftime(end_text, sizeof(end_text), "%Y-%m-%d %H:%M:%S", gmtime(&end));
 	snprintf(body, sizeof(body),
 			 "{\"access_token\":\"%s\",\"access_token_token_expired\":\"%s\","
