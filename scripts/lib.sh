@@ -263,17 +263,18 @@ free_port() {
 	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# make_cluster directory port: a running server with the extension preloaded,
-# its socket in the directory, which only its user can enter.
+# make_cluster directory port [setting ...]: a running server with the extension
+# preloaded, its socket in the directory, which only its user can enter.
 make_cluster() {
 	local directory=$1 port=$2
+	shift 2
 	run sh -c 'mkdir -m 700 "$1" && initdb -D "$1/data" -U postgres -A trust -N --no-locale --encoding=UTF8 >"$1/initdb.log" 2>&1' \
 		sh "$directory" || {
 		cat "$directory/initdb.log" >&2
 		fail "initdb failed"
 	}
 	run sh -c 'printf "%s\n" "$@" >>"$0/postgresql.conf"' "$directory/data" \
-		"shared_preload_libraries = 'market_investor_fdw'" "listen_addresses = ''" "unix_socket_directories = '$directory'" "port = $port"
+		"shared_preload_libraries = 'market_investor_fdw'" "listen_addresses = ''" "unix_socket_directories = '$directory'" "port = $port" "$@"
 	run pg_ctl -D "$directory/data" -l "$directory/log" -w -s start || {
 		cat "$directory/log" >&2
 		fail "the server did not start"
