@@ -98,6 +98,9 @@ extern void kis_work_count(KisWork *work, const KisError *error, int64 now_us);
 /* Sets when to come back after so many tries that failed before this one. */
 extern void kis_work_back_off(KisWork *work, int failed_before, int64 now_us);
 
+/* The session leaves a transfer under way to itself: once sent, it needs its slot no more. */
+extern void kis_work_leave(KisWork *work, int64 now_us);
+
 /*
  * The transfer was not sent while its slot was held, and must not be any more:
  * nobody looked after it.

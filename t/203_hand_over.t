@@ -88,6 +88,38 @@ foreach my $kind (qw(data token))
 	}
 }
 
+# ---- its slot of the rate is not lost
+
+foreach my $kind (qw(data token))
+{
+	foreach my $way (qw(cancelled terminated))
+	{
+		fresh($kind eq 'data');
+		$node->safe_psql('postgres', "ALTER SERVER kis OPTIONS (SET requests_per_second '1')");
+		$simulator->fault({ match => { kind => $kind }, fault => 'hang', times => 1 });
+		my $owner = $node->session;
+		my $other = $node->session;
+
+		$owner->send(pair('KSP/0001'));
+		$simulator->wait_for('held', 1);
+		$other->send(pair('KSP/0001'));
+		KisTest::Crowd::wait_until_waiting_pids($node, $other->pid);
+		$ways{$way}->($owner);
+
+		my $gone = Time::HiRes::time();
+		my $result = $other->result;
+		my $took = $result->{ended} - $gone;
+
+		is($result->{output}, '0001', "one call a second, the owner of a $kind call is $way: the other is served");
+		# a token call needs a slot, and the data call after it another one
+		ok($took < ($kind eq 'data' ? 1.5 : 2.5), sprintf('as soon as the rate allows: %.2f s', $took));
+		$owner->result if $way eq 'cancelled';
+		$owner->quit if $way eq 'cancelled';
+		$other->quit;
+		$node->safe_psql('postgres', "ALTER SERVER kis OPTIONS (SET requests_per_second '1000')");
+	}
+}
+
 # ---- the owner's own error
 
 fresh(1);

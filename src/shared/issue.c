@@ -315,6 +315,8 @@ kis_issues_leave(bool at_once, int64 now_us)
 		if (slot != NULL)
 			kis_effort_leave(&slot->issue, issue->attempt, at_once, now_us);
 		kis_unlock();
+		if (at_once)
+			kis_work_leave(&issue->work, now_us);
 		issue->owned = !at_once;
 	}
 }

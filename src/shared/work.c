@@ -161,6 +161,13 @@ kis_work_end_transfer(KisWork *work, int64 now_us)
 	give_back(work, now_us);
 }
 
+void
+kis_work_leave(KisWork *work, int64 now_us)
+{
+	if (work->transfer != NULL && kis_transfer_is_sent(work->transfer))
+		give_back(work, now_us);
+}
+
 bool
 kis_work_overstayed(const KisWork *work, int64 now_us)
 {
