@@ -157,6 +157,19 @@ extern void kis_issues_drop(int64 now_us);
 extern bool kis_find_page(KisStatement *statement, KisConnection *connection,
 						  const KisCall *call, DateADT day, KisCallArgs *args);
 
+/* inquiry.c, for the loop: as far as it goes without waiting. */
+extern void kis_inquiry_advance(KisInquiryState *state, int64 now_us);
+
+/* The session leaves the wire's loop, or is back. */
+extern void kis_inquiry_leave(KisInquiryState *state, bool at_once, int64 now_us);
+extern void kis_inquiry_return(KisInquiryState *state, int64 now_us);
+
+/* max_wait is over: it fails, and the error says what it was waiting for. */
+extern void kis_inquiry_give_up(KisInquiryState *state, int64 now_us);
+
+/* loop.c: from now on the loop moves it on, until it is done. */
+extern void kis_loop_add(KisInquiryState *state);
+
 /* inquiry.c: a new one, in its statement's list already; the cache may answer it. */
 extern void kis_inquiry_begin(KisInquiry *inquiry);
 

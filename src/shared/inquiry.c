@@ -5,15 +5,8 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "storage/ipc.h"
-
-#include "compat.h"
 #include "error.h"
 #include "inquiry.h"
-
-/* Those of the session that are not done, first come first. */
-static dlist_head pending = DLIST_STATIC_INIT(pending);
 
 static bool
 is_shared(const KisInquiry *inquiry)
@@ -453,90 +446,48 @@ tell_what_it_waits_for(KisInquiryState *state)
 	state->told_waits_for = state->waits_for;
 }
 
-static void
-advance_all(int64 now_us, int64 *wake_at_us)
+void
+kis_inquiry_advance(KisInquiryState *state, int64 now_us)
 {
-	dlist_mutable_iter iter;
+	advance(state, now_us);
+	tell_what_it_waits_for(state);
+}
 
-	kis_issues_advance(now_us, wake_at_us);
-	dlist_foreach_modify(iter, &pending)
+void
+kis_inquiry_leave(KisInquiryState *state, bool at_once, int64 now_us)
+{
+	KisReplyKey key = reply_key(state);
+	KisReplySlot *slot;
+
+	if (!state->owns_call)
+		return;
+	slot = kis_reply_find(kis_lock(LW_EXCLUSIVE), &key);
+	if (slot != NULL)
+		kis_effort_leave(&slot->effort, state->call_attempt, at_once, now_us);
+	kis_unlock();
+	state->owns_call = !at_once;
+}
+
+void
+kis_inquiry_return(KisInquiryState *state, int64 now_us)
+{
+	KisReplyKey key = reply_key(state);
+	KisReplySlot *slot;
+
+	if (kis_work_overstayed(&state->work, now_us))
 	{
-		KisInquiryState *state = dlist_container(KisInquiryState, node, iter.cur);
-
-		advance(state, now_us);
-		tell_what_it_waits_for(state);
-		*wake_at_us = Min(*wake_at_us, state->wake_at_us);
+		kis_work_end_transfer(&state->work, now_us);
+		state->stage = KIS_STAGE_NEEDS_CALL;
 	}
-	kis_session_leave_queues(false);
+	if (!state->owns_call)
+		return;
+	slot = kis_reply_find(kis_lock(LW_EXCLUSIVE), &key);
+	state->owns_call = slot != NULL && kis_effort_return(&slot->effort, state->call_attempt);
+	kis_unlock();
 }
 
-/*
- * The session leaves the wire's loop: what others wait for is theirs to take,
- * at once where the session will not be back soon.
- */
-static void
-leave(bool at_once)
-{
-	int64		now_us = kis_now_us();
-	dlist_iter	iter;
-
-	kis_session_leave_queues(true);
-	kis_issues_leave(at_once, now_us);
-	dlist_foreach(iter, &pending)
-	{
-		KisInquiryState *state = dlist_container(KisInquiryState, node, iter.cur);
-		KisReplyKey key = reply_key(state);
-		KisReplySlot *slot;
-
-		if (!state->owns_call)
-			continue;
-		slot = kis_reply_find(kis_lock(LW_EXCLUSIVE), &key);
-		if (slot != NULL)
-			kis_effort_leave(&slot->effort, state->call_attempt, at_once, now_us);
-		kis_unlock();
-		state->owns_call = !at_once;
-	}
-}
-
-static void
-come_back(void)
-{
-	int64		now_us = kis_now_us();
-	dlist_iter	iter;
-
-	kis_issues_return(now_us);
-	dlist_foreach(iter, &pending)
-	{
-		KisInquiryState *state = dlist_container(KisInquiryState, node, iter.cur);
-		KisReplyKey key = reply_key(state);
-		KisReplySlot *slot;
-
-		if (kis_work_overstayed(&state->work, now_us))
-		{
-			kis_work_end_transfer(&state->work, now_us);
-			state->stage = KIS_STAGE_NEEDS_CALL;
-		}
-		if (!state->owns_call)
-			continue;
-		slot = kis_reply_find(kis_lock(LW_EXCLUSIVE), &key);
-		state->owns_call = slot != NULL && kis_effort_return(&slot->effort, state->call_attempt);
-		kis_unlock();
-	}
-}
-
-/* FATAL runs no PG_CATCH. */
-static void
-leave_at_exit(int code, Datum arg)
-{
-	/* from 17 on the block is gone when PostgreSQL itself looks to that */
-	ConditionVariableCancelSleep();
-	leave(true);
-	kis_issues_drop(kis_now_us());
-}
-
-/* max_wait is over: the error says what the inquiry was waiting for. */
-static void
-fail_for_wait(KisInquiryState *state, int64 now_us)
+void
+kis_inquiry_give_up(KisInquiryState *state, int64 now_us)
 {
 	/* it may be what KIS said last */
 	KisError	error = state->inquiry->error;
@@ -554,86 +505,6 @@ fail_for_wait(KisInquiryState *state, int64 now_us)
 	fail(state, &error);
 }
 
-/* One turn of the loop, waiting included. */
-static void
-turn(KisInquiryState *state)
-{
-	KisStatement *statement = state->statement;
-	int64		now_us = kis_now_us();
-	int64		wake_at_us = PG_INT64_MAX;
-	uint64		told = kis_effort_times_told();
-	ConditionVariable *waited_on = state->waits_on;
-	int64		left_us;
-
-	/* (again) in the list before looking, so that a signal after the look is not missed */
-	if (waited_on != NULL)
-		ConditionVariableTimedSleep(waited_on, 0, kis_wait_event());
-	advance_all(now_us, &wake_at_us);
-	if (kis_session_step() || state->inquiry->done || state->waits_on != waited_on ||
-		kis_effort_times_told() != told)
-		return;
-
-	if (state->waits_for == KIS_OK)
-	{
-		kis_session_wait(wake_at_us);
-		return;
-	}
-	left_us = state->inquiry->connection->options->max_wait * INT64CONST(1000) -
-		statement->waited_us;
-	/* known beforehand: no use in waiting for what comes too late */
-	if (left_us <= 0 ||
-		(state->wake_at_us != PG_INT64_MAX && state->waits_on == NULL &&
-		 state->wake_at_us - now_us > left_us))
-	{
-		fail_for_wait(state, now_us);
-		return;
-	}
-	kis_session_wait(Min(wake_at_us, now_us + left_us));
-	statement->waited_us += kis_now_us() - now_us;
-}
-
-static void
-wait_in_loop(KisInquiry *inquiry)
-{
-	static bool registered = false;
-
-	if (!registered)
-	{
-		before_shmem_exit(leave_at_exit, (Datum) 0);
-		registered = true;
-	}
-	PG_TRY();
-	{
-		come_back();
-		while (!inquiry->done)
-			turn(inquiry->state);
-	}
-	PG_CATCH();
-	{
-		ConditionVariableCancelSleep();
-		leave(true);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	ConditionVariableCancelSleep();
-	leave(false);
-}
-
-bool
-kis_inquiry_wait(KisInquiry *inquiry)
-{
-	if (!inquiry->done)
-		wait_in_loop(inquiry);
-	return inquiry->reply != NULL;
-}
-
-void
-kis_inquiry_wait_or_raise(KisInquiry *inquiry)
-{
-	if (!kis_inquiry_wait(inquiry))
-		kis_raise(&inquiry->error, inquiry->connection);
-}
-
 void
 kis_inquiry_begin(KisInquiry *inquiry)
 {
@@ -644,7 +515,7 @@ kis_inquiry_begin(KisInquiry *inquiry)
 	state->work.finished = call_finished;
 	state->work.is_call = true;
 	state->stage = KIS_STAGE_NEEDS_CALL;
-	dlist_push_tail(&pending, &state->node);
+	kis_loop_add(state);
 	if (is_shared(inquiry))
 		answer_from_cache(state, kis_now_us());
 }
