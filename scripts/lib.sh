@@ -45,6 +45,7 @@ missing_programs() {
 			make | openssl | python3) probe="command -v $package" ;;
 			pkg-config) probe='command -v pkg-config' ;;
 			postgresql-15) probe='test -x "$("$PG_CONFIG" --bindir)/initdb"' ;;
+			postgresql-15-cron) probe='test -f "$("$PG_CONFIG" --pkglibdir)/pg_cron.so"' ;;
 			postgresql-server-dev-15) probe='test -f "$("$PG_CONFIG" --pgxs)"' ;;
 			libcurl4-openssl-dev) probe='pkg-config --exists libcurl' ;;
 			libcjson-dev) probe='pkg-config --exists libcjson' ;;

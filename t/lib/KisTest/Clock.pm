@@ -6,7 +6,10 @@ package KisTest::Clock;
 use strict;
 use warnings;
 
+use Cwd ();
+use File::Basename ();
 use File::Temp ();
+use IPC::Run ();
 use Time::HiRes ();
 use Time::Local ();
 
@@ -22,23 +25,36 @@ sub new
 		'clock_XXXX',
 		DIR => $PostgreSQL::Test::Utils::tmp_check,
 		CLEANUP => 1);
-	my $self = bless { simulator => $simulator, library => $library, file => "$dir/offset" }, $class;
+	my $self = bless { simulator => $simulator, library => $library, file => Cwd::abs_path($dir) . '/offset' }, $class;
 
 	$self->_write(0);
 	return $self;
 }
 
-# For new_node's env.
+# For new_node's env. workers => 1: background workers go by that clock, too.
 sub env
 {
-	my ($self) = @_;
+	my ($self, %opts) = @_;
 
 	return {
-		LD_PRELOAD => $self->{library},
+		LD_PRELOAD => join(':', ($opts{workers} ? $self->_plain_select : ()), $self->{library}),
 		FAKETIME_TIMESTAMP_FILE => $self->{file},
 		FAKETIME_NO_CACHE => 1,
 		FAKETIME_DONT_FAKE_MONOTONIC => 1,
 		DONT_FAKE_MONOTONIC => 1 };
+}
+
+# test/plain_select.c, which says why.
+sub _plain_select
+{
+	my ($self) = @_;
+	my $library = "$self->{file}.so";
+	my $source = File::Basename::dirname(__FILE__) . '/../../../test/plain_select.c';
+	my $output = '';
+
+	IPC::Run::run([ 'cc', '-shared', '-fPIC', '-o', $library, $source ], '>&', \$output)
+	  or die "plain_select.c: $output";
+	return $library;
 }
 
 # 'YYYY-MM-DD HH:MM:SS' in Korea. The simulator's clock stands still there, but

@@ -1,0 +1,190 @@
+# pg_cron runs the collection: what a scheduler sees of it, the rights that its
+# role needs, and the README's schedule at Seoul's hours.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use KisTest;
+use KisTest::Clock;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+plan skip_all => 'pg_cron is not installed'
+  unless -f `pg_config --pkglibdir` =~ s/\n//r . '/pg_cron.so';
+
+my $simulator = KisTest::Simulator->new;
+my $clock = KisTest::Clock->new($simulator);
+my $node = new_node('main', env => $clock->env(workers => 1), start => 0);
+
+# A connection to the server itself, by its socket
+$node->append_conf('postgresql.conf',
+	"shared_preload_libraries = 'market_investor_fdw, pg_cron'\n"
+	  . "cron.database_name = 'postgres'\ncron.host = '" . $node->host . "'");
+
+sub value
+{
+	my ($sql) = @_;
+
+	return $node->safe_psql('postgres', $sql);
+}
+
+# Starts the server; its scheduler has seen the clock once that is done.
+sub start_scheduler
+{
+	my ($start) = @_;
+
+	$node->$start;
+	eventually {
+		value(q{SELECT count(*) FROM pg_stat_activity
+			WHERE backend_type = 'pg_cron launcher' AND wait_event = 'Extension'}) }
+	or die 'no scheduler';
+	return;
+}
+
+# The last run of a job: status|message, once so many have ended.
+sub last_run
+{
+	my ($job, $runs) = @_;
+
+	eventually {
+		value("SELECT count(*) FROM cron.job_run_details JOIN cron.job USING (jobid)"
+			  . " WHERE jobname = '$job' AND status IN ('succeeded', 'failed')") >= $runs
+	} 60 or diag(value('SELECT * FROM cron.job_run_details'));
+	return value("SELECT status, return_message FROM cron.job_run_details JOIN cron.job USING (jobid)"
+		  . " WHERE jobname = '$job' ORDER BY runid DESC LIMIT 1");
+}
+
+$clock->set('2026-07-10 09:10:00');		# a Friday
+start_scheduler('start');
+setup($node, 'postgres', $simulator, calendar => 'kis', import => 0);
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION pg_cron;
+	CREATE ROLE collector LOGIN;
+	CREATE SCHEMA flows AUTHORIZATION collector;
+	ALTER ROLE collector SET search_path = flows, public});
+
+# ---- a role of its own: these rights, and no more
+
+$node->safe_psql('postgres', q{
+	GRANT USAGE ON SCHEMA cron TO collector;
+	GRANT USAGE ON FOREIGN SERVER kis TO collector});
+$node->safe_psql('postgres',
+	"SET log_statement = 'none'; CREATE USER MAPPING FOR collector SERVER kis OPTIONS (app_key "
+	  . sql_literal($simulator->app_key) . ', app_secret ' . sql_literal($simulator->app_secret) . ')');
+my $schedule = q{SET ROLE collector; SET search_path = flows, public;
+	SELECT create_market_investor_trend();
+	SELECT cron.schedule('flows', '30 1 * * 1-5', 'SELECT collect_market_investor_trend()') > 0};
+like(value($schedule), qr/t$/, 'a role of its own may schedule a collection');
+is(value('SELECT username FROM cron.job'), 'collector', 'which runs as that role');
+
+# ---- a run that succeeds
+
+$clock->set('2026-07-10 10:30:00');		# 01:30 GMT
+is(last_run('flows', 1), 'succeeded|3 rows', 'it runs at its hour, GMT, and succeeds');
+is(value('SELECT count(*), min(trade_date), max(trade_date) FROM flows.market_investor_trend'),
+	'3|2026-07-10|2026-07-10', 'the day\'s rows are stored');
+is(value('SELECT count(*) FROM flows.market_investor_trend_snapshot'), 3, 'and their snapshots');
+is(value(q{SELECT database || ' ' || username FROM cron.job_run_details}), 'postgres collector', 'by that role');
+is($simulator->calls('trend'), 3, 'with a call for each target');
+
+# ---- runs that fail: the scheduler sees it, and the store stays
+
+my $stored = value('SELECT * FROM flows.market_investor_trend ORDER BY id');
+
+$simulator->fault({ fault => 'error', params => { msg_cd => 'OPSQ0002' } });
+value(q{SELECT cron.alter_job(jobid, schedule := '* * * * *') FROM cron.job});
+$clock->set('2026-07-13 11:00:00');		# the Monday after; more than five minutes are no time to catch up on
+my $run = last_run('flows', 2);
+like($run, qr/^failed\|ERROR:  could not collect any target\nDETAIL:  .*\bOPSQ0002\b/,
+	'it fails where every target fails, and says why');
+is(() = $run =~ m{^(?:DETAIL:  )?(ETF/T000|KSP/0001|KSQ/1001): }mg, 3, 'of each target');
+is(value('SELECT * FROM flows.market_investor_trend ORDER BY id'), $stored, 'the store is as it was');
+
+$simulator->fault;
+$simulator->fault({ fault => 'error', match => { pair => 'KSQ/1001' }, params => { msg_cd => 'OPSQ0002' } });
+my $runs = value('SELECT count(*) FROM cron.job_run_details');
+$clock->set('2026-07-13 11:10:00');
+is(last_run('flows', $runs + 1), 'succeeded|3 rows', 'it succeeds where one target has an answer');
+is(value(q{SELECT string_agg(market_code, ' ' ORDER BY market_code) FROM flows.market_investor_trend
+	WHERE trade_date = '2026-07-13'}), 'ETF KSP', 'which is stored');
+$simulator->fault;
+
+# A right that is missing
+value('REVOKE USAGE ON FOREIGN SERVER kis FROM collector');
+$runs = value('SELECT count(*) FROM cron.job_run_details');
+$clock->set('2026-07-13 11:20:00');
+is(last_run('flows', $runs + 1), "failed|ERROR:  permission denied for foreign server kis\n",
+	'without a right that it needs it fails');
+value('GRANT USAGE ON FOREIGN SERVER kis TO collector');
+
+# ---- workers of the server instead of connections: no password, no pg_hba.conf
+
+$node->append_conf('postgresql.conf', 'cron.use_background_workers = on');
+start_scheduler('restart');
+$runs = value('SELECT count(*) FROM cron.job_run_details');
+$clock->set('2026-07-14 10:00:00');
+is(last_run('flows', $runs + 1), 'succeeded|SELECT 3', 'in a background worker it succeeds');
+is(value(q{SELECT count(*) FROM flows.market_investor_trend WHERE trade_date = '2026-07-14'}), 3, 'and stores');
+$simulator->fault({ fault => 'error', params => { msg_cd => 'OPSQ0002' } });
+$runs = value('SELECT count(*) FROM cron.job_run_details');
+$clock->set('2026-07-14 10:10:00');
+like(last_run('flows', $runs + 1), qr/^failed\|ERROR: could not collect any target\nDETAIL: .*OPSQ0002/, 'or fails');
+$simulator->fault;
+value(q{SELECT cron.unschedule(jobid) FROM cron.job});
+value('SELECT cron.schedule($$worker$$, $$* * * * *$$, $$CALL backfill_market_investor_trend($$'
+	  . q{ || quote_literal('2026-07-06') || ',' || quote_literal('2026-07-10')}
+	  . ' || $$, store => $$ || quote_literal($$flows.market_investor_trend$$) || $$)$$)');
+$clock->set('2026-07-14 20:00:00');
+like(last_run('worker', 1), qr/^succeeded\|/, 'a backfill, too');
+is(value(q{SELECT string_agg(DISTINCT trade_date || source, ' ') FROM flows.market_investor_trend
+	WHERE market_code = 'KSP' AND trade_date < '2026-07-12'}),
+	'2026-07-06daily 2026-07-07daily 2026-07-08daily 2026-07-09daily 2026-07-10daily', 'which fills the days');
+value(q{SELECT cron.unschedule(jobid) FROM cron.job});
+
+# ---- the README's schedule
+
+$node->append_conf('postgresql.conf', 'cron.use_background_workers = off');
+start_scheduler('restart');
+my ($lines) = grep { /cron\.schedule/ } slurp_file("$FindBin::RealBin/../README.md") =~ /^ *```sql\n(.*?)^ *```/gms;
+my $result = run_sql($node, 'postgres', "SELECT create_market_investor_trend();\n$lines");
+is($result->{stderr}, '', 'the README\'s schedule is taken');
+value('TRUNCATE cron.job_run_details');
+value('SELECT cron.schedule($$each minute$$, $$* * * * *$$, $$SELECT$$)');
+
+# What is started at that minute in Seoul and succeeds. The scheduler passes over minutes
+# that are skipped, but not over jobs at fixed times within three hours.
+sub started
+{
+	my ($minute) = @_;
+
+	value('TRUNCATE cron.job_run_details');
+	$clock->set("$minute:00");
+	last_run('each minute', 1);
+	eventually {
+		value(q{SELECT count(*) = 0 FROM cron.job_run_details WHERE status NOT IN ('succeeded', 'failed')}) eq 't' }
+	60;
+	return value(q{SELECT coalesce(string_agg(DISTINCT concat_ws(' ', jobname, nullif(status, 'succeeded'),
+			CASE WHEN status <> 'succeeded' THEN return_message END), ', '), 'nothing')
+		FROM cron.job_run_details JOIN cron.job USING (jobid) WHERE jobname <> 'each minute'});
+}
+
+my $each_minute = 'flows by the minute';
+
+is(started('2026-07-14 23:30'), 'nothing', 'in the evening nothing runs');
+is(started('2026-07-15 08:59'), 'nothing', 'nor a minute before nine in Seoul');
+is(started('2026-07-15 09:00'), $each_minute, 'the snapshots begin at nine');
+is(started('2026-07-15 15:45'), $each_minute, 'go on after the close');
+is(started('2026-07-15 19:59'), $each_minute, 'until eight in the evening');
+is(started('2026-07-15 20:10'), 'flows of the day', 'then the rows of the day');
+is(started('2026-07-15 20:40'), 'flows of past days', 'and the days before');
+is(started('2026-07-15 21:00'), 'old runs', 'old runs are removed');
+is(started('2026-07-18 10:00'), 'nothing', 'nothing runs on a Saturday');
+is(value(q{SELECT count(*) FROM public.market_investor_trend WHERE trade_date = '2026-07-15'}), 19,
+	'the day has a row of each headline pair');
+is(value(q{SELECT string_agg(DISTINCT trade_date::text, ' ') FROM public.market_investor_trend WHERE source = 'daily'}),
+	'2026-07-06 2026-07-07 2026-07-08 2026-07-09 2026-07-10 2026-07-13 2026-07-14', 'and the days before are there');
+
+is_deeply([ $simulator->problems ], [], 'all requests were as KIS documents them');
+$node->stop;
+done_testing();
