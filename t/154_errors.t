@@ -417,7 +417,8 @@ sub write_secret
 $node->safe_psql('postgres', q{
 	CREATE ROLE "Trade Clerk" LOGIN;
 	GRANT SELECT ON ALL TABLES IN SCHEMA public TO "Trade Clerk";
-	GRANT USAGE ON FOREIGN SERVER kis, first TO "Trade Clerk";});
+	GRANT USAGE ON FOREIGN SERVER kis, first TO "Trade Clerk";
+	GRANT pg_read_server_files TO "Trade Clerk";});
 my $clerk = $node->session('postgres');
 my $pair = fresh_pair();
 my $no_mapping = { sqlstate => '42704',
@@ -434,10 +435,12 @@ my $file = write_secret('app_key', $simulator->app_key);
 $command =~ s{/path}{$file};
 $file = write_secret('app_secret', $simulator->app_secret);
 $command =~ s{/path}{$file};
-is($node->psql('postgres', $command), 0, 'the hint, its paths filled in, can be run as it stands');
+is($node->psql('postgres', $command, extra_params => [ '-U', 'Trade Clerk' ]), 0,
+	'the hint, its paths filled in, can be run as it stands');
 is($clerk->query_safe(query($pair)), 't', 'and helps a query');
 is($clerk->query_safe($into_store), 'inserted', 'and a collection');
 $clerk->quit;
+$node->safe_psql('postgres', 'REVOKE pg_read_server_files FROM "Trade Clerk"');
 
 # ---- too many calls
 

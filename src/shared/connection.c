@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
 #include "foreign/foreign.h"
@@ -15,6 +16,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#include "compat.h"
 #include "state.h"
 
 static List *connections = NIL; /* of KisConnection * */
@@ -29,6 +31,28 @@ catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
 		((KisConnection *) lfirst(cell))->stale = true;
 }
 
+/*
+ * What whoever runs the statement can do for a mapping of the user: make it,
+ * as far as CREATE USER MAPPING and our options let them, or ask those who can.
+ */
+static int
+hint_of_mapping(const ForeignServer *server, Oid userid)
+{
+	Oid			self = GetUserId();
+	char	   *create = psprintf("CREATE USER MAPPING FOR %s SERVER %s",
+								  quote_identifier(GetUserNameFromId(userid, false)),
+								  quote_identifier(server->servername));
+
+	if (!has_privs_of_role(self, server->owner) &&
+		(self != userid || kis_server_aclcheck(server->serverid, self, ACL_USAGE) != ACLCHECK_OK))
+		return errhint("Ask the owner of the server or a superuser for %s OPTIONS (app_key_file '/path', app_secret_file '/path'), "
+					   "for one FOR PUBLIC, or for a view or a SECURITY DEFINER function whose owner has a user mapping.",
+					   create);
+	if (!has_privs_of_role(self, ROLE_PG_READ_SERVER_FILES))
+		return errhint("%s OPTIONS (app_key '...', app_secret '...');", create);
+	return errhint("%s OPTIONS (app_key_file '/path', app_secret_file '/path');", create);
+}
+
 /* The mapping of the user, or else of PUBLIC. */
 static UserMapping *
 user_mapping(Oid serverid, Oid userid)
@@ -38,14 +62,13 @@ user_mapping(Oid serverid, Oid userid)
 		!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
 							   ObjectIdGetDatum(serverid)))
 	{
+		ForeignServer *server = GetForeignServer(serverid);
 		const char *user = GetUserNameFromId(userid, false);
-		const char *server = GetForeignServer(serverid)->servername;
 
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_OBJECT),
-				errmsg("user mapping not found for user \"%s\", server \"%s\"", user, server),
-				errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (app_key_file '/path', app_secret_file '/path');",
-						quote_identifier(user), quote_identifier(server)));
+				errmsg("user mapping not found for user \"%s\", server \"%s\"", user, server->servername),
+				hint_of_mapping(server, userid));
 	}
 	return GetUserMapping(userid, serverid);
 }

@@ -1,0 +1,93 @@
+# pg_dump of a database with everything in it, and its restore.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use KisTest;
+use KisTest::Client;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $simulator = KisTest::Simulator->new;
+my $node = new_node('main');
+my $key_file = $node->basedir . '/app_key';
+
+sub value
+{
+	my ($sql, $db) = @_;
+
+	return $node->safe_psql(defined $db ? $db : 'postgres', $sql);
+}
+
+# The dump as psql runs it
+sub dump_of
+{
+	my ($db, @options) = @_;
+	my ($output, $stderr) = ('', '');
+
+	IPC::Run::run([ 'pg_dump', '--no-sync', '-h', $node->host, '-p', $node->port, @options, $db ], '>', \$output, '2>', \$stderr);
+	is($stderr, '', "pg_dump of $db");
+	# Later releases have a key in it that no two dumps share
+	return $output =~ s/^\\(?:un)?restrict .*\n//gmr;
+}
+
+append_to_file($key_file, $simulator->app_key . "\n");
+setup($node, 'postgres', $simulator, connect_timeout => '5s', max_calls => 80, extra_pairs => 'KSP/0031');
+value(qq{
+	SET log_statement = 'none';
+	CREATE ROLE reader LOGIN; CREATE ROLE auditor LOGIN IN ROLE pg_read_all_data;
+	CREATE USER MAPPING FOR PUBLIC SERVER kis OPTIONS (app_key_file '$key_file', app_secret '@{[$simulator->app_secret]}');
+	CREATE FOREIGN TABLE foreigners (
+		code varchar(3) OPTIONS (field 'market_code'),
+		sold bigint OPTIONS (field 'frgn_seln_tr_pbmn'),
+		reply jsonb OPTIONS (field '**')) SERVER kis OPTIONS (table_name 'kis_sector_trend', pairs 'headline');
+	CREATE VIEW board AS SELECT * FROM kis_market_trend JOIN kis_sector USING (market_code, sector_code);
+	GRANT SELECT ON board, kis_market_trend TO reader;
+	GRANT USAGE ON FOREIGN SERVER kis TO reader;
+	SELECT kis_comment_tables(), create_market_investor_trend();
+	SELECT count(*) FROM collect_market_investor_trend('{KSP,KSQ,ETF}');});
+my $stored = value('TABLE market_investor_trend ORDER BY id');
+my $snapshots = value('TABLE market_investor_trend_snapshot ORDER BY 1, 2');
+
+# ---- dump and restore --------------------------------------------------------
+
+$simulator->reset(keep_tokens => JSON::PP::true);
+my $dump = dump_of('postgres');
+asks_nothing($simulator, 'a dump asks KIS for nothing');
+like($dump, qr/^COPY public\.market_investor_trend_snapshot_y\d{4}m\d\d /m, 'the snapshots are in it');
+unlike($dump, qr/^COPY public\.kis_/m, 'and of foreign tables the definition alone');
+
+value('CREATE DATABASE restored');
+# It has keys in it, which are not for the log
+my $result = run_sql($node, 'restored', "SET log_statement = 'none'; $dump");
+is($result->{stderr}, '', 'the dump can be restored');
+ok(dump_of('restored') eq $dump, 'and what is restored has the same dump');
+
+is(value('TABLE market_investor_trend ORDER BY id', 'restored'), $stored, 'the stored rows are there');
+is(value('TABLE market_investor_trend_snapshot ORDER BY 1, 2', 'restored'), $snapshots, 'and the snapshots');
+isnt($snapshots, '', 'which are some');
+
+# ---- and goes on working -----------------------------------------------------
+
+$simulator->reset(keep_tokens => JSON::PP::true);
+like(value(q{SELECT code, reply->>'rt_cd' FROM foreigners WHERE code = 'KSP'}, 'restored'), qr/^KSP\|0$/, 'a query of the restored database');
+is($simulator->calls, 1, 'makes its call, to where the server says');
+is(value(q{SET ROLE reader; SELECT market_code, sector_name_en IS NOT NULL FROM board WHERE market_code = 'KSQ'}, 'restored'),
+	'KSQ|t', 'its grants and user mappings are there');
+is(value('SELECT create_market_investor_trend()', 'restored'), '', 'its store is one');
+is(dump_of('restored'), $dump, 'in which nothing is missing');
+like(value(q{DELETE FROM market_investor_trend WHERE market_code = 'KSP';
+	SELECT string_agg(outcome, ' ' ORDER BY market_code) FROM collect_market_investor_trend('{KSP,KSQ}')}, 'restored'),
+	qr/^inserted unchanged$/, 'and a collection fills it');
+
+# ---- secrets in it -----------------------------------------------------------
+
+like($dump, qr/\Q@{[$simulator->app_secret]}\E/, "a superuser's dump has the secrets of user mappings");
+value('DROP VIEW board', 'restored');
+my $theirs = dump_of('restored', '-U', 'auditor');
+like($theirs, qr/^CREATE USER MAPPING FOR public SERVER kis;/m, "another's has the mappings");
+is_deeply([ grep { index($theirs, $_) >= 0 } $simulator->app_key, $simulator->app_secret, $key_file ], [], 'and none of their options');
+
+is_deeply([ $simulator->problems ], [], 'every request was as KIS documents it');
+done_testing();
