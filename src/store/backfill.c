@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #include "fdw.h"
 #include "store.h"
@@ -128,6 +129,8 @@ fetch_page(Backfill *backfill, KisStatement *statement)
 	strlcpy(args.sector, pair->sector, sizeof(args.sector));
 	kis_day_to_text(backfill->asked, args.date);
 	page = kis_inquire(statement, connection, &kis_call_daily, &args, counters);
+	/* so that what waits for KIS keeps no row from VACUUM */
+	InvalidateCatalogSnapshotConditionally();
 	kis_inquiry_wait_or_raise(page);
 	return page;
 }

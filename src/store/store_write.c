@@ -286,29 +286,21 @@ kis_store_write(const KisStoreTable *store, KisTarget *target,
 	raise_in_the_way(store, target);
 }
 
-/* Does the row say already what the daily history says? */
+/* Is the row to get the figures of the daily history? If not, sets the outcome. */
 static bool
-is_filled(const KisStoreTable *store, const StoredRow *row, const KisTarget *target)
+is_to_fill(const KisStoreTable *store, const StoredRow *row, KisTarget *target,
+		   MemoryContext context)
 {
-	return (row->from_daily || !store->has_source) &&
-		has_same_figures(store, row, target, false);
-}
-
-/* The day's row, which is locked, gets the figures of the daily history. */
-static void
-fill(const KisStoreTable *store, const StoredRow *row, KisTarget *target, MemoryContext context)
-{
-	if (is_filled(store, row, target))
+	if ((row->from_daily || !store->has_source) &&
+		has_same_figures(store, row, target, false))
 		target->outcome = KIS_OUTCOME_UNCHANGED;
 	else if (row->from_daily && target->collected_at < row->collected_at)
 		skip(target, context, "another backfill has newer figures");
 	else if (!target->has_figures && has_figures(store, row))
 		skip(target, context, "all figures are zero, those stored are not");
 	else
-	{
-		target->outcome = KIS_OUTCOME_UPDATED;
-		write_over(store, target, has_same_figures(store, row, target, false), "daily");
-	}
+		return true;
+	return false;
 }
 
 /* Has the answer any figure that the table has a column for? */
@@ -341,17 +333,17 @@ kis_store_write_daily(const KisStoreTable *store, KisTarget *target, MemoryConte
 			target->outcome = KIS_OUTCOME_INSERTED;
 			return;
 		}
-		if (is_filled(store, &row, target))
-		{
-			/* without a lock, which would be written too */
-			target->outcome = KIS_OUTCOME_UNCHANGED;
+		/* a lock would be a write: only where there is something to write */
+		if (!is_to_fill(store, &row, target, context))
 			return;
-		}
-		if (read_row(store, target, KEY_OF_DAY " FOR NO KEY UPDATE", &row))
+		if (!read_row(store, target, KEY_OF_DAY " FOR NO KEY UPDATE", &row))
+			continue;
+		if (is_to_fill(store, &row, target, context))
 		{
-			fill(store, &row, target, context);
-			return;
+			target->outcome = KIS_OUTCOME_UPDATED;
+			write_over(store, target, has_same_figures(store, &row, target, false), "daily");
 		}
+		return;
 	}
 	raise_in_the_way(store, target);
 }
