@@ -160,7 +160,7 @@ make_room(KisShared *shared, const KisReplySlot *for_slot, int blocks)
 	return true;
 }
 
-/* A reply that would be good for the day has all its days, each in its place. */
+/* A reply that would be good for the day has all its days, each in its place, and says all of them. */
 static bool
 is_whole(const KisReplySlot *slot, const KisCall *call, const KisReply *reply)
 {
@@ -177,6 +177,9 @@ is_whole(const KisReplySlot *slot, const KisCall *call, const KisReply *reply)
 		kis_day_to_text(first + i, day);
 		if (strcmp(reply->rows[i].values[call->day_member].text, day) != 0)
 			return false;
+		for (int m = 0; m < call->nmembers; m++)
+			if (reply->rows[i].values[m].text[0] == '\0')
+				return false;
 	}
 	return true;
 }
