@@ -37,14 +37,21 @@ SELECT market_code, sector_code, trade_date, collected_at,
 FROM market_investor_trend
 ORDER BY market_code, sector_code;
 
-\echo '--- The schedule'
-\echo 'A collection every five minutes of the session, by pg_cron (Debian: postgresql-15-cron,'
-\echo 'which this demo does not install; its hours are GMT, so 0-6 is 09:00 to 15:59 in Seoul):'
-\echo
-\echo '    SELECT cron.schedule(\'investor flows\', \'*/5 0-6 * * 1-5\','
-\echo '                         \'SELECT collect_market_investor_trend()\');'
-\echo
-\echo 'or by psql, as long as it stays open:'
-\echo
-\echo '    SELECT * FROM collect_market_investor_trend() \\watch 300'
+\echo '--- The schedule, by pg_cron, whose hours are GMT: 0-10 is 09:00 to 19:59 in Seoul'
+\if :first
+CREATE EXTENSION pg_cron;
+\endif
+\if :simulated
+\echo 'Each minute, as the simulator is always in session; with KIS it would be * 0-10 * * 1-5.'
+\set minutes '* * * * *'
+\else
+\set minutes '* 0-10 * * 1-5'
+\endif
+SELECT cron.schedule('flows by the minute', :'minutes',
+                     'SELECT collect_market_investor_trend()');
+SELECT cron.schedule('flows of past days', '40 11 * * 1-5',
+                     'CALL backfill_market_investor_trend(current_date - 10, current_date)');
+SELECT jobname, schedule, command, username, active FROM cron.job ORDER BY jobid;
+\echo 'What its runs have brought, a minute from now:'
+\echo '    SELECT status, return_message, start_time FROM cron.job_run_details ORDER BY runid DESC;'
 \echo
