@@ -93,6 +93,15 @@ SELECT v.code, (SELECT k.foreign_net_qty FROM kis_market_trend k WHERE k.market_
 FROM (VALUES ('KOSPI'), ('NYSE')) v(code);
 SELECT market_code FROM kis_market_trend WHERE market_code <> 'KOSPI' AND market_code LIKE 'KO%';
 \! $KIS_SIMCTL calls
+-- a value in an OR that its other arm guards is not looked at
+SET plan_cache_mode = force_generic_plan;
+PREPARE by_number(text) AS SELECT count(*) FROM kis_market_trend
+WHERE market_code = 'KSP' AND ($1 = '' OR sector_code = lpad(($1::int)::text, 4, '0'));
+EXECUTE by_number('');
+EXECUTE by_number('1');
+RESET plan_cache_mode;
+-- kis_calendar, which has no codes, holds no empty ones
+SELECT market_code FROM kis_market_trend WHERE market_code = '' OR sector_code = '';
 -- pairs whose codes are both held, in other arms of an OR
 SELECT market_code, sector_code FROM kis_sector_trend
 WHERE market_code IN ('KSP', 'KSQ') AND (sector_code = '0001' OR sector_code = '1001');

@@ -44,6 +44,7 @@ typedef struct NameFinder
 	PlannerInfo *root;
 	Index		relid;
 	const Bitmapset *keys;
+	bool		in_arm;			/* of an OR */
 	List	   *values;
 } NameFinder;
 
@@ -72,7 +73,41 @@ is_joined_walker(Node *node, PlannerInfo *root)
 	return expression_tree_walker(node, is_joined_walker, root);
 }
 
+/* Is the value there already, so that nothing can fail where it is looked at? */
+static bool
+is_at_hand(Node *value)
+{
+	ListCell   *cell;
+
+	while (IsA(value, RelabelType))
+		value = (Node *) ((RelabelType *) value)->arg;
+	if (!IsA(value, ArrayExpr))
+		return IsA(value, Const) || IsA(value, Param);
+	foreach(cell, ((ArrayExpr *) value)->elements)
+		if (!is_at_hand(lfirst(cell)))
+			return false;
+	return true;
+}
+
 static List *find_names(NameFinder *finder, List *clauses);
+
+/* Adds what the arms of an OR name, each a context of its own. */
+static void
+find_names_of_arms(NameFinder *finder, List *clauses, List **arms)
+{
+	bool		in_arm = finder->in_arm;
+	ListCell   *cell;
+
+	finder->in_arm = true;
+	foreach(cell, clauses)
+	{
+		List	   *arm = find_names(finder, list_make1(lfirst(cell)));
+
+		if (arm != NIL)
+			*arms = lappend(*arms, arm);
+	}
+	finder->in_arm = in_arm;
+}
 
 /* Adds what a clause of a context names to its names and arms. */
 static void
@@ -90,19 +125,15 @@ find_names_of_clause(NameFinder *finder, Node *clause, List **names, List **arms
 	}
 	if (is_orclause(clause))
 	{
-		foreach(cell, ((BoolExpr *) clause)->args)
-		{
-			List	   *arm = find_names(finder, list_make1(lfirst(cell)));
-
-			if (arm != NIL)
-				*arms = lappend(*arms, arm);
-		}
+		find_names_of_arms(finder, ((BoolExpr *) clause)->args, arms);
 		return;
 	}
 
 	if (!kis_key_equality(clause, finder->relid, finder->keys, &equality) ||
 		contain_volatile_functions(equality.value) || contain_subplans(equality.value) ||
-		is_joined_walker(equality.value, finder->root))
+		is_joined_walker(equality.value, finder->root) ||
+		/* another arm may guard it: WHERE $1 = '' OR sector_code = f($1) */
+		(finder->in_arm && !is_at_hand(equality.value)))
 		return;
 	name = list_make5_int(equality.attnum, list_length(finder->values), equality.is_array,
 						  equality.value_first, (int) equality.function);
@@ -233,6 +264,8 @@ table_that_holds(const NamedCheck *check, const char *market, const char *sector
 		KisPairCode *pairs;
 		int			npairs;
 
+		if (!kis_call_takes(kis_tables[i]->call, KIS_ARG_MARKET))
+			continue;
 		pairs = kis_table_pairs(kis_tables[i], &options, check->connection->options, &npairs);
 		for (int pair = 0; pair < npairs; pair++)
 			if ((market == NULL || strcmp(pairs[pair].market, market) == 0) &&
