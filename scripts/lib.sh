@@ -53,6 +53,12 @@ missing_programs() {
 			libpq-dev) probe='test -f "$("$PG_CONFIG" --includedir)/libpq-fe.h"' ;;
 			curl) probe='command -v curl' ;;
 			python3-psycopg2) probe='python3 -c "import psycopg2"' ;;
+			python3-pyodbc) probe='python3 -c "import pyodbc"' ;;
+			odbc-postgresql) probe='grep -qx "\[PostgreSQL Unicode\]" /etc/odbcinst.ini' ;;
+			libpostgresql-jdbc-java) probe='test -f /usr/share/java/postgresql.jar' ;;
+			openjdk-17-jre-headless) probe='java --describe-module jdk.compiler' ;;
+			libc-ares2) probe='ldconfig -p | grep -q "libcares\.so\.2"' ;;
+			libevent-2.1-7) probe='ldconfig -p | grep -q "libevent-2\.1\.so\.7"' ;;
 			python3-requests) probe='python3 -c "import requests"' ;;
 			perl) probe='command -v prove' ;;
 			libipc-run-perl) probe='perl -MIPC::Run -e 1' ;;
@@ -101,9 +107,28 @@ need_packages() {
 			"    apt-get update && $command" \
 			"(postgresql-15 makes a cluster on port 5432 of its own, unless create_main_cluster = false stands in /etc/postgresql-common/createcluster.conf before.)"
 	say "installing them${root:+ by sudo}: $command"
-	install_packages "$root" "${missing[@]}"
+	install_packages "$root" "${missing[@]}" || fail "apt-get failed with status $?"
 	mapfile -t missing < <(missing_packages "$@")
 	((${#missing[@]} == 0)) || fail "still missing: ${missing[*]}"
+}
+
+# Installs packages that only some tests need, as far as that can be. Those
+# tests see for themselves what there is, and say what they lack.
+want_packages() {
+	local missing root
+	if is_debian_12; then
+		mapfile -t missing < <(missing_packages "$@")
+		root=$(way_to_root)
+	else
+		mapfile -t missing < <(missing_programs "$@")
+		root=no
+	fi
+	((${#missing[@]} == 0)) && return
+	if [[ $root != no ]]; then
+		say "installing clients to test with${root:+ by sudo}: ${missing[*]}"
+		install_packages "$root" "${missing[@]}" && return
+	fi
+	say "tests that need them are skipped, for there is no: ${missing[*]}"
 }
 
 default_pg_config() {
@@ -126,9 +151,10 @@ end_installation() {
 	drop_in=
 }
 
-# install_packages "sudo or nothing" package ...
+# install_packages "sudo or nothing" package ...: apt-get's status
+lists_are_new=
 install_packages() {
-	local apt log status=0
+	local apt log= status=0
 	as_root=$1
 	shift
 	apt=($as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300
@@ -139,14 +165,15 @@ install_packages() {
 	echo 'create_main_cluster = false' | $as_root tee "$drop_in" >/dev/null
 
 	say "apt-get update and install; this takes a minute or two"
-	log=$("${apt[@]}" update </dev/null 2>&1) ||
-		say "apt-get update failed; trying with the lists at hand"
+	if [[ -z $lists_are_new ]]; then
+		log=$("${apt[@]}" update </dev/null 2>&1) ||
+			say "apt-get update failed; trying with the lists at hand"
+		lists_are_new=1
+	fi
 	log+=$("${apt[@]}" install --yes --no-install-recommends "$@" </dev/null 2>&1) || status=$?
 	end_installation
-	if ((status != 0)); then
-		tail -n 25 <<<"$log" >&2
-		fail "apt-get failed with status $status"
-	fi
+	((status == 0)) || tail -n 25 <<<"$log" >&2
+	return "$status"
 }
 
 # ---- the user who runs servers -----------------------------------------------

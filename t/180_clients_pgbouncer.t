@@ -10,7 +10,7 @@ use KisTest::Bouncer;
 use KisTest::Client;
 use Test::More;
 
-need_client('pgbouncer', KisTest::Bouncer->program);
+need_client('pgbouncer', KisTest::Bouncer->program || '');
 
 my $simulator = KisTest::Simulator->new;
 my $node = new_node('main');

@@ -11,7 +11,13 @@ use PostgreSQL::Test::Utils ();
 
 my @running;
 
-sub program { return '/usr/sbin/pgbouncer' }
+# Debian's is where only root looks.
+sub program
+{
+	my ($found) = grep { -x } map { "$_/pgbouncer" } split(/:/, $ENV{PATH}), '/usr/sbin';
+
+	return $found;
+}
 
 # Databases of its own by name, each with settings of a line of pgbouncer's
 # [databases]; all are the node's database postgres.
@@ -47,7 +53,7 @@ sub _start
 		open STDIN, '<', '/dev/null';
 		open STDOUT, '>', '/dev/null';
 		open STDERR, '>&', \*STDOUT;
-		exec program(), $ini or POSIX::_exit(127);
+		exec program(), '-q', $ini or POSIX::_exit(127);
 	}
 	$self->{pid} = $pid;
 	while (!-S $socket)
