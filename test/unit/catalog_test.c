@@ -1,0 +1,164 @@
+/*
+ * catalog_test.c
+ *		KIS's lists and calls: what one table says, the others say too.
+ */
+#include "unit.h"
+
+/* Members in the order in which KIS sends them. */
+static const char *const daily_wire[] = {
+	"stck_bsop_date", "bstp_nmix_prpr", "bstp_nmix_prdy_vrss", "prdy_vrss_sign",
+	"bstp_nmix_prdy_ctrt", "bstp_nmix_oprc", "bstp_nmix_hgpr", "bstp_nmix_lwpr",
+	"stck_prdy_clpr", "frgn_ntby_qty", "frgn_reg_ntby_qty", "frgn_nreg_ntby_qty",
+	"prsn_ntby_qty", "orgn_ntby_qty", "scrt_ntby_qty", "ivtr_ntby_qty", "pe_fund_ntby_vol",
+	"bank_ntby_qty", "insu_ntby_qty", "mrbn_ntby_qty", "fund_ntby_qty", "etc_ntby_qty",
+	"etc_orgt_ntby_vol", "etc_corp_ntby_vol", "frgn_ntby_tr_pbmn", "frgn_reg_ntby_pbmn",
+	"frgn_nreg_ntby_pbmn", "prsn_ntby_tr_pbmn", "orgn_ntby_tr_pbmn", "scrt_ntby_tr_pbmn",
+	"ivtr_ntby_tr_pbmn", "pe_fund_ntby_tr_pbmn", "bank_ntby_tr_pbmn", "insu_ntby_tr_pbmn",
+	"mrbn_ntby_tr_pbmn", "fund_ntby_tr_pbmn", "etc_ntby_tr_pbmn", "etc_orgt_ntby_tr_pbmn",
+	"etc_corp_ntby_tr_pbmn",
+};
+
+static const char *const calendar_wire[] = {
+	"bass_dt", "wday_dvsn_cd", "bzdy_yn", "tr_day_yn", "opnd_yn", "sttl_day_yn",
+};
+
+static void
+check_wire(const KisCall *call, const char *const *wire, int n)
+{
+	assert_int_equal(call->nmembers, n);
+	for (int i = 0; i < n; i++)
+		assert_string_equal(call->members[i].field, wire[i]);
+}
+
+static void
+test_wire_order(void **state)
+{
+	(void) state;
+	check_wire(&kis_call_daily, daily_wire, lengthof(daily_wire));
+	check_wire(&kis_call_calendar, calendar_wire, lengthof(calendar_wire));
+	assert_int_equal(kis_call_trend.nmembers, 72);
+}
+
+/* Every call's members have names of their own, by which they are found. */
+static void
+test_names(void **state)
+{
+	static const KisCall *const calls[] = {
+		&kis_call_trend, &kis_call_daily, &kis_call_calendar
+	};
+
+	(void) state;
+	for (size_t c = 0; c < lengthof(calls); c++)
+		for (int i = 0; i < calls[c]->nmembers; i++)
+		{
+			const KisMember *member = &calls[c]->members[i];
+
+			assert_int_equal(kis_call_member_find(calls[c], member->field), i);
+			assert_int_equal(kis_call_member_find(calls[c], member->column), i);
+			assert_true(member->type[0] != '\0' && member->name_ko[0] != '\0');
+		}
+	assert_int_equal(kis_call_member_find(&kis_call_daily, "foreign_buy_qty"), -1);
+	assert_int_equal(kis_call_member_find(&kis_call_trend, "stck_bsop_date"), -1);
+}
+
+/* The line's field of that number, from 0, cut in place. */
+static char *
+field_of(char *line, int number)
+{
+	while (number-- > 0)
+	{
+		line = strchr(line, '\t');
+		assert_non_null(line);
+		line++;
+	}
+	line[strcspn(line, "\t\n")] = '\0';
+	return line;
+}
+
+/*
+ * What fields.tsv marks as in_daily, the daily call has by the same name, as
+ * the same column and type; and what it doesn't, the call doesn't have.
+ */
+static void
+test_in_daily(void **state)
+{
+	FILE	   *file = fopen(CATALOG "/fields.tsv", "r");
+	char		line[1024];
+	char		copy[1024];
+	int			nlines = 0;
+	int			nmarked = 0;
+
+	(void) state;
+	assert_non_null(file);
+	assert_non_null(fgets(line, sizeof(line), file));
+	for (; fgets(line, sizeof(line), file) != NULL; nlines++)
+	{
+		bool		marked;
+		const KisMember *member = &kis_members[nlines];
+		int			daily = kis_call_member_find(&kis_call_daily, member->field);
+
+		strcpy(copy, line);
+		marked = strcmp(field_of(copy, 4), "t") == 0;
+		assert_string_equal(field_of(line, 1), member->field);
+		assert_int_equal(daily >= 0, marked);
+		if (!marked)
+			continue;
+		nmarked++;
+		assert_string_equal(kis_call_daily.members[daily].field, member->field);
+		assert_string_equal(kis_call_daily.members[daily].column, member->column);
+		assert_string_equal(kis_call_daily.members[daily].type, member->type);
+		assert_string_equal(kis_call_daily.members[daily].name_ko, member->name_ko);
+	}
+	fclose(file);
+	assert_int_equal(nlines, kis_member_count);
+	assert_int_equal(nmarked, 24);
+}
+
+/* What pages are turned by. */
+static void
+test_paging(void **state)
+{
+	(void) state;
+	assert_int_equal(kis_call_trend.day_member, -1);
+	assert_int_equal(kis_call_trend.paging, KIS_PAGING_NONE);
+	assert_string_equal(kis_call_daily.members[kis_call_daily.day_member].column, "trade_date");
+	assert_int_equal(kis_call_daily.max_rows, 300);
+	assert_int_equal(kis_call_daily.paging, KIS_PAGING_BACK);
+	assert_string_equal(kis_call_calendar.members[kis_call_calendar.day_member].column, "trade_date");
+	assert_int_equal(kis_call_calendar.max_rows, 24);
+	assert_int_equal(kis_call_calendar.paging, KIS_PAGING_FORWARD);
+	assert_int_equal(kis_call_calendar.lifetime, KIS_LIFETIME_DAY);
+	assert_true(kis_call_member_find(&kis_call_calendar, "is_open") >= 0);
+}
+
+static void
+test_served(void **state)
+{
+	(void) state;
+	for (int i = 0; i < kis_market_count; i++)
+	{
+		const char *market = kis_markets[i].code;
+
+		assert_true(kis_call_serves(&kis_call_trend, market));
+		assert_int_equal(kis_call_serves(&kis_call_daily, market),
+						 strcmp(market, "KSP") == 0 || strcmp(market, "KSQ") == 0);
+	}
+	assert_true(kis_call_takes(&kis_call_daily, KIS_ARG_SECTOR));
+	assert_true(kis_call_takes(&kis_call_daily, KIS_ARG_DATE));
+	assert_false(kis_call_takes(&kis_call_trend, KIS_ARG_DATE));
+	assert_false(kis_call_takes(&kis_call_calendar, KIS_ARG_MARKET));
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_wire_order),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_in_daily),
+		cmocka_unit_test(test_paging),
+		cmocka_unit_test(test_served),
+	};
+
+	return run_unit_tests(tests);
+}
