@@ -424,6 +424,16 @@ like((notices($result))[0], qr/: 0 inserted, 1 updated, 3 unchanged, 0 skipped$/
 is(value("SELECT string_agg(ctid::text, ' ' ORDER BY trade_date) FROM market_investor_trend WHERE trade_date <> '2026-07-08'"),
 	$before, 'and leave the other rows');
 
+# but not those that another backfill has got since
+value("UPDATE market_investor_trend SET foreign_net_qty = 5, collected_at = '2026-07-11' WHERE trade_date = '2026-07-08'");
+$before = contents();
+$result = run($week);
+like((notices($result))[0], qr/: 0 inserted, 0 updated, 3 unchanged, 1 skipped$/, 'older daily figures');
+is(contents(), $before, 'replace nothing');
+value("UPDATE market_investor_trend SET source = 'live' WHERE trade_date = '2026-07-08'");
+$result = run($week);
+like((notices($result))[0], qr/: 0 inserted, 1 updated, 3 unchanged, 0 skipped$/, 'but live ones, whenever they came');
+
 # Live never replaces daily on a past day
 run($week);
 anew();
