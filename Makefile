@@ -11,7 +11,7 @@ OBJS = market_investor_fdw.o \
 REGRESS = $(sort $(basename $(notdir $(wildcard sql/*.sql))))
 REGRESS_OPTS = --load-extension=market_investor_fdw
 
-CATALOG = $(addprefix catalog/,markets.tsv investors.tsv sectors.tsv fields.tsv daily.tsv calendar.tsv)
+CATALOG = $(sort $(wildcard catalog/*.tsv))
 EXTRA_CLEAN = src/kis/catalog_data.h test/unit/build test/unit/build-sanitize
 
 # Say which Debian package brings what is missing, except to those who only clean.

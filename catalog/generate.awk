@@ -1,6 +1,6 @@
 # Turns catalog/*.tsv into the C arrays that src/kis/catalog.c includes. What a
 # table holds is told by the names of its columns.
-# Usage: awk -f generate.awk markets.tsv investors.tsv sectors.tsv fields.tsv daily.tsv calendar.tsv
+# Usage: awk -f generate.awk *.tsv
 
 function c(text) { gsub(/["\\]/, "\\\\&", text); return "\"" text "\"" }
 function value(name) { return name in column ? $column[name] : "" }

@@ -1,22 +1,35 @@
 """How a request differs from the one that KIS documents."""
 
 import json
+from collections import namedtuple
 
-TREND_PATH = '/uapi/domestic-stock/v1/quotations/inquire-investor-time-by-market'
-DAILY_PATH = '/uapi/domestic-stock/v1/quotations/inquire-investor-daily-by-market'
-HOLIDAY_PATH = '/uapi/domestic-stock/v1/quotations/chk-holiday'
+QUOTATIONS = '/uapi/domestic-stock/v1/quotations/'
+
+# The parameters that name a market, a sector and a day are None where there is none
+Call = namedtuple('Call', 'path tr_id parameters market sector date')
+CALLS = {
+    'trend': Call(
+        QUOTATIONS + 'inquire-investor-time-by-market', 'FHPTJ04030000',
+        ('FID_INPUT_ISCD', 'FID_INPUT_ISCD_2'),
+        'FID_INPUT_ISCD', 'FID_INPUT_ISCD_2', None),
+    'daily': Call(
+        QUOTATIONS + 'inquire-investor-daily-by-market', 'FHPTJ04040000',
+        ('FID_COND_MRKT_DIV_CODE', 'FID_INPUT_ISCD', 'FID_INPUT_DATE_1',
+         'FID_INPUT_ISCD_1', 'FID_INPUT_DATE_2', 'FID_INPUT_ISCD_2'),
+        'FID_INPUT_ISCD_1', 'FID_INPUT_ISCD_2', 'FID_INPUT_DATE_1'),
+    'holiday': Call(
+        QUOTATIONS + 'chk-holiday', 'CTCA0903R',
+        ('BASS_DT', 'CTX_AREA_NK', 'CTX_AREA_FK'),
+        None, None, 'BASS_DT'),
+}
+TREND_PATH, DAILY_PATH, HOLIDAY_PATH = (
+    CALLS[kind].path for kind in ('trend', 'daily', 'holiday'))
 TOKEN_PATH = '/oauth2/tokenP'
 
-KINDS = {TREND_PATH: 'trend', DAILY_PATH: 'daily', HOLIDAY_PATH: 'holiday',
-         TOKEN_PATH: 'token'}
-DATA_KINDS = ('trend', 'daily', 'holiday')
-TR_IDS = {'trend': 'FHPTJ04030000', 'daily': 'FHPTJ04040000', 'holiday': 'CTCA0903R'}
-PARAMETERS = {
-    'trend': ('FID_INPUT_ISCD', 'FID_INPUT_ISCD_2'),
-    'daily': ('FID_COND_MRKT_DIV_CODE', 'FID_INPUT_ISCD', 'FID_INPUT_DATE_1',
-              'FID_INPUT_ISCD_1', 'FID_INPUT_DATE_2', 'FID_INPUT_ISCD_2'),
-    'holiday': ('BASS_DT', 'CTX_AREA_NK', 'CTX_AREA_FK'),
-}
+DATA_KINDS = tuple(CALLS)
+KINDS = {TOKEN_PATH: 'token', **{call.path: kind for kind, call in CALLS.items()}}
+TR_IDS = {kind: call.tr_id for kind, call in CALLS.items()}
+PARAMETERS = {kind: call.parameters for kind, call in CALLS.items()}
 CONTENT_TYPE = 'application/json; charset=utf-8'
 TRANSPORT_HEADERS = frozenset((
     'host', 'user-agent', 'accept', 'accept-encoding', 'connection', 'content-type',

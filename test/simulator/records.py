@@ -116,4 +116,4 @@ class Records:
 
     def pairs(self):
         return {(r.request.market, r.request.sector) for r in self.all
-                if r.request.kind in ('trend', 'daily')}
+                if r.request.market is not None}

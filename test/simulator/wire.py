@@ -5,7 +5,7 @@ import itertools
 from urllib.parse import parse_qsl
 
 from . import deliver
-from .documented import DATA_KINDS, KINDS, data_problems, token_problems
+from .documented import CALLS, DATA_KINDS, KINDS, data_problems, token_problems
 from .faults import take
 
 MAX_HEAD = 65536
@@ -41,15 +41,10 @@ class Request:
         self.kind = KINDS.get(self.path, 'other')
         self.is_admin = self.path.startswith('/_simulator/')
         self.market = self.sector = self.date = None
-        if self.kind == 'trend':
-            self.market = self.parameters.get('FID_INPUT_ISCD')
-            self.sector = self.parameters.get('FID_INPUT_ISCD_2')
-        elif self.kind == 'daily':
-            self.market = self.parameters.get('FID_INPUT_ISCD_1')
-            self.sector = self.parameters.get('FID_INPUT_ISCD_2')
-            self.date = self.parameters.get('FID_INPUT_DATE_1')
-        elif self.kind == 'holiday':
-            self.date = self.parameters.get('BASS_DT')
+        if self.kind in CALLS:
+            call = CALLS[self.kind]
+            self.market, self.sector, self.date = (
+                self.parameters.get(name) for name in (call.market, call.sector, call.date))
         connection = self.headers.get('connection', '').lower()
         self.keep_alive = connection != 'close' and self.version == 'HTTP/1.1'
         self.problems = (data_problems(self.kind, self.method, pairs, self.headers)

@@ -21,7 +21,7 @@ use Time::HiRes ();
 use PostgreSQL::Test::Utils ();
 
 my $test_dir = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../../test');
-my %is_data = map { $_ => 1 } qw(trend daily holiday);
+my %is_no_data = map { $_ => 1 } qw(token other);
 my @running;
 
 # Where a test says nothing of it, it is mid-session and each session may have
@@ -132,13 +132,13 @@ sub fault
 }
 
 # Requests since the last reset, oldest first: a hash each. kind is token,
-# trend, daily, holiday, other, data (all that KIS's rate counts) or any.
+# the name of a data call (trend, daily, holiday), other, data (all that KIS's rate counts) or any.
 sub requests
 {
 	my ($self, $kind) = @_;
 	$kind = 'any' unless defined $kind;
 
-	return grep { $kind eq 'any' || $_->{kind} eq $kind || $kind eq 'data' && $is_data{ $_->{kind} } }
+	return grep { $kind eq 'any' || $_->{kind} eq $kind || $kind eq 'data' && !$is_no_data{ $_->{kind} } }
 	  @{ $self->ask(GET => 'requests') };
 }
 
