@@ -23,6 +23,11 @@
 #include "optimizer/pathnode.h"
 #include "utils/wait_event.h"
 
+/* What 18 has in the place of pg_attribute_noreturn(), before a declaration. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 /* create_foreignscan_path took fdw_restrictinfo in 17 and disabled_nodes in 18 */
 #if PG_VERSION_NUM >= 180000
 #define kis_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer, private) \

@@ -8,11 +8,12 @@
 
 #include "postgres.h"
 
+#include "compat.h"
 #include "kis.h"
 #include "shared.h"
 
 /* Raises what failed; never returns. */
-extern void kis_raise(const KisError *error, const KisConnection *connection) pg_attribute_noreturn();
+pg_noreturn extern void kis_raise(const KisError *error, const KisConnection *connection);
 
 /* What kis_raise would give: the SQLSTATE, and the hint or NULL. */
 extern int	kis_error_sqlstate(const KisError *error);

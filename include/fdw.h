@@ -281,7 +281,7 @@ extern void kisEndForeignScan(ForeignScanState *node);
 extern const KisCounters *kis_scan_counters(const ForeignScanState *node);
 
 /* explain.c */
-extern void kisExplainForeignScan(ForeignScanState *node, ExplainState *es);
+extern void kisExplainForeignScan(ForeignScanState *node, struct ExplainState *es);
 
 /* comment.c: Korean and English, with the unit where it has one; palloc'd, UTF-8. */
 extern char *kis_member_comment(const KisMember *member);

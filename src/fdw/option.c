@@ -19,6 +19,7 @@
 #include "utils/acl.h"
 #include "utils/varlena.h"
 
+#include "compat.h"
 #include "fdw.h"
 #include "option.h"
 #include "option_value.h"
@@ -206,9 +207,9 @@ kis_nearest_name(const char *typed, const char *const *candidates)
 	return nearest;
 }
 
-static void raise_unknown_option(const char *name, Oid catalog) pg_attribute_noreturn();
-static void raise_bad_value(const Option *option, const char *value,
-							const char *why) pg_attribute_noreturn();
+pg_noreturn static void raise_unknown_option(const char *name, Oid catalog);
+pg_noreturn static void raise_bad_value(const Option *option, const char *value,
+							const char *why);
 
 /* Refuses a name that these objects have no option of. */
 static void

@@ -10,12 +10,13 @@
 
 #include "storage/fd.h"
 
+#include "compat.h"
 #include "option.h"
 #include "option_value.h"
 
 #define MAX_SECRET_FILE	4096
 
-static void raise_unreadable(const char *path, const char *option, const char *why) pg_attribute_noreturn();
+pg_noreturn static void raise_unreadable(const char *path, const char *option, const char *why);
 
 /*
  * The path goes to the log alone: who uses a mapping for PUBLIC need not learn
