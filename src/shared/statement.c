@@ -224,10 +224,13 @@ has_day(const KisInquiry *page, DateADT day)
 
 	if (reply == NULL)
 		return begins_page_with(page->call, page->args.date, day);
-	return reply->nrows > 0 && kis_day_from_text(page->args.date, &first) &&
-		kis_day_from_text(reply->rows[reply->nrows - 1].values[page->call->day_member].text,
-						  &last) &&
-		day >= Min(first, last) && day <= Max(first, last);
+	if (reply->nrows == 0 || !kis_day_from_text(page->args.date, &first) ||
+		!kis_day_from_text(reply->rows[reply->nrows - 1].values[page->call->day_member].text,
+						   &last))
+		return false;
+	if (page->call->paging == KIS_PAGING_FORWARD)
+		return day >= first && day <= last;
+	return day <= first && day >= last;
 }
 
 static bool
