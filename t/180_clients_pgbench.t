@@ -41,6 +41,13 @@ foreach my $protocol (qw(simple extended prepared))
 	is_deeply([ grep { !$wanted{$_} } $simulator->pairs ], [], 'for the pair of its parameter');
 }
 
+# One plan for all values, as PostgreSQL may choose after five executions
+{
+	local $ENV{PGOPTIONS} = '-c plan_cache_mode=force_generic_plan';
+	bench('prepared', '-M prepared with a generic plan');
+	is($simulator->calls, 80, 'a call for each transaction');
+}
+
 $node->safe_psql('postgres', "ALTER SERVER kis OPTIONS (SET cache_ttl '10min')");
 bench('prepared', '-M prepared with a cache');
 is_deeply([ $simulator->pairs ], [qw(KSP/0001 KSQ/1001)], 'a call for each pair, whoever asks');
