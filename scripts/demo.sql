@@ -28,6 +28,10 @@ SELECT * FROM kis_market_trend WHERE market_code = 'KSP';
 \x off
 
 \echo '--- The store, and a collection into it'
+\if :simulated
+\echo '    (A scheduler''s collections since 09:00 are in it already; the server''s clock'
+\echo '    stands in the simulator''s session.)'
+\endif
 SELECT create_market_investor_trend();
 SELECT * FROM collect_market_investor_trend();
 
@@ -42,7 +46,7 @@ ORDER BY market_code, sector_code;
 CREATE EXTENSION pg_cron;
 \endif
 \if :simulated
-\echo 'Each minute, as the simulator is always in session; with KIS it would be * 0-10 * * 1-5.'
+\echo 'Each minute of any day here; with KIS it would be * 0-10 * * 1-5.'
 \set minutes '* * * * *'
 \else
 \set minutes '* 0-10 * * 1-5'

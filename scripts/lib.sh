@@ -64,6 +64,9 @@ missing_programs() {
 			libipc-run-perl) probe='perl -MIPC::Run -e 1' ;;
 			ca-certificates) probe='ls /etc/ssl/certs /etc/pki/tls/certs' ;;
 			libfaketime) probe='ls /usr/lib/*/faketime/libfaketime.so.1' ;;
+			gnuplot-nox) probe='gnuplot -e "set terminal pngcairo"' ;;
+			fonts-nanum) probe='fc-list :family=NanumGothic | grep .' ;;
+			postgresql-client-15) probe='command -v psql' ;;
 			*) probe=false ;;
 		esac
 		export PG_CONFIG
@@ -94,7 +97,7 @@ need_packages() {
 		((${#missing[@]} == 0)) && return
 		fail "this system is not Debian 12, so nothing is installed here; missing is what these packages of Debian 12 bring:" \
 			"    ${missing[*]}" \
-			"Install the same by your system's means (PG_CONFIG=/path/to/pg_config chooses a PostgreSQL 15) and start scripts/${0##*/} again."
+			"Install the same by your system's means (PG_CONFIG=/path/to/pg_config chooses a PostgreSQL 15) and start $0 again."
 	fi
 
 	mapfile -t missing < <(missing_packages "$@")
@@ -125,7 +128,7 @@ want_packages() {
 	fi
 	((${#missing[@]} == 0)) && return
 	if [[ $root != no ]]; then
-		say "installing clients to test with${root:+ by sudo}: ${missing[*]}"
+		say "installing what some tests need${root:+ by sudo}: ${missing[*]}"
 		install_packages "$root" "${missing[@]}" && return
 	fi
 	say "tests that need them are skipped, for there is no: ${missing[*]}"
@@ -174,6 +177,25 @@ install_packages() {
 	end_installation
 	((status == 0)) || tail -n 25 <<<"$log" >&2
 	return "$status"
+}
+
+# ---- the demo ------------------------------------------------------------------
+
+# Where scripts/demo lives: its user's alone, and root's clone may be out of
+# reach for the user postgres.
+demo_directory() {
+	if ((EUID == 0)); then
+		echo /var/lib/market_investor_fdw-demo
+	else
+		echo "${XDG_STATE_HOME:-$HOME/.local/state}/market_investor_fdw-demo"
+	fi
+}
+
+# Does the server in this directory run?
+server_runs() {
+	local pid
+	read -r pid 2>/dev/null <"$1/data/postmaster.pid" &&
+		[[ $(readlink "/proc/$pid/cwd") == "$1/data" ]]
 }
 
 # ---- the user who runs servers -----------------------------------------------
@@ -291,6 +313,9 @@ free_port() {
 	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
+# What servers have in their environment besides: NAME=value, each.
+server_environment=()
+
 # make_cluster directory port [setting ...]: a running server with the extension
 # preloaded, its socket in the directory, which only its user can enter.
 make_cluster() {
@@ -303,7 +328,7 @@ make_cluster() {
 	}
 	run sh -c 'printf "%s\n" "$@" >>"$0/postgresql.conf"' "$directory/data" \
 		"shared_preload_libraries = 'market_investor_fdw'" "listen_addresses = ''" "unix_socket_directories = '$directory'" "port = $port" "$@"
-	run pg_ctl -D "$directory/data" -l "$directory/log" -w -s start || {
+	run "${server_environment[@]}" pg_ctl -D "$directory/data" -l "$directory/log" -w -s start || {
 		cat "$directory/log" >&2
 		fail "the server did not start"
 	}
