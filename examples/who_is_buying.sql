@@ -1,0 +1,30 @@
+-- 오늘 코스피에서 누가 사고 있나? Who is buying on KOSPI today?
+--
+-- Net buying of the day so far, in 억원 (100 million won): positive is bought,
+-- negative is sold. Foreigners, individuals, institutions and the two others
+-- add up to zero. The rows that are part of the institutions stand below them
+-- and add up to them. One call of KIS.
+SELECT i.screen_name AS investor,
+       i.name_en AS investor_en,
+       i.part_of IS NOT NULL AS is_part,
+       round(v.net_amount * s.amount_factor / 100000000, 1) AS net_eok
+FROM kis_market_trend AS t
+JOIN kis_sector AS s USING (market_code, sector_code)
+CROSS JOIN LATERAL (VALUES
+    ('foreign', foreign_net_amount),
+    ('individual', individual_net_amount),
+    ('institution', institution_net_amount),
+    ('securities', securities_net_amount),
+    ('investment_trust', investment_trust_net_amount),
+    ('pe_fund', pe_fund_net_amount),
+    ('bank', bank_net_amount),
+    ('insurance', insurance_net_amount),
+    ('merchant_bank', merchant_bank_net_amount),
+    ('pension_fund', pension_fund_net_amount),
+    ('other_organization', other_organization_net_amount),
+    ('other_corporation', other_corporation_net_amount)) AS v (code, net_amount)
+JOIN kis_investor_type AS i USING (code)
+WHERE market_code = 'KSP' AND sector_code = '0001'
+ORDER BY max(v.net_amount) FILTER (WHERE i.part_of IS NULL)
+             OVER (PARTITION BY coalesce(i.part_of, i.code)) DESC,
+         is_part, v.net_amount DESC;

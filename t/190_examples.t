@@ -1,0 +1,174 @@
+# The examples: what each query says, and the pictures that are drawn of it.
+use strict;
+use warnings;
+use utf8;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use Encode ();
+use KisTest;
+use KisTest::Clock;
+use List::Util ();
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $examples = "$FindBin::RealBin/../examples";
+my @names = map { m{([^/]+)\.sql$} } sort glob "$examples/*.sql";
+my $simulator = KisTest::Simulator->new;
+my $clock = KisTest::Clock->new($simulator);
+my $node = new_node('main', env => $clock->env);
+
+# A session of which an hour's collections are stored, as scripts/demo's is
+$clock->set('2026-07-10 09:00:00');
+setup($node, 'postgres', $simulator, calendar => 'kis');
+$node->safe_psql('postgres', 'SELECT create_market_investor_trend()');
+foreach my $minute (map { 10 * $_ } 1 .. 5)
+{
+	$clock->set(sprintf '2026-07-10 09:%02d:00', $minute);
+	$node->safe_psql('postgres', 'SELECT collect_market_investor_trend()');
+}
+
+# Runs an example as it stands: its columns' names, a hash a row, and how many
+# calls of which kind it made.
+sub example
+{
+	my ($name) = @_;
+	my %before = map { $_ => $simulator->calls($_) } qw(trend daily);
+	my ($output, $errors) = run_command(
+		[ 'psql', '-XA', '-F', "\t", '-P', 'footer=off', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
+			'-f', "$examples/$name.sql" ]);
+	my ($head, @lines) = split /\n/, Encode::decode('UTF-8', $output);
+	my @columns = split /\t/, $head;
+	my @rows = map { my %row; @row{@columns} = split /\t/; \%row } @lines;
+
+	is($errors, '', "$name runs as it stands");
+	like(slurp_file("$examples/$name.sql"), qr/\A-- .*\?.*\n/, "$name says what it answers");
+	is_deeply([ grep { (() = $_ =~ /\t/g) != $#columns } @lines ], [], "$name: each row has all columns");
+	return (\@columns, \@rows, { map { $_ => $simulator->calls($_) - $before{$_} } keys %before });
+}
+
+sub sum { return List::Util::sum0(@_) }
+
+# Are they numbers, the largest first?
+sub descends
+{
+	my (@numbers) = @_;
+
+	return !grep { $numbers[$_] > $numbers[ $_ - 1 ] } 1 .. $#numbers;
+}
+
+my ($columns, $rows, $calls) = example('who_is_buying');
+is_deeply($columns, [qw(investor investor_en is_part net_eok)], 'who is buying: columns');
+is(@$rows, 12, 'all investors');
+is_deeply($calls, { trend => 1, daily => 0 }, 'one call');
+my @wholes = grep { $_->{is_part} eq 'f' } @$rows;
+my @parts = grep { $_->{is_part} eq 't' } @$rows;
+is(join(' ', sort map { $_->{investor} } @wholes), '개인 기관계 기타단체 기타법인 외국인', 'five of them are no part of another');
+cmp_ok(abs(sum(map { $_->{net_eok} } @wholes)), '<', 1, 'and add up to zero');
+my ($place) = grep { $rows->[$_]{investor} eq '기관계' } 0 .. 11;
+is_deeply([ @$rows[ $place + 1 .. $place + 7 ] ], \@parts, 'the institutions\' parts stand below them');
+cmp_ok(abs(sum(map { $_->{net_eok} } @parts) - $rows->[$place]{net_eok}), '<', 1, 'and add up to them');
+ok(descends(map { $_->{net_eok} } @wholes), 'who buys most comes first');
+is($node->safe_psql('postgres', q{SELECT round(foreign_net_amount / 100.0, 1) FROM kis_market_trend WHERE market_code = 'KSP'}),
+	(grep { $_->{investor} eq '외국인' } @$rows)[0]{net_eok}, 'in 억원: a hundred of KIS\'s million won');
+
+($columns, $rows, $calls) = example('through_the_day');
+is_deeply($columns, [qw(at_seoul foreign_eok individual_eok institution_eok)], 'through the day: columns');
+is_deeply([ map { substr $_->{at_seoul}, 0, 16 } @$rows ], [ map { "2026-07-10 09:${_}0" } 1 .. 5 ], 'a row a snapshot of the day');
+is_deeply($calls, { trend => 0, daily => 0 }, 'no call');
+is(join(' ', map { $_->{foreign_eok} } @$rows), $node->safe_psql('postgres', q{
+	SELECT string_agg(round(foreign_net_amount / 100.0, 1)::text, ' ' ORDER BY collected_at)
+	FROM market_investor_trend_snapshot WHERE market_code = 'KSP'}), 'the snapshots\' figures');
+# A day later the day before is no longer the last
+$clock->set('2026-07-13 09:10:00');
+$node->safe_psql('postgres', 'SELECT collect_market_investor_trend()');
+(undef, $rows) = example('through_the_day');
+like(join(' ', map { $_->{at_seoul} } @$rows), qr/^2026-07-13 09:10:0\d$/, 'the last day alone');
+
+($columns, $rows, $calls) = example('sector_heat');
+is_deeply($columns, [qw(sector_code sector sector_en foreign_eok institution_eok)], 'sector heat: columns');
+is(@$rows, 23, 'the sectors of KOSPI without those that hold others');
+is_deeply($calls, { trend => 23, daily => 0 }, 'a call each');
+ok(descends(map { $_->{foreign_eok} } @$rows), 'what foreigners buy most comes first');
+is((grep { $_->{sector_code} eq '0013' } @$rows)[0]{sector}, '전기·전자', 'with its name');
+
+($columns, $rows, $calls) = example('twenty_days');
+is_deeply($columns, [qw(trade_date close foreign_eok individual_eok institution_eok)], 'twenty days: columns');
+is(@$rows, 20, 'twenty days');
+is_deeply($calls, { trend => 0, daily => 1 }, 'one call');
+is("$rows->[0]{trade_date} $rows->[-1]{trade_date}", '2026-06-16 2026-07-13', 'the last ones, oldest first');
+is($node->safe_psql('postgres', q{
+	SELECT close || ' ' || (SELECT round(sum(individual_net_amount) / 100, 1) FROM kis_market_trend_daily
+		WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2026-06-16' AND '2026-07-13')
+	FROM kis_market_trend_daily WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date = '2026-07-13'}),
+	"$rows->[-1]{close} $rows->[-1]{individual_eok}", 'the last has the sum of all');
+
+($columns, $rows, $calls) = example('futures_and_cash');
+is_deeply($columns, [qw(investor investor_en cash_eok futures_eok)], 'futures and cash: columns');
+is(join(' ', map { $_->{investor} } @$rows), '외국인 개인 기관계 금융투자 투신 연기금', 'the great investors');
+is_deeply($calls, { trend => 2, daily => 0 }, 'two calls');
+is($node->safe_psql('postgres', q{
+	SELECT string_agg(round(foreign_net_amount / 100.0, 1)::text, ' ' ORDER BY market_code DESC)
+	FROM kis_market_trend WHERE sector_code IN ('0001', 'F001')}),
+	"$rows->[0]{cash_eok} $rows->[0]{futures_eok}", 'cash beside futures');
+is_deeply([ sort @names ], [ sort qw(who_is_buying through_the_day sector_heat twenty_days futures_and_cash) ],
+	'these are all examples');
+
+# ---- pictures
+
+my $gnuplot = `command -v gnuplot 2>/dev/null`;
+my $font = `fc-list :family=NanumGothic 2>/dev/null`;
+
+chomp $gnuplot;
+SKIP:
+{
+	skip 'gnuplot or NanumGothic is missing: on Debian, apt-get install gnuplot-nox fonts-nanum', 2 + 3 * @names
+	  unless $gnuplot ne '' && $font ne '';
+
+	# A gnuplot that tells what it is asked for
+	my $told = PostgreSQL::Test::Utils::tempdir();
+	append_to_file("$told/gnuplot", qq{#!/bin/sh\nprintf '%s\\n' "\$*" >>"$told/asked"\nexec $gnuplot "\$@"\n});
+	chmod 0755, "$told/gnuplot";
+	local %ENV = (
+		%ENV,
+		PATH => "$told:$ENV{PATH}",
+		PGHOST => $node->host,
+		PGPORT => $node->port,
+		PGDATABASE => 'postgres',
+		PGUSER => $node->safe_psql('postgres', 'SELECT current_user'));
+
+	my $draw = sub {
+		my ($directory) = @_;
+		my ($output, $errors) = run_command([ "$examples/draw", $directory ]);
+
+		is($errors, '', 'draw runs');
+		my @asked = split /\n/, slurp_file("$told/asked");
+		unlink "$told/asked";
+		return @asked;
+	};
+
+	my $directory = PostgreSQL::Test::Utils::tempdir();
+	my @asked = $draw->($directory);
+	foreach my $name (@names)
+	{
+		my $picture = -f "$directory/$name.png" ? slurp_file("$directory/$name.png") : '';
+		my ($width, $height) = $picture =~ /\A\x89PNG\r\n\x1a\n.{4}IHDR(.{4})(.{4})/s;
+
+		is(defined $width ? unpack('N', $width) : undef, 960, "$name: a picture");
+		cmp_ok(length $picture, '>', 15_000, "$name: with something on it");
+	}
+	is(scalar(grep { /simulated = 1/ } @asked), scalar @names, 'a simulator\'s are marked');
+
+	# The same figures in tables of a database whose KIS is KIS
+	$node->safe_psql('postgres', "CREATE TABLE local_$_ AS SELECT * FROM $_")
+	  foreach qw(kis_market_trend kis_sector_trend);
+	$node->safe_psql('postgres', q{CREATE TABLE local_kis_market_trend_daily AS SELECT * FROM kis_market_trend_daily
+		WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2026-06-01' AND '2026-07-13'});
+	$node->safe_psql('postgres', 'SET client_min_messages = warning; DROP SERVER kis CASCADE;'
+		  . ' CREATE SERVER kis FOREIGN DATA WRAPPER market_investor_fdw;'
+		  . join(' ', map { "ALTER TABLE local_$_ RENAME TO $_;" } qw(kis_market_trend kis_sector_trend kis_market_trend_daily)));
+	@asked = $draw->(PostgreSQL::Test::Utils::tempdir());
+	is(scalar(grep { /simulated = 0/ } @asked), scalar @names, 'KIS\'s are not');
+}
+
+done_testing();
