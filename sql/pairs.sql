@@ -185,6 +185,16 @@ COMMIT;
 \! test $($KIS_SIMCTL calls) -le 6 && echo at most 6
 ALTER SERVER kis OPTIONS (DROP max_concurrent_requests);
 
+-- a LIMIT whose value changes while it is read
+SET kis.rows = '25';
+BEGIN;
+DECLARE reader CURSOR FOR SELECT * FROM (SELECT 'before' AS code UNION ALL SELECT market_code FROM kis_market_trend) k
+LIMIT current_setting('kis.rows')::int;
+FETCH 1 FROM reader;
+SET kis.rows = '0';
+FETCH 2 FROM reader;
+COMMIT;
+
 -- too many calls: refused before the first
 ALTER SERVER kis OPTIONS (ADD max_calls '18');
 \! $KIS_SIMCTL reset '{"keep_tokens": true}'

@@ -249,6 +249,8 @@ ask_ahead(KisScan *scan)
 		end = scan->next + 1;
 	else if (scan->max_rows < end)
 		end = Min(end, scan->max_rows + scan->nempty);
+	/* a row is wanted now, even if the LIMIT's value has changed since the LIMIT looked at it */
+	end = Max(end, scan->next + 1);
 	while (scan->nasked < end)
 	{
 		KisCallArgs args = args_of_pair(scan, scan->nasked, scan->first_days[scan->nasked]);
