@@ -1,6 +1,6 @@
 set timefmt '%Y-%m-%d %H:%M:%S'
 seconds(n) = timecolumn(n, '%Y-%m-%d %H:%M:%S')
-first = last = ''
+last = ''
 low = 0
 high = 1
 last_foreign = last_individual = last_institution = 0
