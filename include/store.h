@@ -36,6 +36,9 @@ typedef struct KisStoreTable
 	char	  **columns;		/* their names, quoted */
 	bool		has_source;
 	bool		has_updated_at;
+	/* snapshot.c's, while SPI is connected: the statement that appends, of this month */
+	struct _SPI_plan *append;
+	int			append_month;
 } KisStoreTable;
 
 /* The names of a store and its snapshots, from the text that a user gave. */
@@ -136,7 +139,7 @@ extern void kis_store_write_daily(const KisStoreTable *store, KisTarget *target,
 								  MemoryContext context);
 
 /* Appends the answer to the snapshots unless it equals the one before it. Inside SPI. */
-extern void kis_snapshot_append(const KisStoreTable *snapshots, const KisTarget *target);
+extern void kis_snapshot_append(KisStoreTable *snapshots, const KisTarget *target);
 
 /*
  * Raises 42501 where the partition for that moment is missing and the user

@@ -290,19 +290,27 @@ append_statement(const KisStoreTable *snapshots, Month month)
 }
 
 void
-kis_snapshot_append(const KisStoreTable *snapshots, const KisTarget *target)
+kis_snapshot_append(KisStoreTable *snapshots, const KisTarget *target)
 {
 	Oid			types[] = {TEXTOID, TEXTOID, TIMESTAMPTZOID, DATEOID, INT8ARRAYOID};
 	Datum		values[lengthof(types)];
+	Month		month = month_of(target->collected_at);
 	int			result;
+
+	if (snapshots->append == NULL || snapshots->append_month != month)
+	{
+		snapshots->append = SPI_prepare(append_statement(snapshots, month), lengthof(types), types);
+		snapshots->append_month = month;
+		if (snapshots->append == NULL)
+			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	}
 
 	values[0] = CStringGetTextDatum(target->pair.market);
 	values[1] = CStringGetTextDatum(target->pair.sector);
 	values[2] = TimestampTzGetDatum(target->collected_at);
 	values[3] = DateADTGetDatum(target->trade_date);
 	values[4] = kis_store_figures(snapshots, target->figures, target->nulls);
-	result = SPI_execute_with_args(append_statement(snapshots, month_of(target->collected_at)),
-								   lengthof(types), types, values, NULL, false, 0);
+	result = SPI_execute_plan(snapshots->append, values, NULL, false, 0);
 	if (result < 0)
-		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(result));
+		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
 }
