@@ -262,14 +262,22 @@ typedef struct KisLimit KisLimit;
 extern KisLimit *kis_limit_create(ForeignScanState *node, bool only_constant);	/* NULL: none */
 extern int64 kis_limit_rows(KisLimit *limit, ExprContext *econtext);	/* PG_INT64_MAX: all */
 
+/* What a row of the table is made of. */
+typedef struct KisTableRow
+{
+	const KisInquiry *inquiry;	/* that has brought it */
+	int			pair;			/* position in the table's pairs */
+	int			row;			/* of the reply */
+} KisTableRow;
+
 /* convert.c: from a reply to a row */
 typedef struct KisConverter KisConverter;
 
 extern KisConverter *kis_converter_create(Relation relation, const KisScanPlan *plan,
 										  const KisPairValues *values, KisStatement *statement,
 										  KisCounters *counters);
-extern void kis_convert_row(KisConverter *converter, const KisInquiry *inquiry, int pair,
-							int row, Datum *datums, bool *nulls);
+extern void kis_convert_row(KisConverter *converter, const KisTableRow *row,
+							Datum *datums, bool *nulls);
 
 /* scan.c */
 extern void kisBeginForeignScan(ForeignScanState *node, int eflags);

@@ -38,9 +38,7 @@ struct KisConverter
 	ConvertedColumn *columns;
 	MemoryContext context;		/* what it is allocated in */
 	/* what is being converted */
-	const KisInquiry *inquiry;
-	const KisRow *row;
-	int			row_number;
+	const KisTableRow *row;
 	const ConvertedColumn *current;
 	List	   *missing;		/* names of members */
 };
@@ -89,7 +87,7 @@ convert_context(void *arg)
 {
 	const KisConverter *converter = arg;
 	const ConvertedColumn *column = converter->current;
-	const KisCallArgs *args = &converter->inquiry->args;
+	const KisCallArgs *args = &converter->row->inquiry->args;
 
 	if (column == NULL)
 		return;
@@ -164,12 +162,19 @@ convert_time(const KisConverter *converter, ConvertedColumn *column, TimestampTz
 					 isnull);
 }
 
+/* The row of the reply that is being converted. */
+static const KisRow *
+reply_row(const KisConverter *converter)
+{
+	return &converter->row->inquiry->reply->rows[converter->row->row];
+}
+
 /* The trading day, by weekdays with a warning where the calendar can't be had. */
 static DateADT
 trading_day(KisConverter *converter)
 {
-	const KisInquiry *inquiry = converter->inquiry;
-	bool		has_figures = kis_row_has_figures(inquiry->call, converter->row);
+	const KisInquiry *inquiry = converter->row->inquiry;
+	bool		has_figures = kis_row_has_figures(inquiry->call, reply_row(converter));
 	int64_t		unix_day;
 	int64		unix_time;
 	DateADT		day;
@@ -217,16 +222,17 @@ member_object(const char *body, int row)
 }
 
 static Datum
-convert_column(KisConverter *converter, ConvertedColumn *column, int pair, bool *isnull)
+convert_column(KisConverter *converter, ConvertedColumn *column, bool *isnull)
 {
-	const KisInquiry *inquiry = converter->inquiry;
+	const KisTableRow *row = converter->row;
+	const KisInquiry *inquiry = row->inquiry;
 
 	switch (column->column.source)
 	{
 		case KIS_SOURCE_MARKET:
 		case KIS_SOURCE_SECTOR:
 			*isnull = false;
-			return kis_pair_value(converter->values, pair, column->attnum);
+			return kis_pair_value(converter->values, row->pair, column->attnum);
 		case KIS_SOURCE_COLLECTED_AT:
 			return convert_time(converter, column, inquiry->arrived_at, isnull);
 		case KIS_SOURCE_TRADE_DATE:
@@ -234,15 +240,14 @@ convert_column(KisConverter *converter, ConvertedColumn *column, int pair, bool 
 		case KIS_SOURCE_DAY:
 		case KIS_SOURCE_MEMBER:
 			return convert_member(converter, column,
-								  converter->row->values[column->column.member], isnull);
+								  reply_row(converter)->values[column->column.member], isnull);
 		case KIS_SOURCE_EXTRA_MEMBER:
 			return convert_member(converter, column,
-								  kis_row_member(inquiry->call, converter->row,
+								  kis_row_member(inquiry->call, reply_row(converter),
 												 column->column.field), isnull);
 		case KIS_SOURCE_OBJECT:
 			return from_text(converter, column,
-							 member_object(kis_to_server(inquiry->reply->body),
-										   converter->row_number), isnull);
+							 member_object(kis_to_server(inquiry->reply->body), row->row), isnull);
 		case KIS_SOURCE_REPLY:
 			return from_text(converter, column, kis_to_server(inquiry->reply->body), isnull);
 	}
@@ -267,13 +272,12 @@ warn_of_missing(KisConverter *converter)
 }
 
 /*
- * Makes a row of the reply the values of the plan's columns; the others are
- * left alone. Allocates in the current memory context. Raises what the
+ * Makes a row the values of the plan's columns; the others are left alone.
+ * Allocates in the current memory context. Raises what the
  * columns' types make of the values.
  */
 void
-kis_convert_row(KisConverter *converter, const KisInquiry *inquiry, int pair,
-				int row, Datum *datums, bool *nulls)
+kis_convert_row(KisConverter *converter, const KisTableRow *row, Datum *datums, bool *nulls)
 {
 	ErrorContextCallback context = {
 		.previous = error_context_stack,
@@ -281,9 +285,7 @@ kis_convert_row(KisConverter *converter, const KisInquiry *inquiry, int pair,
 		.arg = converter
 	};
 
-	converter->inquiry = inquiry;
-	converter->row = &inquiry->reply->rows[row];
-	converter->row_number = row;
+	converter->row = row;
 	converter->missing = NIL;
 	error_context_stack = &context;
 	for (int i = 0; i < converter->ncolumns; i++)
@@ -292,7 +294,7 @@ kis_convert_row(KisConverter *converter, const KisInquiry *inquiry, int pair,
 
 		converter->current = column;
 		datums[column->attnum - 1] =
-			convert_column(converter, column, pair, &nulls[column->attnum - 1]);
+			convert_column(converter, column, &nulls[column->attnum - 1]);
 	}
 	error_context_stack = context.previous;
 	if (converter->missing != NIL)

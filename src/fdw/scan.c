@@ -335,9 +335,9 @@ next_pair(KisScan *scan)
 	choose_days_of_pair(scan, scan->next);
 }
 
-/* The inquiry and the number of the next row; NULL after the last. */
-static KisInquiry *
-next_row(KisScan *scan, int *pair, int *row)
+/* The next row; false after the last. */
+static bool
+next_row(KisScan *scan, KisTableRow *row)
 {
 	while (scan->next < scan->npairs)
 	{
@@ -349,21 +349,22 @@ next_row(KisScan *scan, int *pair, int *row)
 
 		while (scan->next_row < inquiry->reply->nrows)
 		{
-			*row = scan->next_row++;
-			*pair = scan->pairs[scan->next];
-			if (!is_wanted(scan, inquiry, *row))
+			row->inquiry = inquiry;
+			row->pair = scan->pairs[scan->next];
+			row->row = scan->next_row++;
+			if (!is_wanted(scan, inquiry, row->row))
 				continue;
 			/* a pair without days is through with its one row */
 			if (scan->days == NULL && scan->next_row == inquiry->reply->nrows)
 				next_pair(scan);
-			return inquiry;
+			return true;
 		}
 		if (turn_page(scan, inquiry))
 			continue;
 		next_pair(scan);
 		scan->nempty++;
 	}
-	return NULL;
+	return false;
 }
 
 /* A tuple with the system columns of a row that no transaction has written. */
@@ -384,9 +385,7 @@ kisIterateForeignScan(ForeignScanState *node)
 	KisScan    *scan = node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
 	int			natts = slot->tts_tupleDescriptor->natts;
-	KisInquiry *inquiry;
-	int			pair;
-	int			row;
+	KisTableRow row;
 
 	if (!scan->started)
 		start_scan(node, scan);
@@ -400,8 +399,7 @@ kisIterateForeignScan(ForeignScanState *node)
 	}
 
 	ExecClearTuple(slot);
-	inquiry = next_row(scan, &pair, &row);
-	if (inquiry == NULL)
+	if (!next_row(scan, &row))
 		return slot;
 
 	if (((ForeignScan *) node->ss.ps.plan)->fsSystemCol)
@@ -410,12 +408,12 @@ kisIterateForeignScan(ForeignScanState *node)
 		bool	   *nulls = palloc(natts * sizeof(bool));
 
 		memset(nulls, true, natts * sizeof(bool));
-		kis_convert_row(scan->converter, inquiry, pair, row, values, nulls);
+		kis_convert_row(scan->converter, &row, values, nulls);
 		store_as_tuple(slot, values, nulls);
 		return slot;
 	}
 	memset(slot->tts_isnull, true, natts * sizeof(bool));
-	kis_convert_row(scan->converter, inquiry, pair, row, slot->tts_values, slot->tts_isnull);
+	kis_convert_row(scan->converter, &row, slot->tts_values, slot->tts_isnull);
 	return ExecStoreVirtualTuple(slot);
 }
 
