@@ -26,6 +26,8 @@ FNR == 1 {
 		print "static const KisMember " substr(field, 1, length(field) - 6) "_members[] = {"
 	else if ("kis_prefix" in column)
 		print "const KisInvestor kis_investors[] = {"
+	else if ("measure" in column)
+		print "const KisMeasure kis_measures[] = {"
 	else if ("sector_code" in column)
 		print "const KisPair kis_pairs[] = {"
 	else
@@ -33,14 +35,22 @@ FNR == 1 {
 	next
 }
 
+field == "kis_field" { position[value("column_name")] = npositions++ }
 field != "" {
 	printf "\t{%s, %s, %s, %s, %s},\n", text_of(field), text_of("column_name"),
 		"type" in column ? text_of("type") : c("int8"), text_of("name_ko"), text_of("name_en")
 	next
 }
 "kis_prefix" in column {
+	investor[ninvestors++] = value("investor")
 	printf "\t{%s, %s, %s, %s, %s, %s},\n", text_of("kis_prefix"), text_of("investor"),
 		text_of("name_ko"), text_of("name_en"), text_of("part_of"), text_of("name_ko_screen")
+	next
+}
+"measure" in column {
+	measure[nmeasures++] = value("measure")
+	printf "\t{%s, %s, %s, %s},\n", text_of("measure"), text_of("name_ko"), text_of("name_en"),
+		value("unit_of") == "amount" ? "true" : "false"
 	next
 }
 "sector_code" in column {
@@ -54,4 +64,21 @@ field != "" {
 		text_of("name_en"), text_of("aliases")
 }
 
-END { close_array() }
+# Where a measure of an investor stands: KIS's order is not the same for all.
+END {
+	close_array()
+	print "static const int figures[][" nmeasures "] = {"
+	for (i = 0; i < ninvestors; i++) {
+		row = ""
+		for (m = 0; m < nmeasures; m++) {
+			name = investor[i] "_" measure[m]
+			if (!(name in position)) {
+				print "no member is " name >"/dev/stderr"
+				exit 1
+			}
+			row = row (m ? ", " : "") position[name]
+		}
+		print "\t{" row "},"
+	}
+	print "};"
+}

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A member of a call's answer. */
 typedef struct KisMember
@@ -30,6 +31,15 @@ typedef struct KisInvestor
 	const char *part_of;		/* code of the investor it is a part of, or "" */
 	const char *name_ko_screen; /* the name on traders' screens */
 } KisInvestor;
+
+/* What is measured of each investor. */
+typedef struct KisMeasure
+{
+	const char *name;			/* what his members' columns end with: net_qty */
+	const char *name_ko;
+	const char *name_en;
+	bool		is_amount;		/* else a quantity */
+} KisMeasure;
 
 typedef struct KisMarket
 {
@@ -57,6 +67,8 @@ extern const KisMember kis_members[];
 extern const int kis_member_count;
 extern const KisInvestor kis_investors[];
 extern const int kis_investor_count;
+extern const KisMeasure kis_measures[];
+extern const int kis_measure_count;
 extern const KisMarket kis_markets[];
 extern const int kis_market_count;
 extern const KisPair kis_pairs[];
@@ -68,6 +80,12 @@ extern const KisPair *kis_pair_find(const char *market, const char *sector);
 
 /* Of the trend call, by KIS's name or ours; -1 where unknown. */
 extern int	kis_member_find(const char *name);
+
+/* The member of the trend call that holds a measure of an investor, all by number. */
+extern int	kis_figure(int investor, int measure);
+
+/* How many shares, contracts or won one of a unit is; 0 where that is unknown. */
+extern int64_t kis_unit_factor(const char *unit);
 
 /* What fills a parameter of a call. */
 typedef enum KisArgument

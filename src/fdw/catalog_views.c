@@ -17,17 +17,6 @@
 PG_FUNCTION_INFO_V1(kis_sector_rows);
 PG_FUNCTION_INFO_V1(kis_investor_type_rows);
 
-/* What one of a unit is in shares, contracts or won. */
-static const struct
-{
-	const char *unit;
-	int64		factor;
-}			unit_factors[] = {
-	{"thousand shares", 1000},
-	{"contracts", 1},
-	{"million won", 1000000},
-};
-
 /* Sets a text column; "" is NULL. */
 static void
 set_text(Datum *value, bool *is_null, const char *utf8)
@@ -41,15 +30,11 @@ set_text(Datum *value, bool *is_null, const char *utf8)
 static void
 set_factor(Datum *value, bool *is_null, const char *unit)
 {
-	*is_null = true;
-	for (int i = 0; i < (int) lengthof(unit_factors); i++)
-	{
-		if (strcmp(unit_factors[i].unit, unit) == 0)
-		{
-			*is_null = false;
-			*value = NumericGetDatum(int64_to_numeric(unit_factors[i].factor));
-		}
-	}
+	int64		factor = kis_unit_factor(unit);
+
+	*is_null = factor == 0;
+	if (!*is_null)
+		*value = NumericGetDatum(int64_to_numeric(factor));
 }
 
 /*

@@ -14,6 +14,7 @@
 
 const int	kis_member_count = lengthof(kis_members);
 const int	kis_investor_count = lengthof(kis_investors);
+const int	kis_measure_count = lengthof(kis_measures);
 const int	kis_market_count = lengthof(kis_markets);
 const int	kis_pair_count = lengthof(kis_pairs);
 
@@ -70,6 +71,16 @@ const KisCall kis_call_calendar = {
 	.lifetime = KIS_LIFETIME_DAY,
 };
 
+static const struct
+{
+	const char *unit;
+	int64_t		factor;
+}			unit_factors[] = {
+	{"thousand shares", 1000},
+	{"contracts", 1},
+	{"million won", 1000000},
+};
+
 const KisMarket *
 kis_market_find(const char *code)
 {
@@ -103,6 +114,21 @@ int
 kis_member_find(const char *name)
 {
 	return kis_call_member_find(&kis_call_trend, name);
+}
+
+int
+kis_figure(int investor, int measure)
+{
+	return figures[investor][measure];
+}
+
+int64_t
+kis_unit_factor(const char *unit)
+{
+	for (int i = 0; i < lengthof(unit_factors); i++)
+		if (strcmp(unit_factors[i].unit, unit) == 0)
+			return unit_factors[i].factor;
+	return 0;
 }
 
 bool
