@@ -23,10 +23,12 @@ typedef enum KisSource
 {
 	KIS_SOURCE_MARKET,
 	KIS_SOURCE_SECTOR,
+	KIS_SOURCE_INVESTOR,		/* whose figures the row shows */
 	KIS_SOURCE_COLLECTED_AT,
 	KIS_SOURCE_TRADE_DATE,		/* by the calendar, of figures that name no day */
 	KIS_SOURCE_DAY,				/* the member that says which day the row is of */
 	KIS_SOURCE_MEMBER,			/* a member of the call's list, by number */
+	KIS_SOURCE_FIGURE,			/* the member of the row's investor with a measure, by its number */
 	KIS_SOURCE_EXTRA_MEMBER,	/* any other member, by KIS's name */
 	KIS_SOURCE_OBJECT,			/* '*': the whole member object */
 	KIS_SOURCE_REPLY			/* '**': the whole reply */
@@ -38,6 +40,7 @@ typedef struct KisTable
 	const char *name;
 	const KisCall *call;
 	KisPairSet	pairs;			/* unless the option pairs says otherwise */
+	bool		by_investor;	/* a row of a reply is one of the table for each investor */
 	/* columns that IMPORT makes, by name: these, the net figures of all investors, and these */
 	const char *const *columns;	/* ends with NULL */
 	bool		net_figures;
@@ -60,7 +63,8 @@ typedef struct KisTableColumn
 	const char *name;
 	const char *type;			/* SQL */
 	KisSource	source;
-	int			member;			/* KIS_SOURCE_MEMBER and _DAY: index into the call's members */
+	int			member;			/* KIS_SOURCE_MEMBER and _DAY: index into the call's members;
+								 * _FIGURE: into kis_measures */
 } KisTableColumn;
 
 /* The columns in order; palloc'd array, its length in *ncolumns. */
@@ -70,7 +74,7 @@ extern KisTableColumn *kis_table_columns(const KisTable *table, int *ncolumns);
 typedef struct KisColumn
 {
 	KisSource	source;
-	int			member;			/* KIS_SOURCE_MEMBER and _DAY */
+	int			member;			/* as above; -1: none */
 	char	   *field;			/* KIS_SOURCE_EXTRA_MEMBER: KIS's name */
 } KisColumn;
 
@@ -95,11 +99,14 @@ extern const KisTable *kis_table_of_relation(Oid relid, KisTableOptions **option
 extern KisPairCode *kis_table_pairs(const KisTable *table, const KisTableOptions *options,
 									const KisServerOptions *server, int *npairs);
 
-/* A key column: a code of the pair that the row is of. */
+/* How many rows of the table a row of a reply is. */
+extern int	kis_table_split(const KisTable *table);
+
+/* A key column: a code of the pair, or of the investor, that the row is of. */
 typedef struct KisKey
 {
 	AttrNumber	attnum;
-	KisSource	source;			/* KIS_SOURCE_MARKET or KIS_SOURCE_SECTOR */
+	KisSource	source;			/* KIS_SOURCE_MARKET, _SECTOR or _INVESTOR */
 } KisKey;
 
 /* A column that a scan fills. */
@@ -117,8 +124,10 @@ typedef struct KisScanPlan
 	int			ncolumns;
 	KisScanColumn *columns;
 	int			nkeys;
-	KisKey	   *keys;
-	List	   *quals;			/* conditions on the codes alone */
+	KisKey	   *keys;			/* the pair's codes */
+	int			ninvestor_keys;
+	KisKey	   *investor_keys;	/* the investor's */
+	List	   *quals;			/* conditions on the pair's codes alone */
 	int			ndays;
 	AttrNumber *days;			/* columns of KIS_SOURCE_DAY and type date */
 	List	   *day_quals;		/* conditions on these, and maybe the codes, alone */
@@ -156,22 +165,23 @@ typedef struct KisKeyEquality
 extern bool kis_key_equality(Node *clause, Index relid, const Bitmapset *keys,
 							 KisKeyEquality *equality);
 
-/* pairs.c: the pairs that a table holds, their codes as values of its key columns */
-typedef struct KisPairValues
+/* keys.c: the pairs that a table holds, or the investors, their codes as values of its key columns */
+typedef struct KisKeyValues
 {
-	int			npairs;
-	const KisPairCode *pairs;
+	int			n;
+	const KisPairCode *pairs;	/* n of them; NULL: they are kis_investors */
 	int			nkeys;
 	const KisKey *keys;
-	Datum	   *values;			/* nkeys for each pair */
-} KisPairValues;
+	Datum	   *values;			/* nkeys for each */
+} KisKeyValues;
 
-extern KisPairValues *kis_pair_values(Relation relation, int nkeys, const KisKey *keys,
-									  int npairs, const KisPairCode *pairs);
-extern Datum kis_pair_value(const KisPairValues *values, int pair, AttrNumber attnum);
+extern KisKeyValues *kis_pair_values(Relation relation, int nkeys, const KisKey *keys,
+									 int npairs, const KisPairCode *pairs);
+extern KisKeyValues *kis_investor_values(Relation relation, int nkeys, const KisKey *keys);
+extern Datum kis_key_value(const KisKeyValues *values, int i, AttrNumber attnum);
 
-/* Makes slot, of the table's descriptor, a row that has nothing but the pair's keys. */
-extern void kis_pair_store(const KisPairValues *values, int pair, TupleTableSlot *slot);
+/* Makes slot, of the table's descriptor, a row that has nothing but the i-th's keys. */
+extern void kis_key_store(const KisKeyValues *values, int i, TupleTableSlot *slot);
 
 /* estimate.c: how many pairs are expected to satisfy conditions */
 typedef struct KisPairEstimate
@@ -182,13 +192,13 @@ typedef struct KisPairEstimate
 } KisPairEstimate;
 
 extern KisPairEstimate kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
-										  const KisPairValues *values, const Bitmapset *keys,
+										  const KisKeyValues *values, const Bitmapset *keys,
 										  List *conditions);
 
 /* The same of those that satisfy join conditions for given values of the other side. */
 extern double kis_estimate_joined_pairs(PlannerInfo *root, RelOptInfo *rel,
 										const KisPairEstimate *estimate,
-										const KisPairValues *values, const Bitmapset *keys,
+										const KisKeyValues *values, const Bitmapset *keys,
 										List *conditions);
 
 /* days.c: the days that a table with a row a day holds, and those that conditions leave of them */
@@ -242,25 +252,33 @@ extern KisDayEstimate kis_estimate_days(PlannerInfo *root, RelOptInfo *rel, Rela
 										const KisCall *call, List *days,
 										const Bitmapset *day_attrs, List *conditions);
 
+/* estimate.c: how many investors are expected to satisfy conditions on them */
+extern double kis_estimate_investors(PlannerInfo *root, RelOptInfo *rel, Relation relation,
+									 const KisKeyValues *values, const Bitmapset *keys,
+									 List *conditions);
+
 /* named.c: the codes that a query names, for a warning where the table doesn't hold them */
 typedef struct KisNamed KisNamed;
 
 extern List *kis_named_plan(PlannerInfo *root, RelOptInfo *rel, const Bitmapset *keys,
 							List **named_values);
 extern KisNamed *kis_named_create(ForeignScanState *node, const KisScanPlan *plan,
-								  const KisPairValues *values);
+								  const KisKeyValues *values,
+								  const KisKeyValues *investors);
 extern void kis_named_check(KisNamed *named, ExprContext *econtext,
 							KisStatement *statement, const KisConnection *connection,
 							bool any_chosen);
 
-/* The market that somebody means who typed this; NULL where none is near. */
+/* meant.c: the code that somebody means who typed this; NULL where none is near */
 extern const char *kis_market_meant(const char *typed);
+extern const char *kis_sector_meant(const char *typed);
+extern const char *kis_investor_meant(const char *typed);
 
 /* limit.c: the LIMIT that bounds a scan alone */
 typedef struct KisLimit KisLimit;
 
 extern KisLimit *kis_limit_create(ForeignScanState *node, bool only_constant);	/* NULL: none */
-extern int64 kis_limit_rows(KisLimit *limit, ExprContext *econtext);	/* PG_INT64_MAX: all */
+extern int64 kis_limit_rows(KisLimit *limit, ExprContext *econtext, int split);	/* PG_INT64_MAX: all */
 
 /* What a row of the table is made of. */
 typedef struct KisTableRow
@@ -268,14 +286,16 @@ typedef struct KisTableRow
 	const KisInquiry *inquiry;	/* that has brought it */
 	int			pair;			/* position in the table's pairs */
 	int			row;			/* of the reply */
+	int			investor;		/* of those that share it, where the table is by investor */
 } KisTableRow;
 
 /* convert.c: from a reply to a row */
 typedef struct KisConverter KisConverter;
 
 extern KisConverter *kis_converter_create(Relation relation, const KisScanPlan *plan,
-										  const KisPairValues *values, KisStatement *statement,
-										  KisCounters *counters);
+										  const KisKeyValues *values,
+										  const KisKeyValues *investors,
+										  KisStatement *statement, KisCounters *counters);
 extern void kis_convert_row(KisConverter *converter, const KisTableRow *row,
 							Datum *datums, bool *nulls);
 
@@ -293,6 +313,7 @@ extern void kisExplainForeignScan(ForeignScanState *node, struct ExplainState *e
 
 /* comment.c: Korean and English, with the unit where it has one; palloc'd, UTF-8. */
 extern char *kis_member_comment(const KisMember *member);
+extern char *kis_measure_comment(const KisMeasure *measure);
 
 /* import.c */
 extern List *kisImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverOid);

@@ -25,8 +25,12 @@ $node->safe_psql('postgres', q{
 	CREATE FOREIGN TABLE remote.sector (
 		market_code text, sector_code text, foreign_net_qty bigint, institution_net_qty bigint
 	) SERVER kis OPTIONS (table_name 'kis_sector_trend');
+	CREATE FOREIGN TABLE remote.investor (
+		net_qty bigint, investor varchar(20), sector_code text, market_code text, buy_amount numeric
+	) SERVER kis OPTIONS (table_name 'kis_investor_trend', pairs 'all');
 	CREATE TABLE local.market AS TABLE remote.market;
 	CREATE TABLE local.sector AS TABLE remote.sector;
+	CREATE TABLE local.investor AS TABLE remote.investor;
 
 	CREATE TABLE pairs (id int PRIMARY KEY, m text, s text, note text);
 	INSERT INTO pairs VALUES
@@ -145,6 +149,19 @@ my @shapes = (
 	'join of inheritance' => [q{SELECT id, foreign_net_qty FROM pairs LEFT JOIN parent ON m = market_code AND s = sector_code}],
 	'view' => [q{SELECT id, twice FROM pairs JOIN plain ON m = market_code AND s = sector_code}],
 	'security barrier' => [q{SELECT * FROM barred WHERE market_code = ANY ($1)}, 'text[]', q{'{KSQ,KSP}'}],
+	'investors' => [q{SELECT * FROM investor WHERE market_code = $1 AND investor = ANY ($2)}, 'text, text[]', q{'KSQ', '{bank,foreign,NULL}'}],
+	'investors, all of them' => [q{SELECT count(*), count(DISTINCT investor), sum(net_qty) FROM investor}],
+	'OR of pairs and investors' => [q{SELECT * FROM investor WHERE (market_code = 'KSP' AND investor = $1) OR (sector_code = '1001' AND investor LIKE 'i%') OR (market_code, investor) IN (('ETF', 'bank'), ('ETF', 'insurance'))}, 'text', q{'pe_fund'}],
+	'investors and their parts' => [q{SELECT part_of, sum(net_qty) FROM investor JOIN kis_investor_type ON code = investor WHERE sector_code LIKE '00_3' GROUP BY 1}],
+	'join of investors to a pair' => [q{SELECT id, investor, net_qty FROM pairs JOIN investor ON m = market_code AND s = sector_code WHERE investor <> 'bank'}],
+	'join of investors to the market' => [q{SELECT k.market_code, k.sector_code, foreign_net_qty, i.net_qty, i.investor FROM market k JOIN investor i ON i.market_code = k.market_code AND i.sector_code = k.sector_code AND i.investor IN ('foreign', 'bank')}],
+	'left join of investors' => [q{SELECT id, investor, buy_amount FROM pairs LEFT JOIN investor ON m = market_code AND s = sector_code AND investor = $1}, 'text', q{'individual'}],
+	'join of investors to each other' => [q{SELECT a.sector_code, a.net_qty + b.net_qty FROM investor a JOIN investor b ON a.market_code = b.market_code AND a.sector_code = b.sector_code AND b.investor = 'individual' WHERE a.investor = 'foreign' AND a.market_code = 'K2I'}],
+	'LATERAL investors with LIMIT' => [q{SELECT id, n FROM pairs, LATERAL (SELECT count(*) AS n FROM (SELECT FROM investor WHERE market_code = m LIMIT 5 * id) l) k}],
+	'correlated subquery of investors' => [q{SELECT id, (SELECT max(net_qty) FROM investor WHERE market_code = m AND sector_code = s AND investor > note) FROM pairs}],
+	'investors that join nothing' => [q{SELECT code FROM kis_investor_type t WHERE NOT EXISTS (SELECT FROM investor WHERE market_code = 'KSP' AND sector_code = '0001' AND investor = t.code AND net_qty > 0)}],
+	'window over investors' => [q{SELECT market_code, sector_code, first_value(investor) OVER (PARTITION BY market_code, sector_code ORDER BY net_qty DESC, investor) FROM investor WHERE investor NOT IN ('institution')}],
+	'LIMIT on investors' => [q{SELECT count(*) FROM (SELECT FROM investor LIMIT $1 OFFSET 840) k}, 'bigint', '15'],
 	'security barrier in a join' => [q{SELECT id, b.foreign_net_qty FROM pairs JOIN barred b ON m = market_code AND s = sector_code}],
 );
 
@@ -242,6 +259,11 @@ same_script('a cursor, forwards and backwards', q{
 	DECLARE c SCROLL CURSOR FOR SELECT market_code, sector_code FROM sector WHERE market_code <> 'KSQ';
 	FETCH 3 FROM c; FETCH BACKWARD 2 FROM c; FETCH ABSOLUTE 30 FROM c; MOVE FIRST FROM c; FETCH ALL FROM c;
 	COMMIT;});
+same_script('a cursor over investors', q{
+	BEGIN;
+	DECLARE c SCROLL CURSOR FOR SELECT market_code, sector_code, investor, net_qty FROM investor WHERE market_code = 'K2I';
+	FETCH 14 FROM c; FETCH BACKWARD 5 FROM c; FETCH ABSOLUTE 25 FROM c; MOVE FIRST FROM c; FETCH ALL FROM c;
+	COMMIT;});
 same_script('a cursor that is held', q{
 	BEGIN;
 	DECLARE c CURSOR WITH HOLD FOR SELECT id, foreign_net_qty FROM pairs JOIN sector ON m = market_code AND s = sector_code ORDER BY id;
@@ -322,6 +344,8 @@ same_after_change('EvalPlanQual in SELECT FOR UPDATE', $move,
 	q{SELECT id, m, foreign_net_qty FROM t LEFT JOIN sector ON market_code = m AND sector_code = s WHERE id > 1 FOR UPDATE OF t});
 same_after_change('EvalPlanQual with LATERAL and LIMIT', $move,
 	q{SELECT id, n FROM t, LATERAL (SELECT sector_code AS n FROM sector WHERE market_code = m AND sector_code = s LIMIT 1) k FOR UPDATE OF t});
+same_after_change('EvalPlanQual with investors', $move,
+	q{UPDATE t SET figure = net_qty FROM investor WHERE market_code = m AND sector_code = s AND investor = 'insurance'});
 same_after_change('EvalPlanQual in DELETE USING', $move,
 	q{DELETE FROM t USING market WHERE market_code = m AND sector_code = s RETURNING id, bank_net_qty});
 

@@ -28,25 +28,11 @@
 
 PG_FUNCTION_INFO_V1(kis_comment_tables);
 
-/* What is measured of an investor, as the columns' names end. */
-static const struct
-{
-	const char *suffix;
-	const char *name_en;
-	const char *unit_ko;
-	const char *unit_en;
-}			measures[] = {
-#define QUANTITY_KO "단위는 kis_sector.quantity_unit: 주식은 천주, 선물·옵션은 계약"
-#define QUANTITY_EN "in the pair's kis_sector.quantity_unit: thousand shares of stocks, contracts of futures and options"
-#define AMOUNT_KO "단위는 kis_sector.amount_unit: 백만원"
-#define AMOUNT_EN "in the pair's kis_sector.amount_unit: million won"
-	{"sell_qty", "quantity sold", QUANTITY_KO, QUANTITY_EN},
-	{"buy_qty", "quantity bought", QUANTITY_KO, QUANTITY_EN},
-	{"net_qty", "net quantity (bought minus sold)", QUANTITY_KO, QUANTITY_EN},
-	{"sell_amount", "amount sold", AMOUNT_KO, AMOUNT_EN},
-	{"buy_amount", "amount bought", AMOUNT_KO, AMOUNT_EN},
-	{"net_amount", "net amount (bought minus sold)", AMOUNT_KO, AMOUNT_EN},
-};
+/* Where the unit of a quantity or an amount is said. */
+#define QUANTITY_UNIT_KO "단위는 kis_sector.quantity_unit: 주식은 천주, 선물·옵션은 계약"
+#define QUANTITY_UNIT_EN "in the pair's kis_sector.quantity_unit: thousand shares of stocks, contracts of futures and options"
+#define AMOUNT_UNIT_KO "단위는 kis_sector.amount_unit: 백만원"
+#define AMOUNT_UNIT_EN "in the pair's kis_sector.amount_unit: million won"
 
 /* What the other columns hold. */
 static const struct
@@ -56,11 +42,28 @@ static const struct
 }			source_comments[] = {
 	{KIS_SOURCE_MARKET, "시장 코드 / Market code, as in kis_sector"},
 	{KIS_SOURCE_SECTOR, "업종 코드 / Sector code, as in kis_sector"},
+	{KIS_SOURCE_INVESTOR, "투자자 코드 / Investor, as in kis_investor_type"},
 	{KIS_SOURCE_COLLECTED_AT, "수집 시각 / When KIS's reply arrived"},
 	{KIS_SOURCE_TRADE_DATE, "거래일(서울) / Trading day in Seoul that the figures belong to"},
 	{KIS_SOURCE_OBJECT, "KIS 응답의 output 객체 전체 / The whole member object of KIS's answer"},
 	{KIS_SOURCE_REPLY, "KIS 응답 전체 / The whole reply of KIS"},
 };
+
+/* What is measured and in which unit; prefix_en says of whom. */
+static char *
+figure_comment(const KisMeasure *measure, const char *name_ko, const char *prefix_en)
+{
+	return psprintf("%s (%s) / %s%s, %s",
+					name_ko, measure->is_amount ? AMOUNT_UNIT_KO : QUANTITY_UNIT_KO,
+					prefix_en, measure->name_en,
+					measure->is_amount ? AMOUNT_UNIT_EN : QUANTITY_UNIT_EN);
+}
+
+char *
+kis_measure_comment(const KisMeasure *measure)
+{
+	return figure_comment(measure, measure->name_ko, "");
+}
 
 char *
 kis_member_comment(const KisMember *member)
@@ -77,12 +80,10 @@ kis_member_comment(const KisMember *member)
 
 		if (strncmp(column, code, length) != 0 || column[length] != '_')
 			continue;
-		for (int j = 0; j < (int) lengthof(measures); j++)
-			if (strcmp(column + length + 1, measures[j].suffix) == 0)
-				return psprintf("%s (%s) / %s: %s, %s",
-								member->name_ko, measures[j].unit_ko,
-								kis_investors[i].name_en, measures[j].name_en,
-								measures[j].unit_en);
+		for (int j = 0; j < kis_measure_count; j++)
+			if (strcmp(column + length + 1, kis_measures[j].name) == 0)
+				return figure_comment(&kis_measures[j], member->name_ko,
+									  psprintf("%s: ", kis_investors[i].name_en));
 	}
 	return pstrdup(member->name_ko);
 }
@@ -91,6 +92,8 @@ kis_member_comment(const KisMember *member)
 static char *
 column_comment(const KisTable *table, const KisColumn *column)
 {
+	if (column->source == KIS_SOURCE_FIGURE)
+		return kis_measure_comment(&kis_measures[column->member]);
 	if (column->member >= 0)
 		return kis_member_comment(&table->call->members[column->member]);
 	if (column->source == KIS_SOURCE_EXTRA_MEMBER)

@@ -20,7 +20,6 @@ typedef struct ConvertedColumn
 	AttrNumber	attnum;
 	KisColumn	column;
 	const char *name;
-	const char *member;			/* KIS's name of it, or NULL */
 	Oid			type;
 	int32		typmod;
 	FmgrInfo	input;			/* see column_input */
@@ -30,7 +29,8 @@ typedef struct ConvertedColumn
 struct KisConverter
 {
 	const KisScanPlan *plan;
-	const KisPairValues *values;
+	const KisKeyValues *values;
+	const KisKeyValues *investors;
 	KisStatement *statement;
 	KisCounters *counters;
 	const char *relname;
@@ -44,8 +44,7 @@ struct KisConverter
 };
 
 static void
-column_prepare(ConvertedColumn *column, const KisScanColumn *planned,
-			   const KisCall *call, TupleDesc desc)
+column_prepare(ConvertedColumn *column, const KisScanColumn *planned, TupleDesc desc)
 {
 	Form_pg_attribute att = TupleDescAttr(desc, planned->attnum - 1);
 
@@ -54,22 +53,19 @@ column_prepare(ConvertedColumn *column, const KisScanColumn *planned,
 	column->name = NameStr(att->attname);
 	column->type = att->atttypid;
 	column->typmod = att->atttypmod;
-	if (column->column.member >= 0)
-		column->member = call->members[column->column.member].field;
-	else if (column->column.source == KIS_SOURCE_EXTRA_MEMBER)
-		column->member = column->column.field;
 }
 
 /* Lives in the current memory context, as long as the relation is open. */
 KisConverter *
 kis_converter_create(Relation relation, const KisScanPlan *plan,
-					 const KisPairValues *values, KisStatement *statement,
-					 KisCounters *counters)
+					 const KisKeyValues *values, const KisKeyValues *investors,
+					 KisStatement *statement, KisCounters *counters)
 {
 	KisConverter *converter = palloc0(sizeof(KisConverter));
 
 	converter->plan = plan;
 	converter->values = values;
+	converter->investors = investors;
 	converter->statement = statement;
 	converter->counters = counters;
 	converter->relname = RelationGetRelationName(relation);
@@ -77,9 +73,28 @@ kis_converter_create(Relation relation, const KisScanPlan *plan,
 	converter->columns = palloc0(Max(1, plan->ncolumns) * sizeof(ConvertedColumn));
 	converter->context = CurrentMemoryContext;
 	for (int i = 0; i < plan->ncolumns; i++)
-		column_prepare(&converter->columns[i], &plan->columns[i], plan->table->call,
-					   RelationGetDescr(relation));
+		column_prepare(&converter->columns[i], &plan->columns[i], RelationGetDescr(relation));
 	return converter;
+}
+
+/* The number of the listed member that the column shows in a row of this investor. */
+static int
+member_number(const ConvertedColumn *column, int investor)
+{
+	if (column->column.source == KIS_SOURCE_FIGURE)
+		return kis_figure(investor, column->column.member);
+	return column->column.member;
+}
+
+/* KIS's name of the member that the column shows, or NULL. */
+static const char *
+member_name(const KisConverter *converter, const ConvertedColumn *column)
+{
+	if (column->column.source == KIS_SOURCE_EXTRA_MEMBER)
+		return column->column.field;
+	if (column->column.member < 0)
+		return NULL;
+	return converter->plan->table->call->members[member_number(column, converter->row->investor)].field;
 }
 
 static void
@@ -91,9 +106,9 @@ convert_context(void *arg)
 
 	if (column == NULL)
 		return;
-	if (column->member != NULL)
+	if (member_name(converter, column) != NULL)
 		errcontext("column \"%s\" of foreign table \"%s\", member \"%s\", %s/%s",
-				   column->name, converter->relname, column->member,
+				   column->name, converter->relname, member_name(converter, column),
 				   args->market, args->sector);
 	else
 		errcontext("column \"%s\" of foreign table \"%s\", %s/%s",
@@ -126,6 +141,33 @@ from_text(const KisConverter *converter, ConvertedColumn *column, const char *te
 	return InputFunctionCall(input, (char *) text, column->typioparam, column->typmod);
 }
 
+/* The row of the reply that is being converted. */
+static const KisRow *
+reply_row(const KisConverter *converter)
+{
+	return &converter->row->inquiry->reply->rows[converter->row->row];
+}
+
+/* Notes the member that is missing, and with a figure that of the other investors, too. */
+static void
+note_missing(KisConverter *converter, const ConvertedColumn *column)
+{
+	const KisCall *call = converter->plan->table->call;
+
+	if (column->column.source != KIS_SOURCE_FIGURE)
+	{
+		converter->missing = lappend(converter->missing, (char *) member_name(converter, column));
+		return;
+	}
+	for (int i = 0; i < kis_investor_count; i++)
+	{
+		int			member = member_number(column, i);
+
+		if (reply_row(converter)->values[member].kind == KIS_VALUE_MISSING)
+			converter->missing = lappend(converter->missing, (char *) call->members[member].field);
+	}
+}
+
 static Datum
 convert_member(KisConverter *converter, ConvertedColumn *column, KisValue value, bool *isnull)
 {
@@ -141,7 +183,7 @@ convert_member(KisConverter *converter, ConvertedColumn *column, KisValue value,
 		case KIS_VALUE_TEXT:
 			break;
 		case KIS_VALUE_MISSING:
-			converter->missing = lappend(converter->missing, (char *) column->member);
+			note_missing(converter, column);
 			return from_text(converter, column, NULL, isnull);
 		case KIS_VALUE_EMPTY:
 			return from_text(converter, column, NULL, isnull);
@@ -160,13 +202,6 @@ convert_time(const KisConverter *converter, ConvertedColumn *column, TimestampTz
 	return from_text(converter, column,
 					 DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(time))),
 					 isnull);
-}
-
-/* The row of the reply that is being converted. */
-static const KisRow *
-reply_row(const KisConverter *converter)
-{
-	return &converter->row->inquiry->reply->rows[converter->row->row];
 }
 
 /* The trading day, by weekdays with a warning where the calendar can't be had. */
@@ -232,15 +267,20 @@ convert_column(KisConverter *converter, ConvertedColumn *column, bool *isnull)
 		case KIS_SOURCE_MARKET:
 		case KIS_SOURCE_SECTOR:
 			*isnull = false;
-			return kis_pair_value(converter->values, row->pair, column->attnum);
+			return kis_key_value(converter->values, row->pair, column->attnum);
+		case KIS_SOURCE_INVESTOR:
+			*isnull = false;
+			return kis_key_value(converter->investors, row->investor, column->attnum);
 		case KIS_SOURCE_COLLECTED_AT:
 			return convert_time(converter, column, inquiry->arrived_at, isnull);
 		case KIS_SOURCE_TRADE_DATE:
 			return convert_day(converter, column, trading_day(converter), isnull);
 		case KIS_SOURCE_DAY:
 		case KIS_SOURCE_MEMBER:
+		case KIS_SOURCE_FIGURE:
 			return convert_member(converter, column,
-								  reply_row(converter)->values[column->column.member], isnull);
+								  reply_row(converter)->values[member_number(column, row->investor)],
+								  isnull);
 		case KIS_SOURCE_EXTRA_MEMBER:
 			return convert_member(converter, column,
 								  kis_row_member(inquiry->call, reply_row(converter),

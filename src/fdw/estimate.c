@@ -1,6 +1,7 @@
 /*
  * estimate.c
- *		How many pairs, and so calls, a scan is expected to ask for.
+ *		How many pairs, and so calls, a scan is expected to ask for, and how many
+ *		rows they bring.
  *
  * Exact where the conditions' other sides are known to the planner.
  */
@@ -115,7 +116,7 @@ known_conditions(PlannerInfo *root, List *conditions, List **unknown)
 
 /* Is the code of this pair the first of its kind among those that pass? */
 static bool
-is_first(const KisPairValues *values, const bool *passes, int pair, bool market)
+is_first(const KisKeyValues *values, const bool *passes, int pair, bool market)
 {
 	for (int i = 0; i < pair; i++)
 	{
@@ -128,11 +129,11 @@ is_first(const KisPairValues *values, const bool *passes, int pair, bool market)
 	return true;
 }
 
-static KisPairEstimate
-count_passing(Relation relation, const KisPairValues *values, List *known)
+/* Which of them satisfy the conditions. */
+static bool *
+find_passing(Relation relation, const KisKeyValues *values, List *known)
 {
-	KisPairEstimate estimate = {0};
-	bool	   *passes = palloc0(Max(1, values->npairs) * sizeof(bool));
+	bool	   *passes = palloc0(Max(1, values->n) * sizeof(bool));
 	EState	   *estate = CreateExecutorState();
 	ExprContext *econtext = GetPerTupleExprContext(estate);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
@@ -141,23 +142,35 @@ count_passing(Relation relation, const KisPairValues *values, List *known)
 
 	MemoryContextSwitchTo(old);
 	econtext->ecxt_scantuple = slot;
-	for (int pair = 0; pair < values->npairs; pair++)
+	for (int i = 0; i < values->n; i++)
 	{
-		kis_pair_store(values, pair, slot);
-		passes[pair] = ExecQualAndReset(qual, econtext);
+		kis_key_store(values, i, slot);
+		passes[i] = ExecQualAndReset(qual, econtext);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	FreeExecutorState(estate);
+	return passes;
+}
+
+static KisPairEstimate
+count_passing(Relation relation, const KisKeyValues *values, List *known)
+{
+	KisPairEstimate estimate = {0};
+	bool	   *passes = find_passing(relation, values, known);
+
+	for (int pair = 0; pair < values->n; pair++)
+	{
 		if (!passes[pair])
 			continue;
 		estimate.pairs++;
 		estimate.markets += is_first(values, passes, pair, true);
 		estimate.sectors += is_first(values, passes, pair, false);
 	}
-	ExecDropSingleTupleTableSlot(slot);
-	FreeExecutorState(estate);
 	return estimate;
 }
 
 static KisSource
-key_source(const KisPairValues *values, AttrNumber attnum)
+key_source(const KisKeyValues *values, AttrNumber attnum)
 {
 	for (int key = 0; key < values->nkeys; key++)
 		if (values->keys[key].attnum == attnum)
@@ -168,7 +181,7 @@ key_source(const KisPairValues *values, AttrNumber attnum)
 double
 kis_estimate_joined_pairs(PlannerInfo *root, RelOptInfo *rel,
 						  const KisPairEstimate *estimate,
-						  const KisPairValues *values, const Bitmapset *keys,
+						  const KisKeyValues *values, const Bitmapset *keys,
 						  List *conditions)
 {
 	double		pairs = estimate->pairs;
@@ -205,7 +218,7 @@ kis_estimate_joined_pairs(PlannerInfo *root, RelOptInfo *rel,
 
 KisPairEstimate
 kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
-				   const KisPairValues *values, const Bitmapset *keys, List *conditions)
+				   const KisKeyValues *values, const Bitmapset *keys, List *conditions)
 {
 	List	   *unknown;
 	List	   *known = known_conditions(root, conditions, &unknown);
@@ -218,6 +231,32 @@ kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
 		estimate.sectors = Min(estimate.sectors, estimate.pairs);
 	}
 	return estimate;
+}
+
+double
+kis_estimate_investors(PlannerInfo *root, RelOptInfo *rel, Relation relation,
+					   const KisKeyValues *values, const Bitmapset *keys, List *conditions)
+{
+	List	   *unknown;
+	List	   *known = known_conditions(root, conditions, &unknown);
+	bool	   *passes = find_passing(relation, values, known);
+	double		investors = 0;
+	ListCell   *cell;
+
+	for (int i = 0; i < values->n; i++)
+		investors += passes[i];
+	foreach(cell, unknown)
+	{
+		RestrictInfo *rinfo = lfirst(cell);
+		KisKeyEquality equality;
+
+		if (kis_key_equality((Node *) rinfo->clause, rel->relid, keys, &equality) &&
+			!equality.is_array)
+			investors = Min(investors, 1);
+		else
+			investors *= clause_selectivity(root, (Node *) rinfo, rel->relid, JOIN_INNER, NULL);
+	}
+	return investors;
 }
 
 /* The days that the conditions leave, as far as planning can evaluate them. */

@@ -15,7 +15,7 @@ expected_calls(ForeignScanState *node, const KisScanPlan *plan)
 {
 	KisLimit   *limit = kis_limit_create(node, true);
 	int64		calls = (int64) ceil(plan->calls);
-	int64		rows = kis_limit_rows(limit, node->ss.ps.ps_ExprContext);
+	int64		rows = kis_limit_rows(limit, node->ss.ps.ps_ExprContext, kis_table_split(plan->table));
 
 	/* the rows of one pair fill its pages; of several pairs each may begin one */
 	if (plan->table->call->paging != KIS_PAGING_NONE && plan->one_pair && rows != PG_INT64_MAX)
@@ -26,6 +26,7 @@ expected_calls(ForeignScanState *node, const KisScanPlan *plan)
 static List *
 members_read(const KisScanPlan *plan)
 {
+	const KisMember *listed = plan->table->call->members;
 	List	   *members = NIL;
 
 	for (int i = 0; i < plan->ncolumns; i++)
@@ -37,7 +38,11 @@ members_read(const KisScanPlan *plan)
 		{
 			case KIS_SOURCE_DAY:
 			case KIS_SOURCE_MEMBER:
-				name = plan->table->call->members[column->member].field;
+				name = listed[column->member].field;
+				break;
+			case KIS_SOURCE_FIGURE:
+				for (int j = 0; j < kis_investor_count; j++)
+					members = lappend(members, (char *) listed[kis_figure(j, column->member)].field);
 				break;
 			case KIS_SOURCE_EXTRA_MEMBER:
 				name = column->field;

@@ -109,9 +109,9 @@ kis_limit_create(ForeignScanState *node, bool only_constant)
 	return limit;
 }
 
-/* How many rows can be wanted at most; evaluates in the per-tuple memory of econtext. */
-int64
-kis_limit_rows(KisLimit *limit, ExprContext *econtext)
+/* How many rows can be wanted at most; PG_INT64_MAX: all. */
+static int64
+limit_rows(KisLimit *limit, ExprContext *econtext)
 {
 	bool		isnull;
 	int64		count;
@@ -131,4 +131,16 @@ kis_limit_rows(KisLimit *limit, ExprContext *econtext)
 	if (pg_add_s64_overflow(Max(count, 0), Max(offset, 0), &rows))
 		return PG_INT64_MAX;
 	return rows;
+}
+
+/*
+ * How many rows of replies can be wanted at most, each of which is so many of
+ * the table; evaluates in the per-tuple memory of econtext.
+ */
+int64
+kis_limit_rows(KisLimit *limit, ExprContext *econtext, int split)
+{
+	int64		rows = limit_rows(limit, econtext);
+
+	return rows == PG_INT64_MAX ? rows : rows / split + (rows % split != 0);
 }

@@ -181,18 +181,19 @@ kis_named_plan(PlannerInfo *root, RelOptInfo *rel, const Bitmapset *keys, List *
 struct KisNamed
 {
 	const KisScanPlan *plan;
-	const KisPairValues *values;
+	const KisKeyValues *values; /* of the pairs */
+	const KisKeyValues *investors;
 	const char *relname;
 	List	   *value_states;	/* of ExprState *, as named_values */
 	List	   *value_types;	/* of their Oid */
-	bool		is_plain;		/* single codes joined by AND, no more */
+	bool		is_plain;		/* single codes of the pair joined by AND, no more */
 };
 
-/* A code that was named, and the pairs that have it. */
+/* A code that was named, and the pairs, or the investors, that have it. */
 typedef struct NamedCode
 {
 	const char *code;
-	Bitmapset  *pairs;
+	Bitmapset  *holders;
 } NamedCode;
 
 /* What a context names of one kind, together with the contexts around it. */
@@ -212,19 +213,30 @@ typedef struct NamedCheck
 	const KisConnection *connection;
 } NamedCheck;
 
+static KisSource
+name_source(const KisScanPlan *plan, const List *name)
+{
+	for (int i = 0; i < plan->nkeys; i++)
+		if (plan->keys[i].attnum == list_nth_int(name, NAME_ATTNUM))
+			return plan->keys[i].source;
+	return KIS_SOURCE_INVESTOR;
+}
+
 static bool
-is_plain(const List *context)
+is_plain(const KisScanPlan *plan)
 {
 	ListCell   *cell;
 
-	foreach(cell, linitial(context))
-		if (list_nth_int(lfirst(cell), NAME_IS_ARRAY))
+	foreach(cell, linitial(plan->named))
+		if (list_nth_int(lfirst(cell), NAME_IS_ARRAY) ||
+			name_source(plan, lfirst(cell)) == KIS_SOURCE_INVESTOR)
 			return false;
-	return lsecond(context) == NIL;
+	return lsecond(plan->named) == NIL;
 }
 
 KisNamed *
-kis_named_create(ForeignScanState *node, const KisScanPlan *plan, const KisPairValues *values)
+kis_named_create(ForeignScanState *node, const KisScanPlan *plan, const KisKeyValues *values,
+				 const KisKeyValues *investors)
 {
 	KisNamed   *named;
 	ListCell   *cell;
@@ -234,11 +246,12 @@ kis_named_create(ForeignScanState *node, const KisScanPlan *plan, const KisPairV
 	named = palloc0(sizeof(KisNamed));
 	named->plan = plan;
 	named->values = values;
+	named->investors = investors;
 	named->relname = RelationGetRelationName(node->ss.ss_currentRelation);
 	named->value_states = ExecInitExprList(plan->named_values, &node->ss.ps);
 	foreach(cell, plan->named_values)
 		named->value_types = lappend_oid(named->value_types, exprType(lfirst(cell)));
-	named->is_plain = is_plain(plan->named);
+	named->is_plain = is_plain(plan);
 	return named;
 }
 
@@ -275,54 +288,28 @@ table_that_holds(const NamedCheck *check, const char *market, const char *sector
 	return NULL;
 }
 
-static bool
-is_named(const char *typed, const char *utf8)
+/* What to read instead for a pair, or for any pair with such a code; NULL: nothing holds it. */
+static char *
+hint_of_table(const NamedCheck *check, const char *market, const char *sector)
 {
-	return utf8[0] != '\0' && pg_strcasecmp(typed, kis_to_server_lossy(utf8)) == 0;
-}
+	const char *table = table_that_holds(check, market, sector);
 
-const char *
-kis_market_meant(const char *typed)
-{
-	const char **codes = palloc0((kis_market_count + 1) * sizeof(char *));
-
-	for (int i = 0; i < kis_market_count; i++)
-	{
-		const KisMarket *market = &kis_markets[i];
-		char	   *aliases = pstrdup(market->aliases);
-		char	   *rest = NULL;
-
-		codes[i] = market->code;
-		if (is_named(typed, market->code) || is_named(typed, market->name_ko) ||
-			is_named(typed, market->name_en))
-			return market->code;
-		for (char *alias = strtok_r(aliases, ",", &rest); alias != NULL;
-			 alias = strtok_r(NULL, ",", &rest))
-			if (is_named(typed, alias))
-				return market->code;
-	}
-	return kis_nearest_name(typed, codes);
-}
-
-/* The sector that has this for a name; NULL where none has. */
-static const char *
-sector_meant(const char *typed)
-{
-	for (int i = 0; i < kis_pair_count; i++)
-		if (is_named(typed, kis_pairs[i].name_ko) || is_named(typed, kis_pairs[i].name_en) ||
-			is_named(typed, kis_pairs[i].old_name_ko))
-			return kis_pairs[i].sector;
-	return NULL;
+	if (table == NULL)
+		return NULL;
+	if (check->named->plan->table->by_investor)
+		return psprintf("Use %s, or a foreign table with the options table_name '%s' and pairs 'all'.",
+						table, check->named->plan->table->name);
+	return psprintf("Use %s, which holds it.", table);
 }
 
 static char *
-list_of_markets(const KisPairValues *values)
+list_of_markets(const KisKeyValues *values)
 {
 	StringInfoData list;
 	const char *last = "";
 
 	initStringInfo(&list);
-	for (int i = 0; i < values->npairs; i++)
+	for (int i = 0; i < values->n; i++)
 	{
 		if (strcmp(values->pairs[i].market, last) != 0)
 			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", values->pairs[i].market);
@@ -334,15 +321,12 @@ list_of_markets(const KisPairValues *values)
 static void
 warn_of_market(const NamedCheck *check, const char *market)
 {
-	const char *table = table_that_holds(check, market, NULL);
+	char	   *hint = hint_of_table(check, market, NULL);
 	const char *meant = kis_market_meant(market);
-	char	   *hint;
 
-	if (table != NULL)
-		hint = psprintf("Use %s, which holds it.", table);
-	else if (meant != NULL)
+	if (hint == NULL && meant != NULL)
 		hint = psprintf("Did you mean \"%s\"?", meant);
-	else
+	else if (hint == NULL)
 		hint = psprintf("Its markets are %s.", list_of_markets(check->named->values));
 	warn(check, psprintf("\"%s\" is no market code of foreign table \"%s\"",
 						 market, check->named->relname), hint);
@@ -351,15 +335,12 @@ warn_of_market(const NamedCheck *check, const char *market)
 static void
 warn_of_sector(const NamedCheck *check, const char *sector)
 {
-	const char *table = table_that_holds(check, NULL, sector);
-	const char *meant = sector_meant(sector);
-	char	   *hint;
+	char	   *hint = hint_of_table(check, NULL, sector);
+	const char *meant = kis_sector_meant(sector);
 
-	if (table != NULL)
-		hint = psprintf("Use %s, which holds it.", table);
-	else if (meant != NULL)
+	if (hint == NULL && meant != NULL)
 		hint = psprintf("Did you mean \"%s\"?", meant);
-	else
+	else if (hint == NULL)
 		hint = pstrdup("The view kis_sector lists markets and their sectors.");
 	warn(check, psprintf("\"%s\" is no sector code of foreign table \"%s\"",
 						 sector, check->named->relname), hint);
@@ -368,15 +349,12 @@ warn_of_sector(const NamedCheck *check, const char *sector)
 static void
 warn_of_pair(const NamedCheck *check, const char *market, const char *sector)
 {
-	const char *table = table_that_holds(check, market, sector);
-	const char *meant = sector_meant(sector);
-	char	   *hint;
+	char	   *hint = hint_of_table(check, market, sector);
+	const char *meant = kis_sector_meant(sector);
 
-	if (table != NULL)
-		hint = psprintf("Use %s, which holds it.", table);
-	else if (meant != NULL)
+	if (hint == NULL && meant != NULL)
 		hint = psprintf("Did you mean \"%s\"?", meant);
-	else
+	else if (hint == NULL)
 		hint = psprintf("The view kis_sector lists markets and their sectors. If KIS has this pair all the same, add it to the option \"extra_pairs\" of server \"%s\"%s.",
 						check->connection->server_name,
 						check->named->plan->options.pairs == KIS_PAIRS_ALL ? "" :
@@ -385,28 +363,42 @@ warn_of_pair(const NamedCheck *check, const char *market, const char *sector)
 						 check->named->relname, market, sector), hint);
 }
 
+static void
+warn_of_investor(const NamedCheck *check, const char *investor)
+{
+	const char *meant = kis_investor_meant(investor);
+
+	warn(check, psprintf("\"%s\" is no investor of foreign table \"%s\"",
+						 investor, check->named->relname),
+		 meant != NULL ? psprintf("Did you mean \"%s\"?", meant) :
+		 "The view kis_investor_type lists the investors.");
+}
+
 /* ---- which codes the table doesn't hold ----------------------------------- */
 
+/* The pairs, or the investors, that have the code. */
 static Bitmapset *
-pairs_with(const KisNamed *named, const List *name, Datum value)
+holders(const KisNamed *named, const List *name, Datum value)
 {
+	const KisKeyValues *values = name_source(named->plan, name) == KIS_SOURCE_INVESTOR ?
+		named->investors : named->values;
 	Oid			function = (Oid) list_nth_int(name, NAME_FUNCTION);
 	Oid			collation = (Oid) list_nth_int(name, NAME_COLLATION);
 	bool		value_first = list_nth_int(name, NAME_VALUE_FIRST) != 0;
-	Bitmapset  *pairs = NULL;
+	Bitmapset  *found = NULL;
 	FmgrInfo	equals;
 
 	fmgr_info(function, &equals);
-	for (int i = 0; i < named->values->npairs; i++)
+	for (int i = 0; i < values->n; i++)
 	{
-		Datum		key = kis_pair_value(named->values, i, list_nth_int(name, NAME_ATTNUM));
+		Datum		key = kis_key_value(values, i, list_nth_int(name, NAME_ATTNUM));
 
 		if (DatumGetBool(FunctionCall2Coll(&equals, collation,
 										   value_first ? value : key,
 										   value_first ? key : value)))
-			pairs = bms_add_member(pairs, i);
+			found = bms_add_member(found, i);
 	}
-	return pairs;
+	return found;
 }
 
 static NamedCode *
@@ -423,7 +415,7 @@ named_code(const KisNamed *named, const List *name, Datum value, Oid type)
 	for (char *end = text + strlen(text); end > text && end[-1] == ' '; end--)
 		end[-1] = '\0';
 	code->code = text;
-	code->pairs = pairs_with(named, name, value);
+	code->holders = holders(named, name, value);
 	return code;
 }
 
@@ -468,19 +460,10 @@ narrow(NamedSet *set, List *codes)
 	ListCell   *cell;
 
 	foreach(cell, codes)
-		pairs = bms_add_members(pairs, ((NamedCode *) lfirst(cell))->pairs);
+		pairs = bms_add_members(pairs, ((NamedCode *) lfirst(cell))->holders);
 	set->pairs = set->any ? bms_int_members(pairs, set->pairs) : pairs;
 	set->codes = codes;
 	set->any = true;
-}
-
-static KisSource
-name_source(const KisNamed *named, const List *name)
-{
-	for (int i = 0; i < named->plan->nkeys; i++)
-		if (named->plan->keys[i].attnum == list_nth_int(name, NAME_ATTNUM))
-			return named->plan->keys[i].source;
-	return KIS_SOURCE_MARKET;
 }
 
 /*
@@ -502,7 +485,7 @@ warn_of_pairs(const NamedCheck *check, const NamedCode *code, bool is_market,
 		const char *sector = is_market ? other->code : code->code;
 
 		/* a market that the table doesn't know has its own warning */
-		if (bms_is_empty(is_market ? code->pairs : other->pairs) ||
+		if (bms_is_empty(is_market ? code->holders : other->holders) ||
 			(only_held_elsewhere && table_that_holds(check, market, sector) == NULL))
 			continue;
 		warn_of_pair(check, market, sector);
@@ -517,9 +500,9 @@ static void
 check_code(const NamedCheck *check, const NamedCode *code, bool is_market, const NamedSet *others)
 {
 	bool		in_pair = others->any && others->codes != NIL;
-	bool		is_known = !bms_is_empty(code->pairs);
+	bool		is_known = !bms_is_empty(code->holders);
 
-	if (in_pair && bms_overlap(code->pairs, others->pairs))
+	if (in_pair && bms_overlap(code->holders, others->pairs))
 		return;
 	if (in_pair && warn_of_pairs(check, code, is_market, others, true))
 		return;
@@ -535,6 +518,20 @@ check_code(const NamedCheck *check, const NamedCode *code, bool is_market, const
 }
 
 static void
+check_investors(const NamedCheck *check, List *codes)
+{
+	ListCell   *cell;
+
+	foreach(cell, codes)
+	{
+		const NamedCode *code = lfirst(cell);
+
+		if (bms_is_empty(code->holders))
+			warn_of_investor(check, code->code);
+	}
+}
+
+static void
 check_context(const NamedCheck *check, const List *context, NamedSet markets, NamedSet sectors)
 {
 	List	   *named_markets = NIL;
@@ -546,15 +543,19 @@ check_context(const NamedCheck *check, const List *context, NamedSet markets, Na
 		const List *name = lfirst(cell);
 		List	   *codes = codes_of_name(check, name);
 
-		if (name_source(check->named, name) == KIS_SOURCE_MARKET)
+		switch (name_source(check->named->plan, name))
 		{
-			named_markets = list_concat(named_markets, codes);
-			narrow(&markets, codes);
-		}
-		else
-		{
-			named_sectors = list_concat(named_sectors, codes);
-			narrow(&sectors, codes);
+			case KIS_SOURCE_MARKET:
+				named_markets = list_concat(named_markets, codes);
+				narrow(&markets, codes);
+				break;
+			case KIS_SOURCE_SECTOR:
+				named_sectors = list_concat(named_sectors, codes);
+				narrow(&sectors, codes);
+				break;
+			default:
+				check_investors(check, codes);
+				break;
 		}
 	}
 

@@ -41,9 +41,12 @@ typedef struct PlannedTable
 	KisKey	   *keys;
 	int			nkeys;
 	Bitmapset  *key_attrs;		/* as pull_varattnos counts */
+	KisKey	   *investor_keys;	/* not of the pair: they decide no calls */
+	int			ninvestor_keys;
+	Bitmapset  *investor_attrs;
 	List	   *days;			/* of int: columns that hold a row's day */
 	Bitmapset  *day_attrs;
-	KisPairValues *values;
+	KisKeyValues *values;
 	KisPairEstimate estimate;	/* without conditions of joins */
 	KisDayEstimate days_estimate;	/* of each pair */
 } PlannedTable;
@@ -56,6 +59,7 @@ enum PrivateItem
 	PRIVATE_COLUMNS,			/* List of int: attribute, source, member of each */
 	PRIVATE_FIELDS,				/* List of String: KIS_SOURCE_EXTRA_MEMBER's, in order */
 	PRIVATE_KEYS,				/* List of int: attribute, source of each */
+	PRIVATE_INVESTOR_KEYS,		/* the same */
 	PRIVATE_NQUALS,				/* Integer: so many of fdw_exprs are conditions on keys */
 	PRIVATE_DAYS,				/* List of int: columns that hold a row's day */
 	PRIVATE_NDAY_QUALS,			/* Integer: so many that follow are conditions on days */
@@ -63,6 +67,25 @@ enum PrivateItem
 	PRIVATE_CALLS,				/* Float: calls expected */
 	PRIVATE_ONE_PAIR			/* Integer: the query names one pair at most */
 };
+
+/* Notes a column that holds a code of the pair, or of the investor. */
+static void
+add_key(PlannedTable *planned, AttrNumber attnum, KisSource source)
+{
+	KisKey		key = {.attnum = attnum,.source = source};
+	int			attr = attnum - FirstLowInvalidHeapAttributeNumber;
+
+	if (source == KIS_SOURCE_INVESTOR)
+	{
+		planned->investor_keys[planned->ninvestor_keys++] = key;
+		planned->investor_attrs = bms_add_member(planned->investor_attrs, attr);
+	}
+	else
+	{
+		planned->keys[planned->nkeys++] = key;
+		planned->key_attrs = bms_add_member(planned->key_attrs, attr);
+	}
+}
 
 static void
 resolve_columns(PlannedTable *planned, Relation relation)
@@ -73,6 +96,7 @@ resolve_columns(PlannedTable *planned, Relation relation)
 	planned->columns = palloc0(desc->natts * sizeof(KisColumn));
 	planned->dropped = palloc0(desc->natts * sizeof(bool));
 	planned->keys = palloc(desc->natts * sizeof(KisKey));
+	planned->investor_keys = palloc(desc->natts * sizeof(KisKey));
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
@@ -89,25 +113,20 @@ resolve_columns(PlannedTable *planned, Relation relation)
 			planned->day_attrs = bms_add_member(planned->day_attrs,
 												att->attnum - FirstLowInvalidHeapAttributeNumber);
 		}
-		if (column->source != KIS_SOURCE_MARKET && column->source != KIS_SOURCE_SECTOR)
-			continue;
-		planned->keys[planned->nkeys++] = (KisKey)
-		{
-			.attnum = att->attnum,.source = column->source
-		};
-		planned->key_attrs = bms_add_member(planned->key_attrs,
-											att->attnum - FirstLowInvalidHeapAttributeNumber);
+		if (column->source == KIS_SOURCE_MARKET || column->source == KIS_SOURCE_SECTOR ||
+			column->source == KIS_SOURCE_INVESTOR)
+			add_key(planned, att->attnum, column->source);
 	}
 }
 
 static List *
-key_conditions(List *rinfos, RelOptInfo *rel, const PlannedTable *planned)
+key_conditions(List *rinfos, RelOptInfo *rel, const Bitmapset *keys)
 {
 	List	   *conditions = NIL;
 	ListCell   *cell;
 
 	foreach(cell, rinfos)
-		if (kis_is_key_condition(lfirst(cell), rel, planned->key_attrs))
+		if (kis_is_key_condition(lfirst(cell), rel, keys))
 			conditions = lappend(conditions, lfirst(cell));
 	return conditions;
 }
@@ -134,6 +153,26 @@ day_conditions(RelOptInfo *rel, const PlannedTable *planned)
 	return conditions;
 }
 
+/*
+ * What the conditions leave of the rows that a row of a reply is, which they
+ * only filter; those that say it are appended to *used.
+ */
+static double
+estimate_split(PlannerInfo *root, RelOptInfo *rel, Relation relation,
+			   const PlannedTable *planned, List **used)
+{
+	List	   *conditions;
+
+	if (!planned->table->by_investor)
+		return 1;
+	conditions = key_conditions(rel->baserestrictinfo, rel, planned->investor_attrs);
+	*used = list_concat(*used, conditions);
+	return kis_estimate_investors(root, rel, relation,
+								  kis_investor_values(relation, planned->ninvestor_keys,
+													  planned->investor_keys),
+								  planned->investor_attrs, conditions);
+}
+
 /* What the conditions leave of a table's days. */
 static KisDayEstimate
 estimate_days(PlannerInfo *root, RelOptInfo *rel, Relation relation,
@@ -157,23 +196,25 @@ kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	List	   *days;
 	KisPairCode *pairs;
 	int			npairs;
+	double		split;
 
 	planned->table = kis_table_of_relation(foreigntableid, &planned->options);
 	resolve_columns(planned, relation);
 	pairs = kis_table_pairs(planned->table, planned->options, server, &npairs);
 	planned->values = kis_pair_values(relation, planned->nkeys, planned->keys, npairs, pairs);
 
-	conditions = key_conditions(baserel->baserestrictinfo, baserel, planned);
+	conditions = key_conditions(baserel->baserestrictinfo, baserel, planned->key_attrs);
 	planned->estimate = kis_estimate_pairs(root, baserel, relation, planned->values,
 										   planned->key_attrs, conditions);
 	days = day_conditions(baserel, planned);
 	planned->days_estimate = estimate_days(root, baserel, relation, planned, days);
 	conditions = list_concat(conditions, days);
+	split = estimate_split(root, baserel, relation, planned, &conditions);
 	table_close(relation, NoLock);
 
 	baserel->fdw_private = planned;
-	baserel->tuples = npairs * planned->days_estimate.all_rows;
-	baserel->rows = clamp_row_est(planned->estimate.pairs * planned->days_estimate.rows *
+	baserel->tuples = npairs * planned->days_estimate.all_rows * kis_table_split(planned->table);
+	baserel->rows = clamp_row_est(planned->estimate.pairs * planned->days_estimate.rows * split *
 								  clauselist_selectivity(root,
 														 list_difference_ptr(baserel->baserestrictinfo, conditions),
 														 0, JOIN_INNER, NULL));
@@ -232,7 +273,7 @@ expected_calls(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned,
 
 	if (param == NULL)
 		return all;
-	conditions = key_conditions(param->ppi_clauses, rel, planned);
+	conditions = key_conditions(param->ppi_clauses, rel, planned->key_attrs);
 	if (conditions == NIL)
 		return all;
 	each = kis_estimate_joined_pairs(root, rel, &planned->estimate, planned->values,
@@ -248,9 +289,9 @@ is_one_pair(RelOptInfo *rel, const PlannedTable *planned)
 	bool		one[] = {false, false};
 	ListCell   *cell;
 
-	if (planned->values->npairs <= 1)
+	if (planned->values->n <= 1)
 		return true;
-	foreach(cell, key_conditions(rel->baserestrictinfo, rel, planned))
+	foreach(cell, key_conditions(rel->baserestrictinfo, rel, planned->key_attrs))
 	{
 		KisKeyEquality equality;
 
@@ -450,16 +491,16 @@ describe_columns(const PlannedTable *planned, const Bitmapset *used, List **fiel
 }
 
 static List *
-describe_keys(const PlannedTable *planned)
+describe_keys(int nkeys, const KisKey *keys)
 {
-	List	   *keys = NIL;
+	List	   *described = NIL;
 
-	for (int i = 0; i < planned->nkeys; i++)
+	for (int i = 0; i < nkeys; i++)
 	{
-		keys = lappend_int(keys, planned->keys[i].attnum);
-		keys = lappend_int(keys, planned->keys[i].source);
+		described = lappend_int(described, keys[i].attnum);
+		described = lappend_int(described, keys[i].source);
 	}
-	return keys;
+	return described;
 }
 
 ForeignScan *
@@ -468,19 +509,23 @@ kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 {
 	const PlannedTable *planned = baserel->fdw_private;
 	List	   *clauses = extract_actual_clauses(scan_clauses, false);
-	List	   *quals = extract_actual_clauses(key_conditions(scan_clauses, baserel, planned), false);
+	List	   *quals = extract_actual_clauses(key_conditions(scan_clauses, baserel,
+															 planned->key_attrs), false);
 	List	   *day_quals = extract_actual_clauses(day_conditions(baserel, planned), false);
 	KisPairSet	pairs = planned->options->has_pairs ?
 		planned->options->pairs : planned->table->pairs;
 	List	   *named_values;
-	List	   *named = kis_named_plan(root, baserel, planned->key_attrs, &named_values);
+	List	   *named = kis_named_plan(root, baserel,
+									   bms_union(planned->key_attrs, planned->investor_attrs),
+									   &named_values);
 	List	   *columns;
 	List	   *fields;
 	List	   *private;
 
 	columns = describe_columns(planned, used_columns(baserel, clauses), &fields);
 	private = list_make5(makeString(pstrdup(planned->table->name)), makeInteger(pairs),
-						 columns, fields, describe_keys(planned));
+						 columns, fields, describe_keys(planned->nkeys, planned->keys));
+	private = lappend(private, describe_keys(planned->ninvestor_keys, planned->investor_keys));
 	private = lappend(private, makeInteger(list_length(quals)));
 	private = lappend(private, planned->days);
 	private = lappend(private, makeInteger(list_length(day_quals)));
@@ -517,12 +562,26 @@ read_columns(List *numbers, List *fields, int *ncolumns)
 	return columns;
 }
 
+static KisKey *
+read_keys(List *numbers, int *nkeys)
+{
+	KisKey	   *keys;
+
+	*nkeys = list_length(numbers) / 2;
+	keys = palloc(Max(1, *nkeys) * sizeof(KisKey));
+	for (int i = 0; i < *nkeys; i++)
+	{
+		keys[i].attnum = list_nth_int(numbers, i * 2);
+		keys[i].source = list_nth_int(numbers, i * 2 + 1);
+	}
+	return keys;
+}
+
 /* Reads back what kisGetForeignPlan wrote; nothing in it is a copy. */
 KisScanPlan *
 kis_scan_plan(const ForeignScan *plan)
 {
 	List	   *private = plan->fdw_private;
-	List	   *keys = list_nth(private, PRIVATE_KEYS);
 	List	   *days = list_nth(private, PRIVATE_DAYS);
 	int			nquals = intVal(list_nth(private, PRIVATE_NQUALS));
 	int			nday_quals = intVal(list_nth(private, PRIVATE_NDAY_QUALS));
@@ -533,13 +592,8 @@ kis_scan_plan(const ForeignScan *plan)
 	scan->options.pairs = intVal(list_nth(private, PRIVATE_PAIRS));
 	scan->columns = read_columns(list_nth(private, PRIVATE_COLUMNS),
 								 list_nth(private, PRIVATE_FIELDS), &scan->ncolumns);
-	scan->nkeys = list_length(keys) / 2;
-	scan->keys = palloc(Max(1, scan->nkeys) * sizeof(KisKey));
-	for (int i = 0; i < scan->nkeys; i++)
-	{
-		scan->keys[i].attnum = list_nth_int(keys, i * 2);
-		scan->keys[i].source = list_nth_int(keys, i * 2 + 1);
-	}
+	scan->keys = read_keys(list_nth(private, PRIVATE_KEYS), &scan->nkeys);
+	scan->investor_keys = read_keys(list_nth(private, PRIVATE_INVESTOR_KEYS), &scan->ninvestor_keys);
 	scan->ndays = list_length(days);
 	scan->days = palloc(Max(1, scan->ndays) * sizeof(AttrNumber));
 	for (int i = 0; i < scan->ndays; i++)

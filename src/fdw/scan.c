@@ -29,7 +29,8 @@ typedef struct KisScan
 	bool		started;
 	KisStatement *statement;
 	KisConnection *connection;
-	KisPairValues *values;
+	KisKeyValues *values;		/* of the pairs */
+	int			split;			/* rows of the table that a row of a reply is */
 	KisNamed   *named;			/* NULL: the query names no codes */
 	KisLimit   *limit;			/* NULL: none */
 	KisConverter *converter;
@@ -47,10 +48,11 @@ typedef struct KisScan
 	int			nasked;			/* so many of the inquiries are set */
 	int			next;			/* the pair whose rows come next */
 	int			next_row;		/* of its reply */
+	int			next_part;		/* of that row's rows of the table */
 	DateADT		beyond;			/* the day up to which rows have come; KIS_NO_DAY: none has */
 	DateADT		page_beyond;	/* the same when the page began */
 	int			nempty;			/* pairs that brought no row */
-	int64		max_rows;		/* so many are wanted at most */
+	int64		max_rows;		/* so many rows of replies are wanted at most */
 } KisScan;
 
 /* The memory of the statement: an EvalPlanQual run ends earlier. */
@@ -108,6 +110,7 @@ start_scan(ForeignScanState *node, KisScan *scan)
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	Relation	relation = node->ss.ss_currentRelation;
 	MemoryContext old = MemoryContextSwitchTo(scan->context);
+	KisKeyValues *investors;
 	KisPairCode *pairs;
 	int			npairs;
 
@@ -117,6 +120,9 @@ start_scan(ForeignScanState *node, KisScan *scan)
 	pairs = kis_table_pairs(scan->plan->table, &scan->plan->options,
 							scan->connection->options, &npairs);
 	scan->values = kis_pair_values(relation, scan->plan->nkeys, scan->plan->keys, npairs, pairs);
+	investors = kis_investor_values(relation, scan->plan->ninvestor_keys,
+									scan->plan->investor_keys);
+	scan->split = kis_table_split(scan->plan->table);
 	scan->pairs = palloc(Max(1, npairs) * sizeof(int));
 	scan->first_days = palloc(Max(1, npairs) * sizeof(DateADT));
 	scan->pages = palloc(Max(1, npairs) * sizeof(int));
@@ -124,10 +130,10 @@ start_scan(ForeignScanState *node, KisScan *scan)
 	if (scan->plan->table->call->paging != KIS_PAGING_NONE)
 		scan->days = kis_days_create(scan->plan->table->call, scan->plan->ndays, scan->plan->days);
 	scan->days_vary = mentions_pair(plan, scan->plan);
-	scan->named = kis_named_create(node, scan->plan, scan->values);
+	scan->named = kis_named_create(node, scan->plan, scan->values, investors);
 	scan->limit = kis_limit_create(node, false);
-	scan->converter = kis_converter_create(relation, scan->plan, scan->values, scan->statement,
-										   scan->counters);
+	scan->converter = kis_converter_create(relation, scan->plan, scan->values, investors,
+										   scan->statement, scan->counters);
 	scan->started = true;
 	MemoryContextSwitchTo(old);
 }
@@ -145,7 +151,7 @@ choose_days_of_pair(KisScan *scan, int position)
 {
 	if (!scan->days_vary || position >= scan->npairs)
 		return;
-	kis_pair_store(scan->values, scan->pairs[position], scan->pair_slot);
+	kis_key_store(scan->values, scan->pairs[position], scan->pair_slot);
 	choose_days(scan);
 }
 
@@ -156,11 +162,11 @@ choose_pairs(KisScan *scan)
 	bool		days_chosen = false;
 
 	scan->npairs = 0;
-	for (int pair = 0; pair < scan->values->npairs; pair++)
+	for (int pair = 0; pair < scan->values->n; pair++)
 	{
 		int			i = scan->npairs;
 
-		kis_pair_store(scan->values, pair, scan->pair_slot);
+		kis_key_store(scan->values, pair, scan->pair_slot);
 		if (!ExecQualAndReset(scan->quals, scan->econtext))
 			continue;
 		scan->pairs[i] = pair;
@@ -226,7 +232,7 @@ announce_calls(KisScan *scan)
 {
 	int64		most = 0;
 
-	scan->max_rows = kis_limit_rows(scan->limit, scan->econtext);
+	scan->max_rows = kis_limit_rows(scan->limit, scan->econtext, scan->split);
 	ResetExprContext(scan->econtext);
 	for (int i = 0; i < scan->npairs; i++)
 		most += scan->pages[i];
@@ -335,6 +341,19 @@ next_pair(KisScan *scan)
 	choose_days_of_pair(scan, scan->next);
 }
 
+/* Goes on to the row's next part, the next row or the next pair. */
+static void
+pass_row(KisScan *scan, const KisReply *reply)
+{
+	if (++scan->next_part < scan->split)
+		return;
+	scan->next_part = 0;
+	scan->next_row++;
+	/* a pair without days is through with its one row */
+	if (scan->days == NULL && scan->next_row == reply->nrows)
+		next_pair(scan);
+}
+
 /* The next row; false after the last. */
 static bool
 next_row(KisScan *scan, KisTableRow *row)
@@ -351,12 +370,14 @@ next_row(KisScan *scan, KisTableRow *row)
 		{
 			row->inquiry = inquiry;
 			row->pair = scan->pairs[scan->next];
-			row->row = scan->next_row++;
-			if (!is_wanted(scan, inquiry, row->row))
+			row->row = scan->next_row;
+			row->investor = scan->next_part;
+			if (scan->next_part == 0 && !is_wanted(scan, inquiry, row->row))
+			{
+				scan->next_row++;
 				continue;
-			/* a pair without days is through with its one row */
-			if (scan->days == NULL && scan->next_row == inquiry->reply->nrows)
-				next_pair(scan);
+			}
+			pass_row(scan, inquiry->reply);
 			return true;
 		}
 		if (turn_page(scan, inquiry))
@@ -429,6 +450,7 @@ kisReScanForeignScan(ForeignScanState *node)
 	scan->nasked = 0;
 	scan->next = 0;
 	scan->next_row = 0;
+	scan->next_part = 0;
 	scan->beyond = KIS_NO_DAY;
 	scan->page_beyond = KIS_NO_DAY;
 	scan->nempty = 0;

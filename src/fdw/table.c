@@ -14,6 +14,11 @@ static const char *const live_columns[] = {
 	"market_code", "sector_code", "collected_at", "trade_date", NULL
 };
 
+static const char *const investor_columns[] = {
+	"market_code", "sector_code", "collected_at", "trade_date", "investor",
+	"sell_qty", "buy_qty", "net_qty", "sell_amount", "buy_amount", "net_amount", NULL
+};
+
 static const char *const daily_columns[] = {
 	"market_code", "sector_code", "trade_date", "close", "change", "change_rate",
 	"open", "high", "low", "previous_close", NULL
@@ -48,6 +53,16 @@ static const KisTable sector_trend = {
 	.comment_en = "Investor flows of markets and their sectors, totals of the day so far: all 71 pairs, a row a pair",
 };
 
+static const KisTable investor_trend = {
+	.name = "kis_investor_trend",
+	.call = &kis_call_trend,
+	.pairs = KIS_PAIRS_HEADLINE,
+	.by_investor = true,
+	.columns = investor_columns,
+	.comment_ko = "투자자별 매매동향(당일 누계): 시장 전체를 대표하는 19개 업종, 한 행이 한 업종의 한 투자자",
+	.comment_en = "Investor flows of whole markets, totals of the day so far: 19 pairs of market and sector, a row for each of the 12 investors",
+};
+
 static const KisTable market_trend_daily = {
 	.name = "kis_market_trend_daily",
 	.call = &kis_call_daily,
@@ -68,7 +83,7 @@ static const KisTable calendar = {
 };
 
 const KisTable *const kis_tables[] = {
-	&market_trend, &sector_trend, &market_trend_daily, &calendar, NULL
+	&market_trend, &sector_trend, &investor_trend, &market_trend_daily, &calendar, NULL
 };
 
 /* The columns that come from no member. */
@@ -77,23 +92,26 @@ static const KisTableColumn key_columns[] = {
 	{"sector_code", "pg_catalog.text", KIS_SOURCE_SECTOR, -1},
 	{"collected_at", "pg_catalog.timestamptz", KIS_SOURCE_COLLECTED_AT, -1},
 	{"trade_date", "pg_catalog.date", KIS_SOURCE_TRADE_DATE, -1},
+	{"investor", "pg_catalog.text", KIS_SOURCE_INVESTOR, -1},
 };
 
 /* The figures of each investor that IMPORT makes columns of. */
 static const char *const net_measures[] = {"net_qty", "net_amount"};
 
-/* Has a table of this call such a column beside its members? */
+/* Has the table such a column beside its members? */
 static bool
-is_column_of(const KisCall *call, KisSource source)
+is_column_of(const KisTable *table, KisSource source)
 {
 	switch (source)
 	{
 		case KIS_SOURCE_MARKET:
-			return kis_call_takes(call, KIS_ARG_MARKET);
+			return kis_call_takes(table->call, KIS_ARG_MARKET);
 		case KIS_SOURCE_SECTOR:
-			return kis_call_takes(call, KIS_ARG_SECTOR);
+			return kis_call_takes(table->call, KIS_ARG_SECTOR);
+		case KIS_SOURCE_INVESTOR:
+			return table->by_investor;
 		case KIS_SOURCE_TRADE_DATE:
-			return call->day_member < 0;
+			return table->call->day_member < 0;
 		default:
 			return true;
 	}
@@ -120,18 +138,36 @@ kis_table_suggest(const char *name)
 	return nearest != NULL ? nearest : names[0];
 }
 
-/* Resolves a name that stands for a key, a time or a listed member. */
+static int
+find_measure(const char *name)
+{
+	for (int i = 0; i < kis_measure_count; i++)
+		if (strcmp(kis_measures[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+/* Resolves a name that stands for a key, a time, a figure of the row's investor or a listed member. */
 static bool
 resolve_name(const KisTable *table, const char *name, KisTableColumn *column)
 {
 	for (int i = 0; i < (int) lengthof(key_columns); i++)
 	{
 		if (strcmp(key_columns[i].name, name) == 0 &&
-			is_column_of(table->call, key_columns[i].source))
+			is_column_of(table, key_columns[i].source))
 		{
 			*column = key_columns[i];
 			return true;
 		}
+	}
+	if (table->by_investor && find_measure(name) >= 0)
+	{
+		*column = (KisTableColumn)
+		{
+			.name = name,.type = "pg_catalog.int8",
+			.source = KIS_SOURCE_FIGURE,.member = find_measure(name)
+		};
+		return true;
 	}
 	column->member = kis_call_member_find(table->call, name);
 	if (column->member < 0)
@@ -150,6 +186,12 @@ add_columns(const KisTable *table, const char *const *names, KisTableColumn *col
 		if (!resolve_name(table, names[i], &columns[n++]))
 			elog(ERROR, "table %s has no column %s", table->name, names[i]);
 	return n;
+}
+
+int
+kis_table_split(const KisTable *table)
+{
+	return table->by_investor ? kis_investor_count : 1;
 }
 
 KisTableColumn *
@@ -200,14 +242,18 @@ kis_column_lookup(const KisTable *table, Oid relid, AttrNumber attnum,
 
 /* The column name nearest to one that is none, or NULL. */
 static const char *
-nearest_column(const KisCall *call, const char *name)
+nearest_column(const KisTable *table, const char *name)
 {
-	const char **names = palloc((lengthof(key_columns) + call->nmembers + 1) * sizeof(char *));
+	const KisCall *call = table->call;
+	const char **names = palloc((lengthof(key_columns) + kis_measure_count + call->nmembers + 1) *
+								sizeof(char *));
 	int			n = 0;
 
 	for (int i = 0; i < (int) lengthof(key_columns); i++)
-		if (is_column_of(call, key_columns[i].source))
+		if (is_column_of(table, key_columns[i].source))
 			names[n++] = key_columns[i].name;
+	for (int i = 0; table->by_investor && i < kis_measure_count; i++)
+		names[n++] = kis_measures[i].name;
 	for (int i = 0; i < call->nmembers; i++)
 		names[n++] = call->members[i].column;
 	names[n] = NULL;
@@ -224,7 +270,7 @@ kis_column_resolve(const KisTable *table, Oid relid, AttrNumber attnum,
 	if (kis_column_lookup(table, relid, attnum, attname, &column))
 		return column;
 
-	nearest = nearest_column(table->call, attname);
+	nearest = nearest_column(table, attname);
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
 			 errmsg("column \"%s\" of foreign table \"%s\" stands for nothing in KIS's answer",
