@@ -119,7 +119,7 @@ AS 'MODULE_PATHNAME', 'create_market_investor_trend'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION create_market_investor_trend(pg_catalog.text, pg_catalog.bool) IS
-'makes the tables that collect_market_investor_trend fills; called again it changes nothing';
+'makes the tables that collect_market_investor_trend fills, and the view <store>_by_investor of them; called again it changes nothing';
 
 CREATE FUNCTION collect_market_investor_trend(
     targets pg_catalog.text[] DEFAULT '{KSP/0001,KSQ/1001,ETF/T000}',

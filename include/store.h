@@ -89,6 +89,14 @@ extern void kis_figures_want(const KisStoreTable *table, bool *wanted);
 extern char *kis_figures_take(const KisCall *call, const KisRow *row, const bool *wanted,
 							  KisStatement *statement, int64 *figures, bool *nulls);
 
+/* ---- the view by investor (store_view.c) ---------------------------------- */
+
+/*
+ * Makes the store's view in the namespace, as the current user's, unless there
+ * is a relation of its name or the store has no net figures. Inside SPI.
+ */
+extern void kis_view_make(const KisStoreTable *store, Oid namespace);
+
 /* ---- targets (target.c) --------------------------------------------------- */
 
 typedef enum KisOutcome

@@ -43,14 +43,21 @@ SELECT count(*) AS without_comment FROM pg_attribute
 WHERE attrelid IN ('market_investor_trend'::regclass, 'market_investor_trend_snapshot'::regclass)
   AND attnum > 0 AND col_description(attrelid, attnum) IS NULL;
 
+-- a view of it by investor
+\d market_investor_trend_by_investor
+SELECT count(*) AS without_comment FROM pg_attribute
+WHERE attrelid = 'market_investor_trend_by_investor'::regclass
+  AND attnum > 0 AND col_description(attrelid, attnum) IS NULL;
+SELECT obj_description('market_investor_trend_by_investor'::regclass);
+
 -- what is missing is made, and only what is asked for
 CREATE SCHEMA other;
 SELECT create_market_investor_trend('other."My store"', snapshots => false);
-SELECT relname FROM pg_class WHERE relnamespace = 'other'::regnamespace AND relkind IN ('r', 'p');
+SELECT relname FROM pg_class WHERE relnamespace = 'other'::regnamespace AND relkind IN ('r', 'p', 'v') ORDER BY 1;
 SELECT create_market_investor_trend('other."My store"');
 SELECT relname FROM pg_class WHERE relnamespace = 'other'::regnamespace AND relkind = 'p';
 SELECT create_market_investor_trend('other.' || repeat('long', 15), snapshots => true);
-SELECT relname FROM pg_class WHERE relnamespace = 'other'::regnamespace AND relkind = 'p' AND relname ~ '^long';
+SELECT relname FROM pg_class WHERE relnamespace = 'other'::regnamespace AND relkind IN ('p', 'v') AND relname ~ '^long' ORDER BY 1;
 
 -- names and tables that can't be
 SELECT create_market_investor_trend(NULL);
@@ -126,6 +133,76 @@ FROM market_investor_trend_snapshot WHERE sector_code IN ('0031', '1001')
     OR sector_code = '0001' AND foreign_net_qty BETWEEN -13 AND -12
 GROUP BY sector_code ORDER BY sector_code;
 
+-- the view: a row for each investor, with names, Seoul's time and amounts in 100 million won
+CREATE TABLE all_of_it AS SELECT * FROM market_investor_trend;
+DELETE FROM market_investor_trend;
+INSERT INTO market_investor_trend (market_code, sector_code, collected_at, trade_date,
+    foreign_net_qty, foreign_net_amount, pension_fund_net_qty, pension_fund_net_amount, source) VALUES
+    ('KSP', '0001', '2026-07-10 15:40:00.5+09', '2026-07-10', -120, 123456, 7, -5, 'live'),
+    ('ETF', 'T000', '2026-07-10 00:10:00+09', '2026-07-09', 1, 2, 3, 4, 'live'),
+    ('KSP', '0031', '2026-07-10 15:40:00+09', '2026-07-10', 1, 2, 3, 4, 'daily'),
+    ('XXX', '0001', '2026-07-10 15:40:00+09', '2026-07-10', 1, 2, 3, 4, 'daily');
+SET timezone = 'America/New_York';
+SET client_encoding TO UTF8;
+\pset null (null)
+SELECT * FROM market_investor_trend_by_investor
+WHERE investor IN ('foreign', 'pension_fund') ORDER BY market_code, sector_code, investor;
+SELECT investor, investor_name_en, net_qty FROM market_investor_trend_by_investor
+WHERE market_name = '코스피' AND sector_code = '0001';
+\pset null ''
+RESET timezone;
+-- names and units are kis_sector's and kis_investor_type's
+TRUNCATE market_investor_trend;
+INSERT INTO market_investor_trend (market_code, sector_code, collected_at, trade_date, bank_net_amount, source)
+SELECT market_code, sector_code, now(), '2026-07-10', 100, 'live' FROM kis_sector;
+SELECT count(*) FILTER (WHERE (v.market_name, v.market_name_en, v.sector_name, v.sector_name_en) = (k.market_name, k.market_name_en, k.sector_name, k.sector_name_en)) AS same_names,
+       count(*) FILTER (WHERE v.net_amount_eok IS NOT DISTINCT FROM v.net_amount * k.amount_factor / 100000000) AS same_amounts,
+       count(DISTINCT net_amount_eok) AS amounts, count(net_amount_eok) AS known
+FROM market_investor_trend_by_investor v JOIN kis_sector k USING (market_code, sector_code) WHERE investor = 'bank';
+SELECT count(*) FROM (SELECT DISTINCT investor, investor_name, investor_name_en FROM market_investor_trend_by_investor) v
+JOIN kis_investor_type ON (code, name, name_en) = (investor, investor_name, investor_name_en);
+-- who may read the view need not read the store
+CREATE ROLE regress_kis_reader;
+GRANT SELECT ON market_investor_trend_by_investor TO regress_kis_reader;
+SET ROLE regress_kis_reader;
+SELECT count(*) FROM market_investor_trend_by_investor;
+SELECT count(*) FROM market_investor_trend;
+RESET ROLE;
+REVOKE ALL ON market_investor_trend_by_investor FROM regress_kis_reader;
+DROP ROLE regress_kis_reader;
+TRUNCATE market_investor_trend;
+INSERT INTO market_investor_trend OVERRIDING SYSTEM VALUE SELECT * FROM all_of_it;
+-- of stores with other columns: those investors that they have, by whatever name and type
+CREATE TABLE other.some (trade_date date, market_code varchar(3) COLLATE "C", sector_code varchar(4), collected_at timestamptz,
+    bank_net_amount numeric, "etc_corp_ntby_vol" bigint, foreign_buy_qty bigint, foreign_net_qty bigint, foreign_net_amount bigint,
+    UNIQUE (market_code, sector_code, trade_date));
+SELECT create_market_investor_trend('other.some', snapshots => false);
+INSERT INTO other.some VALUES ('2026-07-10', 'KSP', '0001', '2026-07-10 15:40:00+09', 12.5, 3, 4, 5, 6);
+SELECT investor, net_qty, net_amount, net_amount_eok FROM other.some_by_investor;
+SELECT market_code, investor, net_qty, net_amount_eok FROM other."My store_by_investor";
+CREATE TABLE other.sold (trade_date date, market_code text, sector_code text, collected_at timestamptz,
+    foreign_sell_qty bigint, UNIQUE (market_code, sector_code, trade_date));
+SELECT create_market_investor_trend('other.sold', snapshots => false);
+SELECT to_regclass('other.sold_by_investor');
+-- what has the view's name is left alone
+DROP VIEW other.some_by_investor;
+CREATE MATERIALIZED VIEW other.some_by_investor AS SELECT 1 AS one;
+SELECT create_market_investor_trend('other.some', snapshots => false);
+DROP MATERIALIZED VIEW other.some_by_investor;
+CREATE TABLE other.some_by_investor (one int);
+SELECT create_market_investor_trend('other.some', snapshots => false);
+-- operators of the user's own don't get in between
+CREATE SCHEMA trap;
+CREATE FUNCTION trap.equal(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+CREATE OPERATOR trap.= (LEFTARG = text, RIGHTARG = text, FUNCTION = trap.equal);
+CREATE DOMAIN trap.int8 AS pg_catalog.int8;
+SET search_path = trap, pg_catalog, public;
+SELECT create_market_investor_trend('trap.store', snapshots => false);
+SELECT count(*) FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+WHERE r.ev_class = 'trap.store_by_investor'::regclass AND refclassid <> 'pg_class'::regclass AND refobjid >= 16384;
+RESET search_path;
+DROP TABLE all_of_it;
+
 -- older than what is stored
 UPDATE market_investor_trend SET collected_at = 'infinity', foreign_net_qty = 1;
 SELECT outcome, detail FROM collect_market_investor_trend('{KSP/0001}');
@@ -157,8 +234,11 @@ SET client_min_messages = warning;
 DROP EXTENSION market_investor_fdw CASCADE;
 SELECT count(*) FROM market_investor_trend;
 SELECT count(*) > 0 FROM market_investor_trend_snapshot;
+-- and so does the view with its names
+SELECT count(*), count(sector_name), count(investor_name) FROM market_investor_trend_by_investor;
 CREATE EXTENSION market_investor_fdw;
+DROP VIEW market_investor_trend_by_investor;
 DROP TABLE market_investor_trend, market_investor_trend_snapshot, before;
-DROP SCHEMA other CASCADE;
+DROP SCHEMA other, trap CASCADE;
 DROP FOREIGN DATA WRAPPER another CASCADE;
 DROP FUNCTION relations;

@@ -1,7 +1,7 @@
 /*
  * store_ddl.c
- *		create_market_investor_trend: makes the store and its snapshots, tables
- *		of the user's own that the extension neither owns nor drops.
+ *		create_market_investor_trend: makes the store, its view and its
+ *		snapshots, the user's own, which the extension neither owns nor drops.
  */
 #include "postgres.h"
 
@@ -171,9 +171,19 @@ make_or_check(Oid namespace, char *relname, void (*make) (const char *table),
 	return relid;
 }
 
+/* Makes the view of a store where it is missing. */
+static void
+make_view(Oid store, Oid namespace)
+{
+	Relation	rel = relation_open(store, AccessShareLock);
+
+	kis_view_make(kis_store_describe(rel), namespace);
+	relation_close(rel, AccessShareLock);
+}
+
 /*
  * create_market_investor_trend(store text, snapshots boolean) RETURNS void:
- * makes the store and, with snapshots, its snapshot table and the partitions
+ * makes the store, its view by investor and, with snapshots, its snapshot table and the partitions
  * of this month and the next. What is there already is left as it is; a table
  * of that name that can't be a store raises 42P16.
  */
@@ -199,7 +209,7 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	make_or_check(namespace, name->relname, make_store, kis_store_describe);
+	make_view(make_or_check(namespace, name->relname, make_store, kis_store_describe), namespace);
 	if (PG_GETARG_BOOL(1))
 	{
 		Oid			snapshots = make_or_check(namespace, kis_snapshot_name(name->relname),

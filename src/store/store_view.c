@@ -1,0 +1,185 @@
+/*
+ * store_view.c
+ *		The store by investor: a view for people and their tools, with names,
+ *		Seoul's local time and amounts in 억원 (100 million won).
+ *
+ * It holds the names itself and reads nothing of the extension's. So DROP
+ * EXTENSION takes neither the view nor what is built on it, and a dump of the
+ * store can be restored where the extension is not. Names that are new in a
+ * later version of the extension come with a view that is made anew.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "commands/defrem.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "error.h"
+#include "store.h"
+
+#define WON_IN_EOK	1e8
+
+static const struct
+{
+	const char *column;
+	const char *comment;
+}			view_comments[] = {
+	{"trade_date", "거래일(서울) / Trading day in Seoul that the figures belong to"},
+	{"collected_at", "수집 시각(서울 현지 시각) / When KIS's reply arrived, in Seoul's local time"},
+	{"market_code", "시장 코드 / Market code"},
+	{"market_name", "시장 이름 / Korean name of the market"},
+	{"market_name_en", "시장 영문 이름 / English name of the market"},
+	{"sector_code", "업종 코드 / Sector code"},
+	{"sector_name", "업종 이름 / Korean name of the sector"},
+	{"sector_name_en", "업종 영문 이름 / English name of the sector"},
+	{"investor", "투자자 코드 / Investor"},
+	{"investor_name", "투자자 이름 / Korean name of the investor"},
+	{"investor_name_en", "투자자 영문 이름 / English name of the investor"},
+	{"net_qty", "순매수 수량(주식은 천주, 선물·옵션은 계약) / Net quantity (bought minus sold): thousand shares of stocks, contracts of futures and options"},
+	{"net_amount", "순매수 거래대금(백만원) / Net amount (bought minus sold): million won"},
+	{"net_amount_eok", "순매수 거래대금(억원), 단위를 모르면 NULL / Net amount in 100 million won; NULL where KIS's unit is not known"},
+};
+
+/* Catalogue text as a literal; "" is NULL. */
+static char *
+literal(const char *utf8)
+{
+	if (utf8[0] == '\0')
+		return pstrdup("NULL");
+	return quote_literal_cstr(kis_to_server_lossy(utf8));
+}
+
+/* What makes 억원 of an amount in this unit. */
+static char *
+eok_factor(const char *unit)
+{
+	int64		won = kis_unit_factor(unit);
+
+	return won == 0 ? pstrdup("NULL") : psprintf("%.15g", (double) won / WON_IN_EOK);
+}
+
+static void
+append_markets(StringInfo query)
+{
+	for (int i = 0; i < kis_market_count; i++)
+		appendStringInfo(query, "%s(%s, %s, %s)", i > 0 ? ", " : "",
+						 literal(kis_markets[i].code), literal(kis_markets[i].name_ko),
+						 literal(kis_markets[i].name_en));
+}
+
+static void
+append_sectors(StringInfo query)
+{
+	for (int i = 0; i < kis_pair_count; i++)
+		appendStringInfo(query, "%s(%s, %s, %s, %s, %s)", i > 0 ? ", " : "",
+						 literal(kis_pairs[i].market), literal(kis_pairs[i].sector),
+						 literal(kis_pairs[i].name_ko), literal(kis_pairs[i].name_en),
+						 eok_factor(kis_pairs[i].amount_unit));
+}
+
+/* The store's column of an investor's figure; NULL where it has none. */
+static const char *
+figure_column(const KisStoreTable *store, const KisInvestor *investor, const char *measure)
+{
+	int			member = kis_member_find(psprintf("%s_%s", investor->code, measure));
+
+	for (int i = 0; i < store->nfigures; i++)
+		if (store->members[i] == member)
+			return psprintf("t.%s", store->columns[i]);
+	return NULL;
+}
+
+/* A row for each investor whose net figures the store has; returns how many these are. */
+static int
+append_investors(StringInfo query, const KisStoreTable *store)
+{
+	int			n = 0;
+
+	for (int i = 0; i < kis_investor_count; i++)
+	{
+		const KisInvestor *investor = &kis_investors[i];
+		const char *net_qty = figure_column(store, investor, "net_qty");
+		const char *net_amount = figure_column(store, investor, "net_amount");
+		const char *none = "NULL::pg_catalog.int8";
+
+		if (net_qty == NULL && net_amount == NULL)
+			continue;
+		appendStringInfo(query, "%s(%s, %s, %s, %s, %s)", n++ > 0 ? ", " : "",
+						 literal(investor->code), literal(investor->name_ko),
+						 literal(investor->name_en),
+						 net_qty != NULL ? net_qty : none,
+						 net_amount != NULL ? net_amount : none);
+	}
+	return n;
+}
+
+/* The view's query; NULL where the store has no net figures. */
+static char *
+view_query(const KisStoreTable *store)
+{
+	StringInfoData query;
+
+	initStringInfo(&query);
+	appendStringInfo(&query,
+					 "SELECT t.trade_date, t.collected_at AT TIME ZONE 'Asia/Seoul' AS collected_at, "
+					 "t.market_code, m.market_name, m.market_name_en, "
+					 "t.sector_code, s.sector_name, s.sector_name_en, "
+					 "i.investor, i.investor_name, i.investor_name_en, i.net_qty, i.net_amount, "
+					 "i.net_amount OPERATOR(pg_catalog.*) s.eok AS net_amount_eok "
+					 "FROM %s AS t LEFT JOIN (VALUES ", store->name);
+	append_markets(&query);
+	appendStringInfoString(&query,
+						   ") AS m(market_code, market_name, market_name_en) "
+						   "ON m.market_code OPERATOR(pg_catalog.=) t.market_code "
+						   "LEFT JOIN (VALUES ");
+	append_sectors(&query);
+	appendStringInfoString(&query,
+						   ") AS s(market_code, sector_code, sector_name, sector_name_en, eok) "
+						   "ON s.market_code OPERATOR(pg_catalog.=) t.market_code "
+						   "AND s.sector_code OPERATOR(pg_catalog.=) t.sector_code "
+						   "CROSS JOIN LATERAL (VALUES ");
+	if (append_investors(&query, store) == 0)
+		return NULL;
+	appendStringInfoString(&query,
+						   ") AS i(investor, investor_name, investor_name_en, net_qty, net_amount)");
+	return query.data;
+}
+
+/* Comments on the view (column NULL) or a column; comment is in UTF-8. */
+static void
+comment_on(const char *view, const char *column, const char *comment)
+{
+	kis_store_run(psprintf("COMMENT ON %s %s%s%s IS %s",
+						   column ? "COLUMN" : "VIEW", view,
+						   column ? "." : "", column ? column : "",
+						   quote_literal_cstr(kis_to_server_lossy(comment))));
+}
+
+void
+kis_view_make(const KisStoreTable *store, Oid namespace)
+{
+	char	   *relname = makeObjectName(store->plain_name, NULL, "by_investor");
+	char	   *name = quote_qualified_identifier(get_namespace_name(namespace), relname);
+	Oid			relid = get_relname_relid(relname, namespace);
+	char	   *query;
+
+	if (OidIsValid(relid))
+	{
+		if (get_rel_relkind(relid) != RELKIND_VIEW && get_rel_relkind(relid) != RELKIND_MATVIEW)
+			ereport(NOTICE,
+					(errcode(ERRCODE_DUPLICATE_TABLE),
+					 errmsg("relation \"%s\" already exists, skipping the view of that name",
+							relname)));
+		return;
+	}
+	query = view_query(store);
+	if (query == NULL)
+		return;
+	kis_store_run(psprintf("CREATE VIEW %s AS %s", name, query));
+	comment_on(name, NULL,
+			   "투자자별 매매동향, 시장·업종과 거래일과 투자자마다 한 행 / Investor flows by investor, a row for each pair of market and sector, trading day and investor");
+	for (int i = 0; i < (int) lengthof(view_comments); i++)
+		comment_on(name, view_comments[i].column, view_comments[i].comment);
+}
