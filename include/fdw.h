@@ -40,7 +40,7 @@ typedef struct KisTable
 	const char *name;
 	const KisCall *call;
 	KisPairSet	pairs;			/* unless the option pairs says otherwise */
-	bool		by_investor;	/* a row of a reply is one of the table for each investor */
+	bool		by_investor;	/* a row of the trend call's reply is one of the table for each investor */
 	/* columns that IMPORT makes, by name: these, the net figures of all investors, and these */
 	const char *const *columns;	/* ends with NULL */
 	bool		net_figures;

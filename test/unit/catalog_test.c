@@ -114,6 +114,40 @@ test_in_daily(void **state)
 	assert_int_equal(nmarked, 24);
 }
 
+/* Each investor's figures, which KIS sends in different orders. */
+static void
+test_figures(void **state)
+{
+	char		column[64];
+
+	(void) state;
+	assert_int_equal(kis_investor_count * kis_measure_count, kis_member_count);
+	for (int i = 0; i < kis_investor_count; i++)
+		for (int m = 0; m < kis_measure_count; m++)
+		{
+			snprintf(column, sizeof(column), "%s_%s", kis_investors[i].code, kis_measures[m].name);
+			assert_string_equal(kis_members[kis_figure(i, m)].column, column);
+			assert_int_equal(kis_measures[m].is_amount, strstr(column, "_amount") != NULL);
+		}
+}
+
+/* Units are those of which it is known how much they are, or none at all. */
+static void
+test_units(void **state)
+{
+	(void) state;
+	for (int i = 0; i < kis_pair_count; i++)
+	{
+		const KisPair *pair = &kis_pairs[i];
+
+		assert_int_equal(kis_unit_factor(pair->quantity_unit) > 0, pair->quantity_unit[0] != '\0');
+		assert_int_equal(kis_unit_factor(pair->amount_unit) > 0, pair->amount_unit[0] != '\0');
+	}
+	assert_int_equal(kis_unit_factor("thousand shares"), 1000);
+	assert_int_equal(kis_unit_factor("million won"), 1000000);
+	assert_int_equal(kis_unit_factor("lots"), 0);
+}
+
 /* What pages are turned by. */
 static void
 test_paging(void **state)
@@ -156,6 +190,8 @@ main(void)
 		cmocka_unit_test(test_wire_order),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_in_daily),
+		cmocka_unit_test(test_figures),
+		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_paging),
 		cmocka_unit_test(test_served),
 	};
