@@ -526,7 +526,7 @@ value(q{SELECT create_market_investor_trend('fleeting', snapshots => false)});
 $simulator->fault({ fault => 'hang', match => { kind => 'daily' } });
 $session->send(backfill('2026-07-06', '2026-07-09', q{'{KSP/0001}'}, q{store => 'fleeting'}));
 $simulator->wait_for('held');
-value(q{SET lock_timeout = '10s'; DROP TABLE fleeting});
+value(q{SET lock_timeout = '10s'; DROP TABLE fleeting CASCADE});
 $simulator->release(clear_faults => JSON::PP::true);
 $result = $session->result;
 is("$result->{errors}[0]{sqlstate} $result->{errors}[0]{message}", '42P01 store "fleeting" does not exist', 'the store may go while KIS is waited for');

@@ -113,7 +113,7 @@ sub completes
 
 completes('SELECT * FROM kis_market_trend_', qr/kis_market_trend_daily/);
 completes('SELECT * FROM kis_calendar WHERE is_b', qr/is_business_day/);
-completes('\d kis_inv', qr/kis_investor_type/);
+completes('\d kis_investor_ty', qr/kis_investor_type/);
 completes('ALTER SERVER k', qr/SERVER kis /);
 completes('DROP FOREIGN TABLE kis_c', qr/kis_calendar/);
 completes('IMPORT FOREIGN SCHEMA kis FROM SERVER k', qr/SERVER kis /);
