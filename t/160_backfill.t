@@ -394,9 +394,10 @@ run($week);
 is(rows(), $daily->('t'), 'equal figures become daily, and updated_at stays');
 
 live_rows(1);
+value('UPDATE market_investor_trend SET bank_net_qty = 0');
 with_fault({ fault => 'blank', params => { member => 'frgn_ntby_qty' } }, $week);
 is(value('SELECT count(*) FROM market_investor_trend WHERE foreign_net_qty = 1'), 4, 'NULL never replaces a figure');
-is(value(q{SELECT string_agg(DISTINCT source, '') FROM market_investor_trend}), 'daily', 'the others are replaced');
+is(value(q{SELECT string_agg(DISTINCT source, ''), bool_or(bank_net_qty = 0) FROM market_investor_trend}), 'daily|f', 'the others are replaced');
 
 live_rows(1);
 value('UPDATE market_investor_trend SET foreign_net_qty = NULL');
@@ -438,9 +439,10 @@ like((notices($result))[0], qr/: 0 inserted, 1 updated, 3 unchanged, 0 skipped$/
 run($week);
 anew();
 $clock->set('2026-07-10 07:00:00');
+value(q{UPDATE market_investor_trend SET collected_at = trade_date + time '16:00'});
 $simulator->config(before_open => 'previous', overrides => { 'KSP/0001' => { frgn_ntby_qty => '77' } });
-is(value("SELECT trade_date, outcome FROM collect_market_investor_trend('{KSP/0001}')"), '2026-07-09|skipped',
-	'live of a past day that is daily');
+is(value("SELECT trade_date, outcome, detail FROM collect_market_investor_trend('{KSP/0001}')"),
+	'2026-07-09|skipped|a past day that the daily history has filled', 'live of a past day that is daily');
 is(value("SELECT foreign_net_qty FROM market_investor_trend WHERE trade_date = '2026-07-09'"), $figure{20260709}, 'which stays');
 
 # Live of today is left alone

@@ -14,7 +14,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -301,8 +300,7 @@ prepare(FunctionCallInfo fcinfo)
 	PreventCommandIfReadOnly(PROCEDURE_NAME);
 	PreventCommandDuringRecovery(PROCEDURE_NAME);
 
-	/* a block with EXCEPTION is a subtransaction, in which nothing can be committed */
-	backfill->one_transaction = IsSubTransaction() || fcinfo->context == NULL ||
+	backfill->one_transaction = fcinfo->context == NULL ||
 		!IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic;
 	backfill->from = PG_GETARG_DATEADT(0);
 	backfill->to = PG_GETARG_DATEADT(1);
