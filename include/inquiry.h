@@ -68,6 +68,7 @@ struct KisStatement
 	MemoryContext context;
 	MemoryContextCallback callback;
 	slist_node	node;
+	bool		asks_anew;		/* takes no reply of the last moments */
 	List	   *connections;	/* of KisConnection *, held */
 	List	   *inquiries;		/* of KisInquiry * */
 	int			ncalls;			/* of these, not answered by the cache */

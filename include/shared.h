@@ -83,6 +83,9 @@ extern KisStatement *kis_statement_of_estate(EState *estate);
 /* A statement that ends when context is reset or deleted. */
 extern KisStatement *kis_statement_create(MemoryContext context);
 
+/* Has KIS answer it itself, where others take a reply of the last moments. */
+extern void kis_statement_ask_anew(KisStatement *statement);
+
 /*
  * Asks; never waits. Within a statement the same connection, call and
  * arguments give the same inquiry. What it costs is billed to counters of the

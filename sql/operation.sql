@@ -75,5 +75,11 @@ SELECT calls, cache_hits, shared_calls, retries, refusals, errors, tokens_issued
        stat_reset_at <= now() AS reset
 FROM kis_stat WHERE host = :'url';
 
+-- A reply that is kept for all proves nothing: it asks KIS itself
+ALTER SERVER kis_operation OPTIONS (SET cache_ttl '1min');
+SELECT count(*) FROM kis_check('kis_operation') WHERE ok;
+\! $KIS_SIMCTL fault '{"fault": "error", "times": 1, "params": {"msg_cd": "EGW00205", "msg1": "credentials_type"}}' >/dev/null
+SELECT step, ok FROM kis_check('kis_operation') WHERE step IN ('token', 'pair', 'identities');
+
 DROP ROLE regress_kis_nobody;
 DROP SERVER kis_operation CASCADE;

@@ -285,6 +285,8 @@ kis_check(PG_FUNCTION_ARGS)
 
 	check.server = GetForeignServerByName(NameStr(*PG_GETARG_NAME(0)), false);
 	check.statement = kis_statement_create(CurrentMemoryContext);
+	/* a reply that is kept says nothing of this token, nor of KIS as it is now */
+	kis_statement_ask_anew(check.statement);
 	check.counters = palloc0(sizeof(KisCounters));
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < (int) lengthof(steps); i++)

@@ -11,6 +11,8 @@
 static bool
 is_shared(const KisInquiry *inquiry)
 {
+	if (inquiry->state->statement->asks_anew && inquiry->call->lifetime != KIS_LIFETIME_DAY)
+		return false;
 	return kis_call_is_shared(inquiry->connection, inquiry->call);
 }
 

@@ -49,6 +49,12 @@ kis_statement_create(MemoryContext context)
 	return statement_create(context, NULL);
 }
 
+void
+kis_statement_ask_anew(KisStatement *statement)
+{
+	statement->asks_anew = true;
+}
+
 KisStatement *
 kis_statement_of_estate(EState *estate)
 {
