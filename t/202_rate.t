@@ -224,6 +224,8 @@ is(scalar(grep { @{ $_->{errors} } && $_->{errors}[0]{sqlstate} eq '53400' } @re
 $took = max(map { $_->{ended} } @results) - $began;
 ok($took > 0.9 && $took < 1.9, sprintf('fail together after max_wait of 1 s: %.2f s', $took));
 is($simulator->calls, 0, 'no call was made');
+is(scalar(grep { ($_->{errors}[0]{hint} || '') =~ /^Try again in/ } @results), 0,
+	'and name no time: another session waits for the slot');
 $crowd->quit;
 $node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . $session->pid . ')');
 $session->result;

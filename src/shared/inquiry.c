@@ -499,7 +499,8 @@ kis_inquiry_give_up(KisInquiryState *state, int64 now_us)
 		memset(&error, 0, sizeof(error));
 		error.error_class = state->waits_for;
 	}
-	if (state->wake_at_us != PG_INT64_MAX)
+	/* what another session waits for, it alone knows the end of */
+	if (state->waits_on == NULL && state->wake_at_us != PG_INT64_MAX)
 		error.retry_after_ms = (int) Min(Max(1, (state->wake_at_us - now_us) / 1000), PG_INT32_MAX);
 
 	/* this session's patience is not that of the others */
