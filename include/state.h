@@ -144,6 +144,7 @@ typedef struct KisReplySlot
 	KisIdentity identity;
 	char		call[16];
 	KisCallArgs args;
+	bool		for_day;		/* what the call brings is good for the day */
 	uint64		reply_attempt;	/* that brought the reply; 0: there is none */
 	int64		arrived_us;		/* the same moment by both clocks */
 	TimestampTz arrived_at;
@@ -289,7 +290,10 @@ extern bool kis_call_is_shared(const KisConnection *connection, const KisCall *c
 /* A copy of the slot's reply, malloc'd; NULL where memory is out. */
 extern KisReply *kis_reply_read(KisShared *shared, const KisReplySlot *slot, const KisCall *call);
 
-/* Keeps a reply, by both clocks of when it came, where it is whole and fits; the oldest make room. */
+/*
+ * Keeps a reply, by both clocks of when it came, where it is whole and fits;
+ * the oldest make room, those that are good for today after all others.
+ */
 extern void kis_reply_write(KisShared *shared, KisReplySlot *slot, const KisCall *call,
 							uint64 attempt, const KisReply *reply, TimestampTz arrived_at,
 							int64 arrived_us);

@@ -188,7 +188,6 @@ sub cached_kb
 }
 
 $node->restart;
-cached_kb();							# kis_check asks for a pair itself
 my $empty = cached_kb();
 $simulator->reset(keep_tokens => JSON::PP::true);
 my @pairs = map { "KSP/000$_" } 2 .. 6;
@@ -207,6 +206,17 @@ $node->safe_psql('postgres', pair('KSP/0005'));
 is($simulator->calls, 3, 'and now the oldest of these three has gone');
 $node->safe_psql('postgres', pair($_)) foreach @pairs;
 is(cached_kb(), 3 * $each, 'cache_size bounds what is kept');
+
+# a page of the daily table has some hundred kB: three don't fit
+$simulator->reset(keep_tokens => JSON::PP::true);
+keep('2MB');
+my $holidays = q{SELECT count(*) FROM kis_calendar WHERE trade_date BETWEEN '2026-07-01' AND '2026-07-20'};
+my $history = q{SELECT count(*) FROM kis_market_trend_daily WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date >= '2021-01-04'};
+$node->safe_psql('postgres', $_) foreach $holidays, pair('KSP/0002'), $history, $holidays;
+cmp_ok($simulator->calls('daily'), '>', 3, 'more pages of the daily table than the cache holds');
+is($simulator->calls('holiday'), 1, 'the calendar of the day outlasts them');
+$node->safe_psql('postgres', pair('KSP/0002'));
+is($simulator->calls('trend'), 2, 'and other replies do not');
 
 $simulator->reset(keep_tokens => JSON::PP::true);
 keep('0');

@@ -54,15 +54,25 @@ free_blocks(KisShared *shared, KisReplySlot *slot)
 	slot->length = 0;
 }
 
-/* The oldest slot that nobody works on; with_reply: only one that holds blocks. */
+/* Is the reply good for all of today? Long histories must not drive out the calendar. */
+static bool
+lasts(const KisReplySlot *slot, DateADT today)
+{
+	return slot->for_day && slot->reply_attempt != 0 && kis_seoul_day(slot->arrived_at) == today;
+}
+
+/* The oldest slot that nobody works on, those that last today last; with_reply: only one that holds blocks. */
 static KisReplySlot *
 find_oldest(KisShared *shared, const KisReplySlot *but, bool with_reply)
 {
+	DateADT		today = kis_seoul_day(GetCurrentTimestamp());
 	KisReplySlot *oldest = NULL;
+	bool		oldest_lasts = false;
 
 	for (int i = 0; i < KIS_REPLY_SLOTS; i++)
 	{
 		KisReplySlot *slot = &shared->replies[i];
+		bool		slot_lasts;
 
 		if (slot == but || (with_reply && slot->first_block == KIS_NO_BLOCK))
 			continue;
@@ -71,8 +81,13 @@ find_oldest(KisShared *shared, const KisReplySlot *but, bool with_reply)
 		/* blocks may go while a new call is under way; the slot may not */
 		if (!with_reply && slot->effort.owner.pid != 0)
 			continue;
-		if (oldest == NULL || slot->arrived_us < oldest->arrived_us)
+		slot_lasts = lasts(slot, today);
+		if (oldest == NULL || slot_lasts < oldest_lasts ||
+			(slot_lasts == oldest_lasts && slot->arrived_us < oldest->arrived_us))
+		{
 			oldest = slot;
+			oldest_lasts = slot_lasts;
+		}
 	}
 	return oldest;
 }
@@ -94,6 +109,7 @@ kis_reply_get(KisShared *shared, const KisReplyKey *key)
 	slot->identity = *key->identity;
 	strlcpy(slot->call, key->call->name, sizeof(slot->call));
 	slot->args = *key->args;
+	slot->for_day = key->call->lifetime == KIS_LIFETIME_DAY;
 	/* young: whoever asked for it first is about to look again */
 	slot->arrived_us = kis_now_us();
 	slot->used = true;
