@@ -288,7 +288,7 @@ sub with_fault
 
 	anew();
 	$simulator->fault({ match => { kind => 'daily' }, %$fault });
-	return run_sql($node, 'postgres', $sql);
+	return run_sql($node, 'postgres', "SET statement_timeout = '20s'; $sql");
 }
 
 empty();

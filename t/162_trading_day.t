@@ -240,6 +240,29 @@ foreach my $fault (
 	$day += $day == 17 ? 3 : $day == 24 ? 3 : 1;
 }
 
+# A calendar that leaves today alone open is no calendar for today
+my $first = sprintf '202607%02d', $day - 14;
+
+sub calendar_page
+{
+	my ($today) = @_;
+	my @days = map { my $weekday = ($_ - 5) % 7 + 1;	# 5 July was a Sunday
+		{ bass_dt => sprintf('202607%02d', $_), wday_dvsn_cd => "0$weekday", bzdy_yn => 'Y', tr_day_yn => 'Y',
+			opnd_yn => $_ == $day ? $today : $weekday > 1 && $weekday < 7 ? 'Y' : 'N', sttl_day_yn => 'Y' } } $day - 14 .. 31;
+
+	return { rt_cd => '0', msg_cd => 'KIOK0500', msg1 => '', output => \@days };
+}
+
+empty();
+without_calendar({ fault => 'slow', params => { ms => 1 } });
+foreach my $today ('', '?')
+{
+	$simulator->config(captured => { "holiday:$first" => calendar_page($today) });
+	my ($message, $detail) = (sql_error($node, 'postgres', q{SELECT collect_market_investor_trend('{KSP/0001}')}))[ 1, 2 ];
+	like($detail, qr/the calendar from $first does not say whether 202607$day is open/, "today is '$today'");
+}
+is(stored(), '', 'nothing is stored');
+
 without_calendar({ fault => 'error' });
 empty();
 value(q{ALTER SERVER kis OPTIONS (SET calendar 'weekday')});

@@ -362,6 +362,7 @@ next_row(KisScan *scan, KisTableRow *row)
 	{
 		KisInquiry *inquiry;
 
+		CHECK_FOR_INTERRUPTS();
 		ask_ahead(scan);
 		inquiry = scan->inquiries[scan->next];
 		kis_inquiry_wait_or_raise(inquiry);
