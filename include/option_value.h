@@ -21,8 +21,8 @@ extern const char *kis_parse_duration(const char *value, double min, double max,
 
 extern const char *kis_parse_integer(const char *value, int min, int max, int *result);
 
-/* Calls a second, more than 0. */
-extern const char *kis_parse_rate(const char *value, double max, double *result);
+/* Calls a second, from min to max. */
+extern const char *kis_parse_rate(const char *value, double min, double max, double *result);
 
 /* HH:MM of a day of 24 hours, in seconds. */
 extern const char *kis_parse_time_of_day(const char *value, int *seconds);

@@ -26,6 +26,7 @@
 
 #define MINUTE_MS	(60 * 1000)
 #define HOUR_MS		(60 * MINUTE_MS)
+#define MIN_RATE	0.001
 #define MAX_RATE	1000
 
 /* KIS's lengths; another one is suspicious, but not for us to refuse */
@@ -87,8 +88,8 @@ static const Option options[] = {
 		1, 1000000, "100", false,
 	"Write a whole number from 1 to 1000000, such as '100'."},
 	{"requests_per_second", ForeignServerRelationId, OPTION_RATE, IN_SERVER(requests_per_second),
-		0, MAX_RATE, "10", false,
-	"Write a number greater than 0 and up to 1000, such as '10' or '0.5'."},
+		MIN_RATE, MAX_RATE, "10", false,
+	"Write a number from 0.001 to 1000, such as '10' or '0.5'."},
 	{"max_concurrent_requests", ForeignServerRelationId, OPTION_INTEGER,
 		IN_SERVER(max_concurrent_requests), 1, 64, "6", false,
 	"Write a whole number from 1 to 64, such as '6'."},
@@ -120,8 +121,8 @@ static const Option options[] = {
 	{"access_token_file", UserMappingRelationId, OPTION_PATH, IN_USER(access_token_file), 0, 0, NULL, true,
 	"Write the absolute path of a file on the server, such as '/var/lib/kis/token.json'."},
 	{"requests_per_second", UserMappingRelationId, OPTION_RATE, IN_USER(requests_per_second),
-		0, MAX_RATE, NULL, false,
-	"Write a number greater than 0 and up to 1000, such as '10' or '0.5'."},
+		MIN_RATE, MAX_RATE, NULL, false,
+	"Write a number from 0.001 to 1000, such as '10' or '0.5'."},
 
 	{"table_name", ForeignTableRelationId, OPTION_TABLE_NAME, IN_TABLE(table_name), 0, 0, NULL, false,
 	"Write the name of a table that IMPORT FOREIGN SCHEMA makes, such as 'kis_market_trend'."},
@@ -322,7 +323,7 @@ parse_value(const Option *option, const char *value, void *values)
 		case OPTION_INTEGER:
 			return kis_parse_integer(value, option->min, option->max, target);
 		case OPTION_RATE:
-			return kis_parse_rate(value, option->max, target);
+			return kis_parse_rate(value, option->min, option->max, target);
 		case OPTION_TIME_OF_DAY:
 			return kis_parse_time_of_day(value, target);
 		case OPTION_CALENDAR:

@@ -92,7 +92,7 @@ kis_parse_integer(const char *value, int min, int max, int *result)
 }
 
 const char *
-kis_parse_rate(const char *value, double max, double *result)
+kis_parse_rate(const char *value, double min, double max, double *result)
 {
 	size_t		length = number_length(value);
 	double		number;
@@ -100,7 +100,7 @@ kis_parse_rate(const char *value, double max, double *result)
 	if (length == 0 || value[length] != '\0')
 		return "It is not a number.";
 	number = strtod(value, NULL);
-	if (!(number > 0 && number <= max))
+	if (!(number >= min && number <= max))
 		return "It is out of range.";
 	*result = number;
 	return NULL;

@@ -276,6 +276,23 @@ send_issue(Issue *issue, int64 now_us, int64 *wake_at_us)
 		end_issue(issue, NULL, &error, now_us);
 }
 
+/* Others may go on with it, at once or where the session stays away. */
+static void
+leave_issue(Issue *issue, bool at_once, int64 now_us)
+{
+	KisTokenSlot *slot;
+
+	if (!issue->owned)
+		return;
+	slot = kis_token_find(kis_lock(LW_EXCLUSIVE), &issue->identity);
+	if (slot != NULL)
+		kis_effort_leave(&slot->issue, issue->attempt, at_once, now_us);
+	kis_unlock();
+	if (at_once)
+		kis_work_leave(&issue->work, now_us);
+	issue->owned = !at_once;
+}
+
 void
 kis_issues_advance(int64 now_us, int64 *wake_at_us)
 {
@@ -287,6 +304,9 @@ kis_issues_advance(int64 now_us, int64 *wake_at_us)
 
 		if (issue->work.transfer != NULL)
 			continue;
+		/* the key files have changed: the new keys' token is not the old ones' */
+		if (memcmp(&issue->identity, issue->connection->identity, sizeof(KisIdentity)) != 0)
+			leave_issue(issue, true, now_us);
 		if (!issue->owned)
 			free_issue(issue);
 		else if (issue->work.back_at_us > now_us)
@@ -305,20 +325,7 @@ kis_issues_leave(bool at_once, int64 now_us)
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &issues)
-	{
-		Issue	   *issue = dlist_container(Issue, node, iter.cur);
-		KisTokenSlot *slot;
-
-		if (!issue->owned)
-			continue;
-		slot = kis_token_find(kis_lock(LW_EXCLUSIVE), &issue->identity);
-		if (slot != NULL)
-			kis_effort_leave(&slot->issue, issue->attempt, at_once, now_us);
-		kis_unlock();
-		if (at_once)
-			kis_work_leave(&issue->work, now_us);
-		issue->owned = !at_once;
-	}
+		leave_issue(dlist_container(Issue, node, iter.cur), at_once, now_us);
 }
 
 void
