@@ -202,6 +202,11 @@ ok((eventually { effective() > $lowered + 0.2 }), 'and it recovers');
 cmp_ok($node->safe_psql('postgres', 'SELECT refusals FROM kis_stat'), '>', 0, 'kis_stat counts the refusals');
 $crowd->quit;
 
+rate(1);
+$simulator->fault({ fault => 'error', times => 1, params => { msg_cd => 'EGW00201', status => 500, msg1 => 'rate' } });
+is($node->safe_psql('postgres', pair('KSP/0005')), '0005', 'a refusal where the rate is one call a second: answered');
+cmp_ok(effective(), '<', 0.7, 'and it is less than one for a while');
+
 # ---- max_wait
 
 $node->safe_psql('postgres', "ALTER SERVER two OPTIONS (SET requests_per_second '0.1');"

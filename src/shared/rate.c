@@ -21,6 +21,9 @@
 #define RECOVERY_US			(60 * KIS_US)
 #define QUEUE_FULL_PAUSE_US	(100 * 1000)
 
+/* Refusals leave one call a second, or this share of a rate that is not more. */
+#define LEAST_FACTOR		0.25
+
 /* The share of the rate that may be used now: it grows back in a minute. */
 static double
 current_factor(const KisRate *rate, int64 now_us)
@@ -49,9 +52,11 @@ slot_count(const KisRate *rate, double per_second, int64 now_us)
 
 /* How long a slot stays taken after the reply: longer than a second for less than one call a second. */
 static int64
-slot_period_us(double per_second)
+slot_period_us(const KisRate *rate, double per_second, int64 now_us)
 {
-	return per_second < 1.0 ? (int64) (KIS_US / per_second) : KIS_US;
+	double		effective = kis_rate_effective(rate, per_second, now_us);
+
+	return effective < 1.0 ? (int64) (KIS_US / effective) : KIS_US;
 }
 
 static KisRateWaiter *
@@ -167,7 +172,7 @@ kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us,
 	int			taken = look_at_slots(rate, now_us, &first_free, &first_free_us);
 	KisRateWaiter *place;
 
-	*held_until_us = now_us + hold_us + slot_period_us(per_second);
+	*held_until_us = now_us + hold_us + slot_period_us(rate, per_second, now_us);
 	if (taken < slots && next_waiter(rate) == NULL)
 		return take_slot(rate, first_free, *held_until_us);
 
@@ -192,7 +197,7 @@ kis_rate_give_back(KisRate *rate, int slot, int64 held_until_us, double per_seco
 {
 	if (rate->free_at_us[slot] != held_until_us)
 		return;
-	take_slot(rate, slot, now_us + slot_period_us(per_second));
+	take_slot(rate, slot, now_us + slot_period_us(rate, per_second, now_us));
 	wake_next(rate);
 }
 
@@ -202,6 +207,7 @@ kis_rate_refused(KisRate *rate, double per_second, int64 sent_us, int64 now_us)
 	/* calls that were under way at the last refusal say nothing new */
 	if (sent_us <= rate->refused_at_us)
 		return;
-	rate->factor = Max(current_factor(rate, now_us) / 2, 1.0 / Max(per_second, 1.0));
+	rate->factor = Max(current_factor(rate, now_us) / 2,
+					   per_second > 1.0 ? 1.0 / per_second : LEAST_FACTOR);
 	rate->refused_at_us = now_us;
 }
