@@ -117,7 +117,7 @@ read_token(const cJSON *root, int64_t now, KisToken *token, KisError *error)
 		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "%s", fault);
 		return false;
 	}
-	strcpy(token->token, text);
+	memcpy(token->token, text, strlen(text) + 1);
 	token->expires_at = until;
 	if (life >= 0 && (until < 0 || now + life < until))
 		token->expires_at = now + life;

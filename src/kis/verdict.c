@@ -159,7 +159,7 @@ is_success(const cJSON *root, int http_status, KisError *error)
 		return false;
 	}
 	kis_error_set(error, error_class, KIS_PHASE_REPLY, "%s", text);
-	strcpy(error->code, clean_code);
+	memcpy(error->code, clean_code, sizeof(error->code));
 	return false;
 }
 
