@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use KisTest;
+use KisTest::Shapes;
 use Test::More;
 
 my $simulator = KisTest::Simulator->new;
@@ -165,81 +166,23 @@ my @shapes = (
 	'security barrier in a join' => [q{SELECT id, b.foreign_net_qty FROM pairs JOIN barred b ON m = market_code AND s = sector_code}],
 );
 
-# Everything once, each shape's rows sorted.
-sub rows_of
-{
-	my ($schema, $settings, $repeat) = @_;
-	my $script = "SET search_path = $schema, public;\nSET client_min_messages = error;\n$settings";
-	my (%rows, $name);
+my $shapes = KisTest::Shapes->new($node, \@shapes);
 
-	for (my $i = 0; $i < @shapes; $i += 2)
-	{
-		my ($query, $types, $values) = @{ $shapes[ $i + 1 ] };
-
-		$script .= "PREPARE shape" . (defined $types ? "($types)" : '') . " AS $query;\n";
-		foreach my $run (1 .. $repeat)
-		{
-			$script .= "\\echo ## $shapes[$i]\nEXECUTE shape" . (defined $values ? "($values)" : '') . ";\n";
-		}
-		$script .= "DEALLOCATE shape;\n";
-	}
-	my $result = run_sql($node, 'postgres', $script);
-	is($result->{stderr}, '', "no error: $settings");
-	foreach my $line (split /\n/, $result->{output})
-	{
-		if ($line =~ /^## (.*)/)
-		{
-			$name = $1;
-			push @{ $rows{$name} }, [];
-		}
-		else
-		{
-			push @{ $rows{$name}[-1] }, $line;
-		}
-	}
-	return map {
-		my $shape = $_;
-		$shape => [ map { join "\n", sort @$_ } @{ $rows{$shape} } ]
-	} keys %rows;
-}
-
-my %expected = rows_of('local', '', 1);
-is(scalar(keys %expected), @shapes / 2, 'every shape ran on the local tables');
-cmp_ok(scalar(grep { $_->[0] ne '' } values %expected), '>', @shapes / 2 - 5, 'nearly all of them have rows');
-
-sub same_rows
-{
-	my ($settings, $repeat) = @_;
-	my %rows = rows_of('remote', $settings, $repeat);
-	my @wrong;
-
-	for (my $i = 0; $i < @shapes; $i += 2)
-	{
-		my $name = $shapes[$i];
-		my $right = grep { $_ eq $expected{$name}[0] } @{ $rows{$name} || [] };
-
-		next if $right == $repeat;
-		push @wrong, $name;
-		diag("$name, $settings\nexpected:\n$expected{$name}[0]\ngot:\n" . join("\n--\n", @{ $rows{$name} || [] }));
-	}
-	is("@wrong", '', sprintf('%d shapes give the same rows: %s', @shapes / 2, $settings || 'as planned'));
-}
-
-same_rows('', 1);
+$shapes->same_rows('', 1);
 foreach my $method (qw(hashjoin mergejoin nestloop memoize material sort hashagg))
 {
-	same_rows("SET enable_$method = off;\n", 1);
+	$shapes->same_rows("SET enable_$method = off;\n", 1);
 }
-same_rows("SET enable_hashjoin = off;\nSET enable_mergejoin = off;\n", 1);
-same_rows("SET from_collapse_limit = 1;\nSET join_collapse_limit = 1;\n", 1);
+$shapes->same_rows("SET enable_hashjoin = off;\nSET enable_mergejoin = off;\n", 1);
+$shapes->same_rows("SET from_collapse_limit = 1;\nSET join_collapse_limit = 1;\n", 1);
 
 # seven runs: a plan becomes generic after the fifth
 $node->safe_psql('postgres', q{ALTER SERVER kis OPTIONS (SET cache_ttl '1h')});
 foreach my $mode (qw(auto force_generic_plan force_custom_plan))
 {
-	same_rows("SET plan_cache_mode = $mode;\n", 7);
+	$shapes->same_rows("SET plan_cache_mode = $mode;\n", 7);
 }
-same_rows("SET plan_cache_mode = force_generic_plan;\nSET enable_nestloop = off;\n", 2);
+$shapes->same_rows("SET plan_cache_mode = force_generic_plan;\nSET enable_nestloop = off;\n", 2);
 $node->safe_psql('postgres', q{ALTER SERVER kis OPTIONS (SET cache_ttl '0')});
 
 # ---- cursors and PL/pgSQL ----------------------------------------------------

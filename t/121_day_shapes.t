@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use KisTest;
+use KisTest::Shapes;
 use KisTest::Clock;
 use Test::More;
 
@@ -105,76 +106,17 @@ my @shapes = (
 	'the day under another name' => [q{SELECT trade_date, is_open FROM texts WHERE day = $1}, 'date', q{'2026-09-25'}],
 );
 
-# Everything, each shape so many times, its rows sorted.
-sub rows_of
-{
-	my ($schema, $settings, $repeat) = @_;
-	my $script = "SET search_path = $schema, public;\nSET client_min_messages = error;\n$settings";
-	my (%rows, $name);
+my $shapes = KisTest::Shapes->new($node, \@shapes);
 
-	for (my $i = 0; $i < @shapes; $i += 2)
-	{
-		my ($query, $types, $values) = @{ $shapes[ $i + 1 ] };
-
-		$script .= "PREPARE shape" . (defined $types ? "($types)" : '') . " AS $query;\n";
-		foreach my $run (1 .. $repeat)
-		{
-			$script .= "\\echo ## $shapes[$i]\nEXECUTE shape" . (defined $values ? "($values)" : '') . ";\n";
-		}
-		$script .= "DEALLOCATE shape;\n";
-	}
-	my $result = run_sql($node, 'postgres', $script);
-	is($result->{stderr}, '', "no error: $settings");
-	foreach my $line (split /\n/, $result->{output})
-	{
-		if ($line =~ /^## (.*)/)
-		{
-			$name = $1;
-			push @{ $rows{$name} }, [];
-		}
-		else
-		{
-			push @{ $rows{$name}[-1] }, $line;
-		}
-	}
-	return map {
-		my $shape = $_;
-		$shape => [ map { join "\n", sort @$_ } @{ $rows{$shape} } ]
-	} keys %rows;
-}
-
-my %expected = rows_of('local', '', 1);
-is(scalar(keys %expected), @shapes / 2, 'every shape ran on the local tables');
-cmp_ok(scalar(grep { $_->[0] ne '' } values %expected), '>', @shapes / 2 - 5, 'nearly all of them have rows');
-
-sub same_rows
-{
-	my ($settings, $repeat) = @_;
-	my %rows = rows_of('remote', $settings, $repeat);
-	my @wrong;
-
-	for (my $i = 0; $i < @shapes; $i += 2)
-	{
-		my $name = $shapes[$i];
-		my $right = grep { $_ eq $expected{$name}[0] } @{ $rows{$name} || [] };
-
-		next if $right == $repeat;
-		push @wrong, $name;
-		diag("$name, $settings\nexpected:\n$expected{$name}[0]\ngot:\n" . join("\n--\n", @{ $rows{$name} || [] }));
-	}
-	is("@wrong", '', sprintf('%d shapes give the same rows: %s', @shapes / 2, $settings || 'as planned'));
-	return;
-}
-
-same_rows('', 1);
+$shapes->same_rows('', 1);
 foreach my $method (qw(hashjoin mergejoin nestloop memoize material sort))
 {
-	same_rows("SET enable_$method = off;\n", 1);
+	$shapes->same_rows("SET enable_$method = off;\n", 1);
 }
-same_rows("SET enable_hashjoin = off;\nSET enable_mergejoin = off;\n", 1);
+$shapes->same_rows("SET enable_hashjoin = off;\nSET enable_mergejoin = off;\n", 1);
 foreach my $mode (qw(auto force_generic_plan))
 {
-	same_rows("SET plan_cache_mode = $mode;\n", $mode eq 'auto' ? 7 : 2);
+	$shapes->same_rows("SET plan_cache_mode = $mode;\n", $mode eq 'auto' ? 7 : 2);
 }
 
 # ---- cursors, and rows that another transaction changes meanwhile -------------------

@@ -49,7 +49,6 @@ sub new_node
 	$node->{kis_env} = $opts{env} || {};
 	$node->init(extra => [ '--no-locale', '--encoding=UTF8', @{ $opts{initdb} || [] } ]);
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'market_investor_fdw'");
-	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'market_investor_fdw'");
 	$node->append_conf('postgresql.conf', $opts{conf}) if defined $opts{conf};
 	$node->start unless defined $opts{start} && !$opts{start};
 	return $node;
@@ -78,7 +77,6 @@ sub setup_sql
 	my %server = (
 		base_url => $simulator->url,
 		cache_ttl => '0',
-		calendar => 'weekday',
 		calendar => 'weekday',
 		requests_per_second => '1000',
 		%options);
