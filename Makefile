@@ -65,7 +65,7 @@ UNIT_OBJS = $(patsubst src/kis/%.c,$(UNIT_BUILD)/kis/%.o,$(wildcard src/kis/*.c)
 	$(patsubst test/unit/%.c,$(UNIT_BUILD)/%.o,$(filter-out %_test.c,$(wildcard test/unit/*.c)))
 UNIT_CFLAGS = -std=gnu99 -g -O1 -Wall -Wextra -pthread -Iinclude -Itest/unit $(LIBRARY_CFLAGS) \
 	-DCATALOG='"$(CURDIR)/catalog"' \
-	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all)
+	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all) $(COPT)
 comma = ,
 
 ifneq ($(filter unit,$(MAKECMDGOALS)),)

@@ -296,11 +296,12 @@ own_work() {
 	return 0
 }
 
-# Builds with any warning an error, and installs into the copy.
+# Builds with any warning an error, and installs into the copy. More flags for
+# the compiler and the linker: KIS_TEST_CFLAGS.
 build() {
 	local pg_config=$1 jobs
 	jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
-	run make --silent -C src -j "$jobs" PG_CONFIG="$pg_config" COPT=-Werror &&
+	run make --silent -C src -j "$jobs" PG_CONFIG="$pg_config" COPT="-Werror ${KIS_TEST_CFLAGS-}" &&
 		run make --silent -C src install >"$work/install.log" || {
 		[[ -s $work/install.log ]] && cat "$work/install.log" >&2
 		fail "the build failed"
