@@ -37,7 +37,12 @@ SELECT attname, col_description(attrelid, attnum)
 FROM pg_attribute WHERE attrelid = 'imported.kis_market_trend'::regclass AND attnum > 0
 ORDER BY attnum;
 \pset format aligned
-
+-- each figure's, of all tables, says where its unit is
+SELECT count(*) AS figures,
+       count(*) FILTER (WHERE col_description(attrelid, attnum) ~
+           CASE WHEN attname ~ 'qty$' THEN 'quantity_unit.*quantity_unit' ELSE 'amount_unit.*amount_unit' END) AS with_unit
+FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+WHERE relnamespace = 'imported'::regnamespace AND attname ~ '_(qty|amount)$';
 -- a table made by hand: any column, names that need quotes, what no member explains
 CREATE SCHEMA "By Hand";
 CREATE FOREIGN TABLE "By Hand"."It's \one" (

@@ -49,6 +49,9 @@ SELECT count(*) AS without_comment FROM pg_attribute
 WHERE attrelid = 'market_investor_trend_by_investor'::regclass
   AND attnum > 0 AND col_description(attrelid, attnum) IS NULL;
 SELECT obj_description('market_investor_trend_by_investor'::regclass);
+SELECT attname, col_description(attrelid, attnum) FROM pg_attribute
+WHERE attrelid = 'market_investor_trend_by_investor'::regclass
+  AND attname ~ '^net_|_unit$' ORDER BY attnum;
 
 -- what is missing is made, and only what is asked for
 CREATE SCHEMA other;
@@ -157,7 +160,8 @@ INSERT INTO market_investor_trend (market_code, sector_code, collected_at, trade
 SELECT market_code, sector_code, now(), '2026-07-10', 100, 'live' FROM kis_sector;
 SELECT count(*) FILTER (WHERE (v.market_name, v.market_name_en, v.sector_name, v.sector_name_en) = (k.market_name, k.market_name_en, k.sector_name, k.sector_name_en)) AS same_names,
        count(*) FILTER (WHERE v.net_amount_eok IS NOT DISTINCT FROM v.net_amount * k.amount_factor / 100000000) AS same_amounts,
-       count(DISTINCT net_amount_eok) AS amounts, count(net_amount_eok) AS known
+       count(*) FILTER (WHERE (v.quantity_unit, v.amount_unit) IS NOT DISTINCT FROM (k.quantity_unit, k.amount_unit)) AS same_units,
+       count(DISTINCT net_amount_eok) AS amounts, count(net_amount_eok) AS known, count(v.amount_unit) AS units
 FROM market_investor_trend_by_investor v JOIN kis_sector k USING (market_code, sector_code) WHERE investor = 'bank';
 SELECT count(*) FROM (SELECT DISTINCT investor, investor_name, investor_name_en FROM market_investor_trend_by_investor) v
 JOIN kis_investor_type ON (code, name, name_en) = (investor, investor_name, investor_name_en);

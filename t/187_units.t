@@ -39,6 +39,9 @@ is(scalar(split /\n/, $result->{output}), 5, 'five kinds that are no part of ano
 $result = run_sql($node, 'postgres', $view);
 is($result->{stderr}, '', 'from the store');
 like($result->{output}, qr/^\d{4}-\d\d-\d\d\|외국인\|-1234\.56$/m, 'in 억원');
+is($node->safe_psql('postgres', q{SELECT market_code, net_qty, quantity_unit, amount_unit, net_amount_eok
+	FROM market_investor_trend_by_investor WHERE investor = 'foreign' AND market_code IN ('KSP', 'ETF') ORDER BY 1}),
+	"ETF|34|||\nKSP|-12|thousand shares|million won|-1234.56", 'each row with its units, or none where they are not known');
 
 $result = run_sql($node, 'postgres', $store);
 is($result->{stderr}, '', 'the store itself');

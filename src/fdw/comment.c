@@ -28,11 +28,11 @@
 
 PG_FUNCTION_INFO_V1(kis_comment_tables);
 
-/* Where the unit of a quantity or an amount is said. */
-#define QUANTITY_UNIT_KO "단위는 kis_sector.quantity_unit: 주식은 천주, 선물·옵션은 계약"
-#define QUANTITY_UNIT_EN "in the pair's kis_sector.quantity_unit: thousand shares of stocks, contracts of futures and options"
-#define AMOUNT_UNIT_KO "단위는 kis_sector.amount_unit: 백만원"
-#define AMOUNT_UNIT_EN "in the pair's kis_sector.amount_unit: million won"
+/* Where the unit of a pair is said: it may be unknown. */
+#define QUANTITY_UNIT_KO "단위는 kis_sector.quantity_unit: 천주 또는 계약, NULL이면 미확인"
+#define QUANTITY_UNIT_EN "in kis_sector's quantity_unit: thousand shares or contracts, NULL where not known"
+#define AMOUNT_UNIT_KO "단위는 kis_sector.amount_unit: 백만원, NULL이면 미확인"
+#define AMOUNT_UNIT_EN "in kis_sector's amount_unit: million won, NULL where not known"
 
 /* What the other columns hold. */
 static const struct
@@ -51,18 +51,25 @@ static const struct
 
 /* What is measured and in which unit; prefix_en says of whom. */
 static char *
-figure_comment(const KisMeasure *measure, const char *name_ko, const char *prefix_en)
+figure_comment(bool is_amount, const char *name_ko, const char *prefix_en, const char *name_en)
 {
 	return psprintf("%s (%s) / %s%s, %s",
-					name_ko, measure->is_amount ? AMOUNT_UNIT_KO : QUANTITY_UNIT_KO,
-					prefix_en, measure->name_en,
-					measure->is_amount ? AMOUNT_UNIT_EN : QUANTITY_UNIT_EN);
+					name_ko, is_amount ? AMOUNT_UNIT_KO : QUANTITY_UNIT_KO,
+					prefix_en, name_en, is_amount ? AMOUNT_UNIT_EN : QUANTITY_UNIT_EN);
+}
+
+static bool
+ends_with(const char *text, const char *end)
+{
+	size_t		length = strlen(text);
+
+	return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
 }
 
 char *
 kis_measure_comment(const KisMeasure *measure)
 {
-	return figure_comment(measure, measure->name_ko, "");
+	return figure_comment(measure->is_amount, measure->name_ko, "", measure->name_en);
 }
 
 char *
@@ -71,7 +78,11 @@ kis_member_comment(const KisMember *member)
 	const char *column = member->column;
 
 	if (member->name_en[0] != '\0')
+	{
+		if (ends_with(column, "_qty") || ends_with(column, "_amount"))
+			return figure_comment(ends_with(column, "_amount"), member->name_ko, "", member->name_en);
 		return psprintf("%s / %s", member->name_ko, member->name_en);
+	}
 
 	for (int i = 0; i < kis_investor_count; i++)
 	{
@@ -82,8 +93,9 @@ kis_member_comment(const KisMember *member)
 			continue;
 		for (int j = 0; j < kis_measure_count; j++)
 			if (strcmp(column + length + 1, kis_measures[j].name) == 0)
-				return figure_comment(&kis_measures[j], member->name_ko,
-									  psprintf("%s: ", kis_investors[i].name_en));
+				return figure_comment(kis_measures[j].is_amount, member->name_ko,
+									  psprintf("%s: ", kis_investors[i].name_en),
+									  kis_measures[j].name_en);
 	}
 	return pstrdup(member->name_ko);
 }

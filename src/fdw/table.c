@@ -39,7 +39,7 @@ static const KisTable market_trend = {
 	.pairs = KIS_PAIRS_HEADLINE,
 	.columns = live_columns,
 	.net_figures = true,
-	.comment_ko = "시장별 투자자 매매동향(당일 누계): 시장 전체를 대표하는 19개 업종, 한 행이 한 업종",
+	.comment_ko = "시장별 투자자 매매동향(당일 누계): 시장 전체를 대표하는 시장·업종 조합 19개, 조합마다 한 행",
 	.comment_en = "Investor flows of whole markets, totals of the day so far: 19 pairs of market and sector, a row a pair",
 };
 
@@ -49,7 +49,7 @@ static const KisTable sector_trend = {
 	.pairs = KIS_PAIRS_ALL,
 	.columns = live_columns,
 	.net_figures = true,
-	.comment_ko = "업종별 투자자 매매동향(당일 누계): 71개 업종 전부, 한 행이 한 업종",
+	.comment_ko = "업종별 투자자 매매동향(당일 누계): 시장·업종 조합 71개 전부, 조합마다 한 행",
 	.comment_en = "Investor flows of markets and their sectors, totals of the day so far: all 71 pairs, a row a pair",
 };
 
@@ -59,7 +59,7 @@ static const KisTable investor_trend = {
 	.pairs = KIS_PAIRS_HEADLINE,
 	.by_investor = true,
 	.columns = investor_columns,
-	.comment_ko = "투자자별 매매동향(당일 누계): 시장 전체를 대표하는 19개 업종, 한 행이 한 업종의 한 투자자",
+	.comment_ko = "투자자별 매매동향(당일 누계): 시장 전체를 대표하는 시장·업종 조합 19개, 조합과 투자자마다 한 행",
 	.comment_en = "Investor flows of whole markets, totals of the day so far: 19 pairs of market and sector, a row for each of the 12 investors",
 };
 
@@ -70,7 +70,7 @@ static const KisTable market_trend_daily = {
 	.columns = daily_columns,
 	.net_figures = true,
 	.more_columns = more_daily_columns,
-	.comment_ko = "일별 투자자 매매동향(코스피·코스닥): 지수와 순매수, 한 행이 한 업종의 하루",
+	.comment_ko = "일별 투자자 매매동향(코스피·코스닥): 지수와 순매수, 조합과 거래일마다 한 행",
 	.comment_en = "Investor flows of past days, with the index (KOSPI and KOSDAQ): a row a pair and trading day",
 };
 
@@ -78,7 +78,7 @@ static const KisTable calendar = {
 	.name = "kis_calendar",
 	.call = &kis_call_calendar,
 	.columns = calendar_columns,
-	.comment_ko = "국내 휴장일 달력, 한 행이 하루",
+	.comment_ko = "거래소 개장일 달력, 하루에 한 행",
 	.comment_en = "Calendar of the exchange: a row a day",
 };
 

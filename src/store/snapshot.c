@@ -157,7 +157,7 @@ partition_commands(Relation snapshots, Month month)
 	char	   *to = month_literal(month + 1);
 	int			year = month / 12;
 	int			month_of_year = month % 12 + 1;
-	char	   *comment = psprintf("%04d년 %d월의 스냅숏 / Snapshots of %04d-%02d",
+	char	   *comment = psprintf("%04d년 %d월의 스냅샷 / Snapshots of %04d-%02d",
 								   year, month_of_year, year, month_of_year);
 
 	return list_make4(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL, CONSTRAINT collected_in_month "

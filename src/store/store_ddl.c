@@ -113,7 +113,7 @@ make_store(const char *table)
 	kis_store_run(psprintf("CREATE INDEX ON %s (trade_date)", table));
 
 	comment_on(table, NULL,
-			   "투자자별 매매동향, 시장·업종과 거래일마다 한 행 / Investor flows, a row for each pair of market and sector and trading day");
+			   "투자자별 매매동향, 시장·업종 조합과 거래일마다 한 행 / Investor flows, a row for each pair of market and sector and trading day");
 	comment_on_keys(table);
 	foreach(lc, members)
 		comment_on(table, kis_members[lfirst_int(lc)].column, kis_member_comment(&kis_members[lfirst_int(lc)]));
@@ -145,7 +145,7 @@ make_snapshots(const char *table)
 						   "WITH (autosummarize = true)", table));
 
 	comment_on(table, NULL,
-			   "투자자별 매매동향 스냅숏, 값이 바뀐 응답마다 한 행 / Snapshots of investor flows, a row for each reply whose figures changed");
+			   "투자자별 매매동향 스냅샷, 값이 바뀐 응답마다 한 행 / Snapshots of investor flows, a row for each reply whose figures changed");
 	comment_on_keys(table);
 	for (int i = 0; i < kis_member_count; i++)
 		comment_on(table, kis_members[i].column, kis_member_comment(&kis_members[i]));

@@ -37,9 +37,11 @@ static const struct
 	{"investor", "투자자 코드 / Investor"},
 	{"investor_name", "투자자 이름 / Korean name of the investor"},
 	{"investor_name_en", "투자자 영문 이름 / English name of the investor"},
-	{"net_qty", "순매수 수량(주식은 천주, 선물·옵션은 계약) / Net quantity (bought minus sold): thousand shares of stocks, contracts of futures and options"},
-	{"net_amount", "순매수 거래대금(백만원) / Net amount (bought minus sold): million won"},
-	{"net_amount_eok", "순매수 거래대금(억원), 단위를 모르면 NULL / Net amount in 100 million won; NULL where KIS's unit is not known"},
+	{"net_qty", "순매수 수량(단위는 quantity_unit) / Net quantity (bought minus sold), in quantity_unit"},
+	{"net_amount", "순매수 거래대금(단위는 amount_unit) / Net amount (bought minus sold), in amount_unit"},
+	{"net_amount_eok", "순매수 거래대금(억원), 단위가 미확인이면 NULL / Net amount in 100 million won; NULL where KIS's unit is not known"},
+	{"quantity_unit", "net_qty의 단위, 미확인이면 NULL / Unit of net_qty; NULL where it is not known"},
+	{"amount_unit", "net_amount의 단위, 미확인이면 NULL / Unit of net_amount; NULL where it is not known"},
 };
 
 /* Catalogue text as a literal; "" is NULL. */
@@ -73,9 +75,10 @@ static void
 append_sectors(StringInfo query)
 {
 	for (int i = 0; i < kis_pair_count; i++)
-		appendStringInfo(query, "%s(%s, %s, %s, %s, %s)", i > 0 ? ", " : "",
+		appendStringInfo(query, "%s(%s, %s, %s, %s, %s, %s, %s)", i > 0 ? ", " : "",
 						 literal(kis_pairs[i].market), literal(kis_pairs[i].sector),
 						 literal(kis_pairs[i].name_ko), literal(kis_pairs[i].name_en),
+						 literal(kis_pairs[i].quantity_unit), literal(kis_pairs[i].amount_unit),
 						 eok_factor(kis_pairs[i].amount_unit));
 }
 
@@ -127,7 +130,8 @@ view_query(const KisStoreTable *store)
 					 "t.market_code, m.market_name, m.market_name_en, "
 					 "t.sector_code, s.sector_name, s.sector_name_en, "
 					 "i.investor, i.investor_name, i.investor_name_en, i.net_qty, i.net_amount, "
-					 "i.net_amount OPERATOR(pg_catalog.*) s.eok AS net_amount_eok "
+					 "i.net_amount OPERATOR(pg_catalog.*) s.eok AS net_amount_eok, "
+					 "s.quantity_unit, s.amount_unit "
 					 "FROM %s AS t LEFT JOIN (VALUES ", store->name);
 	append_markets(&query);
 	appendStringInfoString(&query,
@@ -136,7 +140,8 @@ view_query(const KisStoreTable *store)
 						   "LEFT JOIN (VALUES ");
 	append_sectors(&query);
 	appendStringInfoString(&query,
-						   ") AS s(market_code, sector_code, sector_name, sector_name_en, eok) "
+						   ") AS s(market_code, sector_code, sector_name, sector_name_en, "
+						   "quantity_unit, amount_unit, eok) "
 						   "ON s.market_code OPERATOR(pg_catalog.=) t.market_code "
 						   "AND s.sector_code OPERATOR(pg_catalog.=) t.sector_code "
 						   "CROSS JOIN LATERAL (VALUES ");
@@ -179,7 +184,7 @@ kis_view_make(const KisStoreTable *store, Oid namespace)
 		return;
 	kis_store_run(psprintf("CREATE VIEW %s AS %s", name, query));
 	comment_on(name, NULL,
-			   "투자자별 매매동향, 시장·업종과 거래일과 투자자마다 한 행 / Investor flows by investor, a row for each pair of market and sector, trading day and investor");
+			   "투자자별 매매동향, 시장·업종 조합과 거래일과 투자자마다 한 행 / Investor flows by investor, a row for each pair of market and sector, trading day and investor");
 	for (int i = 0; i < (int) lengthof(view_comments); i++)
 		comment_on(name, view_comments[i].column, view_comments[i].comment);
 }
