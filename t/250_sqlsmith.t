@@ -1,0 +1,299 @@
+# Statements that sqlsmith makes up, on tables of all kinds: none crashes the
+# server or fails by an internal error that local tables with the same rows
+# don't bring.
+#
+# Two short runs of a fixed seed, without and with the cache. KIS_TEST_LONG:
+# runs of a minute for so many minutes, each of a seed of its own.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use KisTest;
+use List::Util qw(sum0);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+plan skip_all => 'there is no sqlsmith (package sqlsmith)'
+  unless grep { -x "$_/sqlsmith" } split /:/, $ENV{PATH};
+
+my $minutes = $ENV{KIS_TEST_LONG};
+my $simulator = KisTest::Simulator->new(config => { record_limit => 1000 });
+my $node = new_node(
+	'main',
+	conf => q{
+log_statement = none
+log_min_duration_statement = 0
+log_error_verbosity = verbose
+plan_cache_mode = auto
+max_locks_per_transaction = 256
+});
+my $dir = PostgreSQL::Test::Utils::tempdir();
+my (%count, @crashes);
+
+# ---- two databases ---------------------------------------------------------
+
+# The foreign tables that IMPORT doesn't make: columns of other types, whole
+# replies, a partition and a child. As kind says, or plain tables.
+sub tables_by_hand
+{
+	my ($kind) = @_;
+	my $foreign = $kind eq 'FOREIGN TABLE';
+	my $of = sub { $foreign ? "SERVER kis OPTIONS (table_name '$_[0]'" . ($_[1] // '') . ')' : '' };
+	my $field = sub { $foreign ? "OPTIONS (field '$_[0]')" : '' };
+
+	return qq{
+		CREATE DOMAIN market AS text;
+		CREATE $kind by_hand (
+			bank_net_qty integer, foreign_net_qty numeric, sector_code varchar(4), market_code market,
+			other double precision } . $field->('individual_net_amount') . q{,
+			member jsonb } . $field->('*') . q{, reply jsonb } . $field->('**') . q{
+		) } . $of->('kis_sector_trend') . qq{;
+		CREATE $kind investor_all (market_code char(3), sector_code text, investor text, net_qty bigint, trade_date date)
+			} . $of->('kis_investor_trend', q{, pairs 'all'}) . qq{;
+		CREATE TABLE parted (market_code text, sector_code text, foreign_net_qty bigint) PARTITION BY LIST (market_code);
+		CREATE $kind parted_now PARTITION OF parted DEFAULT } . $of->('kis_market_trend') . qq{;
+		CREATE TABLE parted_old PARTITION OF parted FOR VALUES IN ('OLD');
+		INSERT INTO parted_old VALUES ('OLD', '0001', 1);
+		CREATE TABLE parent (foreign_net_qty bigint, market_code text, sector_code text);
+		INSERT INTO parent VALUES (7, 'KSP', '0001');
+		CREATE $kind child (sector_code text, foreign_net_qty bigint, market_code text)
+			INHERITS (parent) } . $of->('kis_sector_trend') . q{;
+	};
+}
+
+# All days since 1980 are too many for a statement of a second, so of the
+# tables with a row a day there are views alone.
+my $views = q{
+	CREATE VIEW daily AS SELECT * FROM raw.kis_market_trend_daily WHERE trade_date >= '2026-06-01';
+	CREATE VIEW calendar AS SELECT * FROM raw.kis_calendar WHERE trade_date BETWEEN '2026-07-01' AND '2026-07-31';
+	CREATE VIEW barred WITH (security_barrier) AS SELECT * FROM kis_market_trend WHERE market_code <> 'KSQ';
+	CREATE VIEW named AS SELECT s.sector_name_en, s.amount_factor, t.* FROM kis_sector s
+		JOIN kis_sector_trend t USING (market_code, sector_code);
+};
+my @imported = qw(kis_market_trend kis_sector_trend kis_investor_trend);
+my @of_days = qw(raw.kis_market_trend_daily raw.kis_calendar);
+my @by_hand = qw(by_hand investor_all parted_now child);
+my @stored = qw(market_investor_trend market_investor_trend_snapshot);
+my @calling = qw(collected checked);
+my $ours = join '|', @imported, @by_hand, @calling, qw(parted parent daily calendar barred named);
+
+# sqlsmith calls whatever it may: not what waits, hits other sessions or
+# outlasts the transaction, which it rolls back.
+my $smith = q{
+	GRANT CREATE ON SCHEMA public TO smith;
+	DO $$
+	DECLARE
+		name text;
+	BEGIN
+		FOR name IN SELECT oid::regprocedure FROM pg_proc
+			WHERE proname ~ '^pg_(sleep|(try_)?advisory|terminate|cancel|notify|logical|stat_reset)|^set_config$' AND prokind = 'f'
+		LOOP
+			EXECUTE 'REVOKE EXECUTE ON FUNCTION ' || name || ' FROM PUBLIC';
+		END LOOP;
+	END $$;
+	GRANT SELECT ON ALL TABLES IN SCHEMA public TO smith;
+	GRANT ALL ON parted, parted_old, parent TO smith;
+	GRANT EXECUTE ON FUNCTION kis_stat_rows() TO smith;
+};
+
+sub fill_databases
+{
+	$node->safe_psql('postgres', 'CREATE ROLE smith LOGIN; CREATE DATABASE smith; CREATE DATABASE copies');
+	setup($node, 'smith', $simulator, max_calls => 1000000);
+	$node->safe_psql('smith',
+		  q{GRANT USAGE ON FOREIGN SERVER kis TO smith; CREATE USER MAPPING FOR smith SERVER kis OPTIONS (app_key }
+		. sql_literal($simulator->app_key) . ', app_secret ' . sql_literal($simulator->app_secret) . ');');
+	$node->safe_psql('smith', 'CREATE SCHEMA raw; '
+		. join('', map { "ALTER FOREIGN TABLE public." . s/.*\.//r . " SET SCHEMA raw;" } @of_days)
+		. tables_by_hand('FOREIGN TABLE') . $views . q{
+		CREATE VIEW collected AS SELECT * FROM collect_market_investor_trend('{KSP/0001,ETF}');
+		CREATE VIEW checked AS SELECT * FROM kis_check('kis');} . $smith . q{
+		SET ROLE smith;
+		SELECT create_market_investor_trend();
+		SELECT count(*) FROM collect_market_investor_trend('{KSP/0001,KSQ/1001,ETF,KSP/0002}');
+		CALL backfill_market_investor_trend('2026-06-01', '2026-07-09');
+		CREATE INDEX ON market_investor_trend (market_code, foreign_net_qty);
+		RESET ROLE;
+		ANALYZE;
+	});
+
+	# The same names, as local tables with the same rows
+	$node->safe_psql('copies', 'CREATE EXTENSION market_investor_fdw; CREATE SCHEMA raw; '
+		. $node->safe_psql('smith', q{
+			SELECT format('CREATE TABLE %s (%s);', c.oid::regclass,
+				string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', ' ORDER BY attnum))
+			FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid AND attnum > 0
+			WHERE c.oid IN (} . join(', ', map { "'$_'::regclass" } @imported, @of_days, @calling) . q{) GROUP BY c.oid})
+		. tables_by_hand('TABLE') . $views . q{
+		GRANT CREATE ON SCHEMA public TO smith;
+		SET ROLE smith;
+		SELECT create_market_investor_trend();
+		CREATE TABLE other_months PARTITION OF market_investor_trend_snapshot DEFAULT;
+		RESET ROLE;} . $smith);
+	foreach my $table (@imported, @by_hand, @stored, @calling, @of_days)
+	{
+		my $rows = $table =~ /^raw\.(.*)/ ? "SELECT * FROM $table WHERE trade_date BETWEEN '2026-06-01' AND '2026-07-31'"
+		  : "SELECT * FROM $table";
+
+		$node->safe_psql('smith', "COPY ($rows) TO '$dir/rows'");
+		$node->safe_psql('copies', "COPY $table FROM '$dir/rows'; ANALYZE $table");
+	}
+	return;
+}
+
+# ---- what became of the statements -----------------------------------------
+
+# Takes the messages out of the server's log: hashes of severity, sqlstate,
+# message, location, statement, by (whose session). An hour's would fill a disk.
+sub take_messages
+{
+	my ($each) = @_;
+	my ($message, $part);
+
+	open my $log, '+<', $node->logfile or die $node->logfile . ": $!";
+	while (my $line = <$log>)
+	{
+		push @crashes, $line if $line =~ /PANIC|TRAP|terminated by signal|exited with exit code/;
+		if ($line =~ /^\d{4}-\d\d-\d\d [\d:.]+ \S+ \[\d+\] (.*?)\b(LOG|WARNING|ERROR|FATAL|PANIC):  (\w{5}): (.*\n)/)
+		{
+			$each->($message) if $message;
+			$message = { by => $1, severity => $2, sqlstate => $3, message => $4, statement => '', location => '' };
+			$part = 'message';
+		}
+		elsif ($line =~ /^\d{4}-\d\d-\d\d [\d:.]+ \S+ \[\d+\] .*?\b([A-Z]+):  (.*\n)/)
+		{
+			$part = lc $1;
+			$message->{$part} = $2;
+		}
+		else
+		{
+			$message->{$part} .= $line if $part;
+		}
+	}
+	truncate $log, 0;
+	close $log;
+	$each->($message) if $message;
+	return;
+}
+
+# Whether the statement fails in the same way on local tables.
+sub fails_alike
+{
+	my ($statement, $sqlstate, $message) = @_;
+	my @error = sql_error($node, 'copies', "BEGIN;\nSET statement_timeout = '10s';\n$statement;\nROLLBACK;",
+		extra_params => [ '-U', 'smith' ]);
+
+	return @error && $error[0] eq $sqlstate && $error[1] eq $message;
+}
+
+sub count_message
+{
+	my ($message) = @_;
+	my $statement = $message->{statement};
+	my $status = $message->{sqlstate};
+
+	return unless $message->{by} =~ /sqlsmith::dut/i;
+	if ($message->{severity} eq 'LOG')
+	{
+		return unless $message->{message} =~ /^duration: [\d.]+ ms  (?:statement|execute .*?): (.*)/s;
+		$statement = $1;
+		$status = 'ok';
+	}
+	return if $message->{severity} eq 'WARNING' || $statement =~ /^\s*(?:BEGIN|ROLLBACK|set\s)/;
+
+	my $about = $statement =~ /\bpublic\.(?:$ours)\b/ ? 'foreign' : 'other';
+	$count{$about}{$status}++;
+	if ($status =~ /^HV/)
+	{
+		push @{ $count{wrapper} }, "$message->{message}$message->{location}$statement";
+	}
+	elsif ($status =~ /^XX/)
+	{
+		chomp(my $text = $message->{message});
+		fails_alike($statement, $status, $text)
+		  ? $count{core}{$text}++
+		  : push @{ $count{internal} }, "$text\n$message->{location}$statement";
+	}
+	return;
+}
+
+# ---- the runs --------------------------------------------------------------
+
+# sqlsmith for so many seconds. It goes on until it is ended.
+sub run_sqlsmith
+{
+	my ($seed, $seconds) = @_;
+	my $target = 'host=' . $node->host . ' port=' . $node->port . ' dbname=smith user=smith';
+	my ($output, $errors) = ('', '');
+
+	IPC::Run::run([ 'timeout', $seconds, 'sqlsmith', "--target=$target", "--seed=$seed", '--exclude-catalog' ],
+		'>', \$output, '2>', \$errors);
+	is($? >> 8, 124, "sqlsmith of seed $seed worked to the end of $seconds s") or diag($errors);
+	ok( eventually {
+			$node->safe_psql('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'smith'") eq 't'
+		},
+		'its last statement ended');
+	return;
+}
+
+sub cache_hits
+{
+	return $node->safe_psql('smith', 'SELECT sum(cache_hits) FROM kis_stat');
+}
+
+sub one_round
+{
+	my ($seed, $seconds, $cached) = @_;
+	my ($calls, $hits) = ($simulator->calls, cache_hits());
+
+	$node->safe_psql('smith', q{ALTER SERVER kis OPTIONS (SET cache_ttl '} . ($cached ? '10s' : '0') . q{')});
+	run_sqlsmith($seed, $seconds);
+	take_messages(\&count_message);
+	cmp_ok($simulator->calls, '>', $calls, 'KIS was asked');
+	cmp_ok(cache_hits(), '>', $hits, 'and the cache') if $cached;
+	return;
+}
+
+fill_databases();
+take_messages(sub { });
+if ($minutes)
+{
+	my $seed = time;
+
+	diag("seeds $seed to " . ($seed + $minutes - 1));
+	one_round($seed + $_, 60, $_ % 2) foreach 0 .. $minutes - 1;
+}
+else
+{
+	one_round(1, 9, 0);
+	one_round(2, 9, 1);
+}
+
+# ---- what came of it -------------------------------------------------------
+
+sub list
+{
+	my (@texts) = @_;
+
+	return join "\n----\n", @texts[ 0 .. ($#texts < 4 ? $#texts : 4) ];
+}
+
+foreach my $about (qw(foreign other))
+{
+	my $states = $count{$about};
+
+	diag(sprintf '%d statements on %s: %s', sum0(values %$states),
+		$about eq 'foreign' ? 'foreign tables' : 'other tables alone',
+		join ', ', map { "$_ $states->{$_}" } sort { $states->{$b} <=> $states->{$a} || $a cmp $b } keys %$states);
+}
+diag("fails alike on local tables, $count{core}{$_} times: $_") foreach sort keys %{ $count{core} };
+
+my $statements = sum0(values %{ $count{foreign} });
+cmp_ok($statements, '>=', 50, 'many statements were on foreign tables');
+cmp_ok($count{foreign}{ok} // 0, '>=', $statements / 10, 'and many of them succeeded');
+is(list(@{ $count{internal} }), '', 'no internal error but what local tables bring as well');
+is(list(@{ $count{wrapper} }), '', 'no failure to ask KIS');
+is(list($simulator->problems), '', 'and KIS was asked as it wants to be');
+is(list(@crashes), '', 'no process crashed');
+done_testing();
