@@ -18,13 +18,61 @@ fail() {
 	exit 1
 }
 
+# ---- counts ------------------------------------------------------------------
+
+passed=0 failed=0 skipped=0 last_line=
+
+counts() {
+	echo "$passed passed, $failed failed$( ((skipped)) && echo ", $skipped skipped")"
+}
+
+# Runs a command whose last line counts as counts does, shows what it says and
+# adds its counts; one that ends otherwise has failed.
+count() {
+	local log screen tee status=0
+	log=$(mktemp) || return
+	exec {screen}> >(tee "$log")
+	tee=$!
+	"$@" </dev/null >&"$screen" 2>&1 &
+	child=$!
+	wait "$child" || status=$?
+	child=
+	exec {screen}>&-
+	wait "$tee"
+	last_line=$(tail -n 1 "$log")
+	rm -f "$log"
+	if [[ $last_line =~ ^([0-9]+)' passed, '([0-9]+)' failed'(', '([0-9]+)' skipped')?$ ]]; then
+		passed=$((passed + BASH_REMATCH[1]))
+		failed=$((failed + BASH_REMATCH[2]))
+		skipped=$((skipped + ${BASH_REMATCH[4]:-0}))
+		((status == 0 || BASH_REMATCH[2])) && return
+		last_line+=", but ended with status $status"
+	else
+		last_line="ended with status $status and without counts"
+	fi
+	failed=$((failed + 1))
+}
+
 # ---- packages ----------------------------------------------------------------
 
-is_debian_12() {
-	[[ -r /etc/os-release ]] &&
-		(. /etc/os-release && [[ ${ID-} == debian && ${VERSION_ID-} == 12 ]]) &&
-		command -v dpkg-query apt-get >/dev/null
+# The PostgreSQL whose packages are used: PG_MAJOR, or that of this release of
+# Debian; nothing where no packages of Debian are.
+debian_postgresql() {
+	[[ -r /etc/os-release ]] && command -v dpkg-query apt-get >/dev/null || return
+	(
+		. /etc/os-release
+		[[ ${ID-} == debian ]] || exit
+		case ${PG_MAJOR:-${VERSION_CODENAME-}} in
+			bookworm) echo 15 ;;
+			trixie) echo 17 ;;
+			forky) echo 18 ;;
+			[1-9][0-9]) echo "$PG_MAJOR" ;;
+		esac
+	)
 }
+
+debian_pg=$(debian_postgresql)
+pg=${debian_pg:-15}
 
 # Those of the packages that are not installed.
 missing_packages() {
@@ -44,9 +92,9 @@ missing_programs() {
 			libc6-dev) probe='echo "#include <stdio.h>" | cc -E -' ;;
 			make | openssl | python3 | gcovr | sqlsmith) probe="command -v $package" ;;
 			pkg-config) probe='command -v pkg-config' ;;
-			postgresql-15) probe='test -x "$("$PG_CONFIG" --bindir)/initdb"' ;;
-			postgresql-15-cron) probe='test -f "$("$PG_CONFIG" --pkglibdir)/pg_cron.so"' ;;
-			postgresql-server-dev-15) probe='test -f "$("$PG_CONFIG" --pgxs)"' ;;
+			postgresql-[0-9][0-9]) probe='test -x "$("$PG_CONFIG" --bindir)/initdb"' ;;
+			postgresql-*-cron) probe='test -f "$("$PG_CONFIG" --pkglibdir)/pg_cron.so"' ;;
+			postgresql-server-dev-*) probe='test -f "$("$PG_CONFIG" --pgxs)"' ;;
 			libcurl4-openssl-dev) probe='pkg-config --exists libcurl' ;;
 			libcjson-dev) probe='pkg-config --exists libcjson' ;;
 			libcmocka-dev) probe='pkg-config --exists cmocka' ;;
@@ -56,9 +104,9 @@ missing_programs() {
 			python3-pyodbc) probe='python3 -c "import pyodbc"' ;;
 			odbc-postgresql) probe='grep -qx "\[PostgreSQL Unicode\]" /etc/odbcinst.ini' ;;
 			libpostgresql-jdbc-java) probe='test -f /usr/share/java/postgresql.jar' ;;
-			openjdk-17-jre-headless) probe='java --describe-module jdk.compiler' ;;
+			default-jre-headless) probe='java --describe-module jdk.compiler' ;;
 			libc-ares2) probe='ldconfig -p | grep -q "libcares\.so\.2"' ;;
-			libevent-2.1-7) probe='ldconfig -p | grep -q "libevent-2\.1\.so\.7"' ;;
+			libevent-2.1-7*) probe='ldconfig -p | grep -q "libevent-2\.1\.so\.7"' ;;
 			python3-requests) probe='python3 -c "import requests"' ;;
 			perl) probe='command -v prove' ;;
 			libipc-run-perl) probe='perl -MIPC::Run -e 1' ;;
@@ -66,7 +114,7 @@ missing_programs() {
 			libfaketime) probe='ls /usr/lib/*/faketime/libfaketime.so.1' ;;
 			gnuplot-nox) probe='gnuplot -e "set terminal pngcairo"' ;;
 			fonts-nanum) probe='fc-list :family=NanumGothic | grep .' ;;
-			postgresql-client-15) probe='command -v psql' ;;
+			postgresql-client-*) probe='command -v psql' ;;
 			*) probe=false ;;
 		esac
 		export PG_CONFIG
@@ -92,12 +140,12 @@ need_packages() {
 	local missing root command
 	: "${PG_CONFIG:=$(default_pg_config)}"
 
-	if ! is_debian_12; then
+	if [[ -z $debian_pg ]]; then
 		mapfile -t missing < <(missing_programs "$@")
 		((${#missing[@]} == 0)) && return
-		fail "this system is not Debian 12, so nothing is installed here; missing is what these packages of Debian 12 bring:" \
+		fail "this system is not Debian 12 or later, so nothing is installed here; missing is what these packages of Debian 12 bring:" \
 			"    ${missing[*]}" \
-			"Install the same by your system's means (PG_CONFIG=/path/to/pg_config chooses a PostgreSQL 15) and start $0 again."
+			"Install the same by your system's means (PG_CONFIG=/path/to/pg_config chooses a PostgreSQL) and start $0 again."
 	fi
 
 	mapfile -t missing < <(missing_packages "$@")
@@ -108,7 +156,7 @@ need_packages() {
 	[[ $root == no ]] &&
 		fail "not root, and sudo is not there or refused, so they can't be installed. As root:" \
 			"    apt-get update && $command" \
-			"(postgresql-15 makes a cluster on port 5432 of its own, unless create_main_cluster = false stands in /etc/postgresql-common/createcluster.conf before.)"
+			"(postgresql-$pg makes a cluster on port 5432 of its own, unless create_main_cluster = false stands in /etc/postgresql-common/createcluster.conf before.)"
 	say "installing them${root:+ by sudo}: $command"
 	install_packages "$root" "${missing[@]}" || fail "apt-get failed with status $?"
 	mapfile -t missing < <(missing_packages "$@")
@@ -119,7 +167,7 @@ need_packages() {
 # tests see for themselves what there is, and say what they lack.
 want_packages() {
 	local missing root
-	if is_debian_12; then
+	if [[ -n $debian_pg ]]; then
 		mapfile -t missing < <(missing_packages "$@")
 		root=$(way_to_root)
 	else
@@ -135,8 +183,8 @@ want_packages() {
 }
 
 default_pg_config() {
-	if is_debian_12; then
-		echo /usr/lib/postgresql/15/bin/pg_config
+	if [[ -n $debian_pg ]]; then
+		echo "/usr/lib/postgresql/$debian_pg/bin/pg_config"
 	else
 		command -v pg_config || echo pg_config
 	fi
@@ -233,12 +281,13 @@ run() {
 	return "$status"
 }
 
+# After so many seconds, 5 unless told, it is killed.
 end_child() {
 	local n
 	[[ -n $child ]] || return 0
 	kill -TERM -- "-$child" "$child" 2>/dev/null
-	for n in {1..50}; do
-		kill -0 -- "-$child" 2>/dev/null || break
+	for ((n = 0; n < ${1:-5} * 10; n++)); do
+		kill -0 -- "-$child" 2>/dev/null || kill -0 "$child" 2>/dev/null || break
 		sleep 0.1
 	done
 	kill -KILL -- "-$child" 2>/dev/null
