@@ -49,6 +49,9 @@ value(qq{
 	SELECT count(*) FROM collect_market_investor_trend('{KSP,KSQ,ETF}');});
 my $stored = value('TABLE market_investor_trend ORDER BY id');
 my $snapshots = value('TABLE market_investor_trend_snapshot ORDER BY 1, 2');
+my $by_investor = value('TABLE market_investor_trend_by_investor ORDER BY market_code, investor');
+my $partitions = q{SELECT string_agg(inhrelid::regclass || pg_get_expr(relpartbound, oid), ' ' ORDER BY 1)
+	FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'market_investor_trend_snapshot'::regclass};
 
 # ---- dump and restore --------------------------------------------------------
 
@@ -67,6 +70,13 @@ ok(dump_of('restored') eq $dump, 'and what is restored has the same dump');
 is(value('TABLE market_investor_trend ORDER BY id', 'restored'), $stored, 'the stored rows are there');
 is(value('TABLE market_investor_trend_snapshot ORDER BY 1, 2', 'restored'), $snapshots, 'and the snapshots');
 isnt($snapshots, '', 'which are some');
+is(value($partitions, 'restored'), value($partitions), 'in the partitions of their months');
+is(value('TABLE market_investor_trend_by_investor ORDER BY market_code, investor', 'restored'), $by_investor,
+	'the view of the store shows the same');
+like($by_investor, qr/\|외국인\|Foreigners\|.*\|thousand shares\|million won$/m, 'with names and units');
+is(value(q{SELECT col_description('market_investor_trend'::regclass, 6), col_description('kis_market_trend'::regclass, 5)}, 'restored'),
+	value(q{SELECT col_description('market_investor_trend'::regclass, 6), col_description('kis_market_trend'::regclass, 5)}),
+	'and columns have their comments');
 
 # ---- and goes on working -----------------------------------------------------
 
@@ -80,6 +90,15 @@ is(dump_of('restored'), $dump, 'in which nothing is missing');
 like(value(q{DELETE FROM market_investor_trend WHERE market_code = 'KSP';
 	SELECT string_agg(outcome, ' ' ORDER BY market_code) FROM collect_market_investor_trend('{KSP,KSQ}')}, 'restored'),
 	qr/^inserted unchanged$/, 'and a collection fills it');
+
+# ---- the store alone, where the extension is not ------------------------------
+
+value('CREATE DATABASE elsewhere');
+is(run_sql($node, 'elsewhere', dump_of('postgres', '-t', 'market_investor_trend*'))->{stderr}, '',
+	'the store can be restored without the extension');
+is(value('SELECT count(*) FROM pg_foreign_data_wrapper', 'elsewhere'), 0, 'which is not there');
+is(value('TABLE market_investor_trend_by_investor ORDER BY market_code, investor', 'elsewhere'), $by_investor, 'with its view');
+is(value('TABLE market_investor_trend_snapshot ORDER BY 1, 2', 'elsewhere'), $snapshots, 'and the snapshots');
 
 # ---- secrets in it -----------------------------------------------------------
 

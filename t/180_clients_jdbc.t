@@ -15,7 +15,7 @@ my $driver = '/usr/share/java/postgresql.jar';
 
 need_client('libpostgresql-jdbc-java', $driver);
 # It compiles a program of one file itself
-need_client('openjdk-17-jre-headless', [ 'java', '--describe-module', 'jdk.compiler' ]);
+need_client('default-jre-headless', [ 'java', '--describe-module', 'jdk.compiler' ]);
 
 my $simulator = KisTest::Simulator->new;
 
@@ -49,6 +49,8 @@ like($columns{'kis_market_trend.foreign_net_amount'},
 	qr/^int8\|외국인 순매수 거래대금 .*백만원, NULL이면 미확인\) \/ Foreigners: net amount .*million won, NULL where not known$/,
 	'a column with its type and its remark, units in it');
 like($columns{'market_investor_trend.collected_at'}, qr/^timestamptz\|수집 시각/, "the store's, too");
+like($tables{market_investor_trend_by_investor}, qr/^VIEW\|.* \/ Investor flows by investor/, 'the view of the store by investor');
+like($columns{'market_investor_trend_by_investor.net_amount'}, qr/^int8\|.*, in amount_unit$/, 'whose columns say where the unit stands');
 is_deeply([ sort grep { !/_pkey|_key|_idx/ && $columns{$_} =~ /\|null$/ } keys %columns ], [], 'every column has one');
 is_deeply([ sort grep { $tables{$_} =~ /(?:TABLE|VIEW)\|null$/ } keys %tables ], [], 'and every table and view');
 
@@ -102,6 +104,19 @@ $client->ask('close');
 $calls = $simulator->calls;
 ok($calls <= 11, 'a portal that is closed asks no more') or diag $calls;
 is(($client->ask('execute KSP'))[0] =~ s/\|t.*//r, 'KSP|0001', 'and the session goes on');
+
+# of a statement with a parameter, named on the server and with one plan for all values
+$simulator->reset(keep_tokens => JSON::PP::true);
+foreach my $market (qw(KSP KSQ) x 4)
+{
+	$client->ask("open_with $market|2 SELECT market_code, sector_code FROM kis_sector_trend WHERE market_code = ?");
+	my @part = $client->ask('fetch');
+	push @part, $client->ask('fetch') foreach 1 .. 2;
+	$client->ask('close');
+	is(join(' ', map { s/\|.*//r } @part), "$market $market $market", "rows in parts of $market");
+}
+is_deeply([ grep { !/^KS[PQ]/ } $simulator->pairs ], [], 'no call for another');
+cmp_ok(scalar $simulator->pairs, '<=', 8 * 9, 'and no more than six calls ahead');
 
 is($client->quit, '', 'the driver has nothing to say');
 is_deeply([ $simulator->problems ], [], 'every request was as KIS documents it');

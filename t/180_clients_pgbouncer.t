@@ -26,7 +26,7 @@ $node->safe_psql('postgres', "
 
 # Transactions on two server sessions, or sessions of their own
 my $bouncer = KisTest::Bouncer->new($node, transactions => 'pool_mode=transaction pool_size=2',
-	sessions => 'pool_mode=session');
+	sessions => 'pool_mode=session', one => 'pool_mode=session pool_size=1');
 
 # pgbench of 8 clients, 10 transactions each; its exit status, and what it says
 sub bench
@@ -96,6 +96,33 @@ is($node->safe_psql('transactions', "BEGIN; SET LOCAL ROLE $_; $sql; COMMIT", co
 	'ETF', "$_ in a transaction") foreach @roles;
 is_deeply([ map { $_->{headers}{appkey} } $simulator->requests('trend') ], [ map { $key_of{$_} } @roles ],
 	'each by the key of its own user mapping');
+
+# ---- one session for one user after the other --------------------------------
+
+# What the one before leaves behind, DISCARD ALL takes away
+sub in_one
+{
+	my ($sql) = @_;
+
+	return $node->safe_psql('one', $sql, connstr => $bouncer->connstr('one'));
+}
+
+my ($pid) = split /\n/, in_one(q{SELECT pg_backend_pid();
+	SET ROLE other;
+	SET plan_cache_mode = force_generic_plan;
+	PREPARE asks (text) AS SELECT market_code FROM kis_market_trend WHERE market_code = $1;
+	EXECUTE asks('KSP'); EXECUTE asks('KSQ');
+	BEGIN;
+	DECLARE held CURSOR WITH HOLD FOR SELECT market_code FROM kis_market_trend;
+	FETCH 2 FROM held;
+	COMMIT});
+$simulator->reset(keep_tokens => JSON::PP::true);
+$simulator->config(accounts => { $other{app_key} => $other{app_secret} });
+is(in_one("SELECT pg_backend_pid(); $sql;"
+	  . q{SELECT count(*) FROM pg_prepared_statements; SELECT count(*) FROM pg_cursors WHERE name = 'held'}),
+	"$pid\nETF\n0\n0", 'in session mode the next one begins anew, in the same session');
+is_deeply([ map { $_->{headers}{appkey} } $simulator->requests('trend') ], [ $simulator->app_key ],
+	'by one call, with the key of its own user mapping');
 
 is_deeply([ $simulator->problems ], [], 'every request was as KIS documents it');
 done_testing();

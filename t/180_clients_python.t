@@ -62,6 +62,13 @@ is_deeply([ sort map { s/\|/\//r } @rows ], [ $simulator->pairs ], 'all rows, a 
 is(scalar @rows, 71, 'which are 71');
 
 $simulator->reset(keep_tokens => JSON::PP::true);
+$client->ask('open SELECT market_code, sector_code FROM kis_sector_trend WHERE market_code = %s|KSQ');
+is(scalar $client->ask('fetch 5'), 5, 'a cursor with a parameter');
+$client->ask('close');
+is_deeply([ grep { !/^KSQ/ } $simulator->pairs ], [], 'asks for that alone');
+cmp_ok($simulator->calls, '<=', 11, 'and closed early it asks no more');
+
+$simulator->reset(keep_tokens => JSON::PP::true);
 $client->ask('open_scroll SELECT market_code, sector_code, collected_at FROM kis_market_trend');
 my $calls = $simulator->calls;
 is($calls, 19, 'a cursor that outlives its transaction has asked all');

@@ -54,6 +54,19 @@ is((sql_error($node, 'postgres', 'REFRESH MATERIALIZED VIEW CONCURRENTLY board')
 is(value('SELECT count(*) FROM board'), 19, 'leaves what was there');
 $simulator->fault;
 
+# whoever refreshes it, it is its owner's query
+my %other = (app_key => 'PSOTHER' . '1' x 29, app_secret => 'S' x 180);
+$simulator->config(accounts => { $other{app_key} => $other{app_secret} });
+value(qq{SET log_statement = 'none'; CREATE ROLE owner;
+	CREATE USER MAPPING FOR owner SERVER kis OPTIONS (app_key '$other{app_key}', app_secret '$other{app_secret}');
+	GRANT SELECT ON kis_market_trend TO owner; GRANT CREATE ON SCHEMA public TO owner;
+	ALTER MATERIALIZED VIEW board OWNER TO owner});
+$simulator->reset(keep_tokens => JSON::PP::true);
+$simulator->config(accounts => { $other{app_key} => $other{app_secret} });
+value('REFRESH MATERIALIZED VIEW CONCURRENTLY board');
+is_deeply({ map { $_->{headers}{appkey} => 1 } $simulator->requests('trend') }, { $other{app_key} => 1 },
+	"a refresh asks by the user mapping of the view's owner");
+
 # ---- another database, through postgres_fdw ----------------------------------
 
 $node->safe_psql('postgres', 'CREATE DATABASE reports');

@@ -55,7 +55,11 @@ public class JdbcClient {
                 prepared.setString(1, argument);
                 print(prepared.executeQuery());
             }
-            case "open" -> open(argument);
+            case "open" -> open(argument, null);
+            case "open_with" -> {
+                String[] part = argument.split("\\|", 2);
+                open(part[1], part[0]);
+            }
             case "fetch" -> {
                 if (portal.next())
                     printRow(portal);
@@ -81,11 +85,13 @@ public class JdbcClient {
     }
 
     // "5 SELECT ...": in a transaction, five rows at a time from a portal of the server
-    private static void open(String argument) throws SQLException {
+    private static void open(String argument, String parameter) throws SQLException {
         String[] part = argument.split(" ", 2);
         connection.setAutoCommit(false);
         PreparedStatement statement = connection.prepareStatement(part[1]);
         statement.setFetchSize(Integer.parseInt(part[0]));
+        if (parameter != null)
+            statement.setString(1, parameter);
         statement.closeOnCompletion();
         portal = statement.executeQuery();
     }

@@ -31,7 +31,8 @@ def answer(request, argument):
     elif request == "open":
         named = connection.cursor("named")
         named.itersize = 5
-        named.execute(argument)
+        sql, *parameters = argument.split("|")
+        named.execute(sql, parameters or None)
     elif request == "open_scroll":
         named = connection.cursor("named", scrollable=True, withhold=True)
         named.execute(argument)
