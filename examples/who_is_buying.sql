@@ -7,24 +7,11 @@
 SELECT i.screen_name AS investor,
        i.name_en AS investor_en,
        i.part_of IS NOT NULL AS is_part,
-       round(v.net_amount * s.amount_factor / 100000000, 1) AS net_eok
-FROM kis_market_trend AS t
+       round(t.net_amount * s.amount_factor / 100000000, 1) AS net_eok
+FROM kis_investor_trend AS t
 JOIN kis_sector AS s USING (market_code, sector_code)
-CROSS JOIN LATERAL (VALUES
-    ('foreign', foreign_net_amount),
-    ('individual', individual_net_amount),
-    ('institution', institution_net_amount),
-    ('securities', securities_net_amount),
-    ('investment_trust', investment_trust_net_amount),
-    ('pe_fund', pe_fund_net_amount),
-    ('bank', bank_net_amount),
-    ('insurance', insurance_net_amount),
-    ('merchant_bank', merchant_bank_net_amount),
-    ('pension_fund', pension_fund_net_amount),
-    ('other_organization', other_organization_net_amount),
-    ('other_corporation', other_corporation_net_amount)) AS v (code, net_amount)
-JOIN kis_investor_type AS i USING (code)
+JOIN kis_investor_type AS i ON i.code = t.investor
 WHERE market_code = 'KSP' AND sector_code = '0001'
-ORDER BY max(v.net_amount) FILTER (WHERE i.part_of IS NULL)
+ORDER BY max(t.net_amount) FILTER (WHERE i.part_of IS NULL)
              OVER (PARTITION BY coalesce(i.part_of, i.code)) DESC,
-         is_part, v.net_amount DESC;
+         is_part, t.net_amount DESC;

@@ -161,12 +161,12 @@ SKIP:
 
 	# The same figures in tables of a database whose KIS is KIS
 	$node->safe_psql('postgres', "CREATE TABLE local_$_ AS SELECT * FROM $_")
-	  foreach qw(kis_market_trend kis_sector_trend);
+	  foreach qw(kis_investor_trend kis_sector_trend);
 	$node->safe_psql('postgres', q{CREATE TABLE local_kis_market_trend_daily AS SELECT * FROM kis_market_trend_daily
 		WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2026-06-01' AND '2026-07-13'});
 	$node->safe_psql('postgres', 'SET client_min_messages = warning; DROP SERVER kis CASCADE;'
 		  . ' CREATE SERVER kis FOREIGN DATA WRAPPER market_investor_fdw;'
-		  . join(' ', map { "ALTER TABLE local_$_ RENAME TO $_;" } qw(kis_market_trend kis_sector_trend kis_market_trend_daily)));
+		  . join(' ', map { "ALTER TABLE local_$_ RENAME TO $_;" } qw(kis_investor_trend kis_sector_trend kis_market_trend_daily)));
 	@asked = $draw->(PostgreSQL::Test::Utils::tempdir());
 	is(scalar(grep { /simulated = 0/ } @asked), scalar @names, 'KIS\'s are not');
 }
