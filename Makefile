@@ -79,7 +79,11 @@ endif
 unit: $(UNIT_TESTS)
 
 $(UNIT_TESTS): $(UNIT_BUILD)/%: test/unit/%.c $(UNIT_OBJS)
-	$(CC) $(UNIT_CFLAGS) $^ -o $@ $(LIBRARY_LIBS) -lcmocka
+	$(CC) $(UNIT_CFLAGS) $^ -o $@ $(UNIT_LDFLAGS) $(LIBRARY_LIBS) -lcmocka
+
+# It refuses what these bring.
+$(UNIT_BUILD)/resource_test: UNIT_LDFLAGS = $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free \
+	epoll_create1 epoll_ctl curl_easy_init curl_multi_init curl_multi_add_handle)
 
 $(UNIT_BUILD)/kis/%.o: src/kis/%.c $(wildcard include/*.h src/kis/*.h) src/kis/catalog_data.h
 	@mkdir -p $(@D)

@@ -227,8 +227,8 @@ token_body(const KisSecrets *secrets)
 	/* by reference: no copies of secrets to wipe */
 	if (root != NULL &&
 		cJSON_AddStringToObject(root, "grant_type", "client_credentials") != NULL &&
-		cJSON_AddItemToObject(root, "appkey", cJSON_CreateStringReference(secrets->app_key)) &&
-		cJSON_AddItemToObject(root, "appsecret", cJSON_CreateStringReference(secrets->app_secret)))
+		cJSON_AddItemToObjectCS(root, "appkey", cJSON_CreateStringReference(secrets->app_key)) &&
+		cJSON_AddItemToObjectCS(root, "appsecret", cJSON_CreateStringReference(secrets->app_secret)))
 		body = cJSON_PrintUnformatted(root);
 	cJSON_Delete(root);
 	return body;
