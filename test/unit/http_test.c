@@ -132,13 +132,15 @@ test_token_request(void **state)
 static void
 test_bad_secrets(void **state)
 {
+	static char too_long[2 * KIS_TOKEN_LEN];
 	static const char *const bad[] = {
-		"", "with blank", "line\r\nX-Injected: 1", "line\n", "tab\t", "\x7F", "한글", NULL,
+		"", "with blank", "line\r\nX-Injected: 1", "line\n", "tab\t", "\x7F", "한글", too_long, NULL,
 	};
 	Server	   *server = server_start(serve_good, NULL);
 	Client	   *client = client_create(server_url(server));
 
 	(void) state;
+	memset(too_long, 'a', KIS_TOKEN_LEN);
 	for (size_t i = 0; i < lengthof(bad); i++)
 		for (int which = 0; which < 3; which++)
 		{

@@ -70,6 +70,7 @@ test_redact_json(void **state)
 		{"app\\nkey= app\\u012fkey= app/ke", "app\\nkey= app\\u012fkey= ******"},
 		{"app\\/k is", "app\\/k is"},
 		{"app\\/k\\u00", "app\\/k\\u00"},
+		{"app\\/key\\u00zz", "app\\/key\\u00zz"},
 	};
 
 	(void) state;

@@ -429,6 +429,52 @@ test_too_many_members(void **state)
 	}
 }
 
+/* The reply itself has few. */
+static void
+test_too_many_of_the_reply(void **state)
+{
+	static char body[4 * 1024];
+
+	(void) state;
+	for (int n = 55; n < 65; n++)
+	{
+		int			at = sprintf(body, "{" TAIL ",\"output\":[]");
+
+		for (int i = 0; i < n; i++)
+			at += sprintf(body + at, ",\"m%d\":1", i);
+		strcpy(body + at, "}");
+		if (n + 4 <= 64)
+			kis_reply_free(decode_good(body));
+		else
+			decode_bad(200, body, KIS_ERROR_REPLY, "", "too many members");
+	}
+}
+
+/* A copy made byte by byte tells the same, wherever the first one is. */
+static void
+test_relocated(void **state)
+{
+	KisReply   *reply = decode_good("{\"output\":[{\"a_qty\":\"1\",\"new\":\"5\",\"list\":[1,2]},"
+									"{\"c_amt\":\"two\"}]," TAIL "}");
+	KisReply   *copy = malloc(reply->size);
+
+	(void) state;
+	memcpy(copy, reply, reply->size);
+	memset(reply, 'x', reply->size);
+	kis_reply_free(reply);
+	kis_reply_relocate(&call, copy);
+	assert_string_equal(copy->msg_cd, "MCA00000");
+	assert_string_equal(copy->msg1, "good");
+	assert_int_equal(strlen(copy->body), copy->body_len);
+	assert_int_equal(copy->nrows, 2);
+	assert_string_equal(kis_row_member(&call, &copy->rows[0], "a_qty").text, "1");
+	assert_string_equal(kis_row_member(&call, &copy->rows[0], "b_qty").text, "");
+	assert_string_equal(kis_row_member(&call, &copy->rows[0], "new").text, "5");
+	assert_string_equal(kis_row_member(&call, &copy->rows[0], "list").text, "[1,2]");
+	assert_string_equal(kis_row_member(&call, &copy->rows[1], "c_amt").text, "two");
+	kis_reply_free(copy);
+}
+
 /* No beginning of a good reply is a good reply. */
 static void
 test_truncations(void **state)
@@ -507,6 +553,8 @@ main(void)
 		cmocka_unit_test(test_zero_byte),
 		cmocka_unit_test(test_nesting),
 		cmocka_unit_test(test_too_many_members),
+		cmocka_unit_test(test_too_many_of_the_reply),
+		cmocka_unit_test(test_relocated),
 		cmocka_unit_test(test_truncations),
 		cmocka_unit_test(test_long_text),
 		cmocka_unit_test(test_trend_call),

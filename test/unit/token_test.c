@@ -206,6 +206,53 @@ test_nothing_leaks(void **state)
 	}
 }
 
+/* What other programs keep it in. */
+static void
+test_token_in_text(void **state)
+{
+	static const struct
+	{
+		const char *text;
+		const char *token;		/* NULL: there is none */
+	}			cases[] =
+	{
+		{"abc.DEF-1_=", "abc.DEF-1_="},
+		{" \r\n abc \n", "abc"},
+		{"{\"access_token\":\"abc\",\"token\":\"no\"}", "abc"},
+		{"{\"token\":\"abc\"}", "abc"},
+		{"access_token: abc\n", "abc"},
+		{"# kept by a batch\r\n'token' : \"abc\" \r\nvalid: yes", "abc"},
+		{"\"access_token\": 'abc'", "abc"},
+		{"", NULL},
+		{" \n", NULL},
+		{"{\"access_token\":\"abc\"", NULL},
+		{"{\"access_token\":\"\"}", NULL},
+		{"{\"other\":\"abc\"}", NULL},
+		{"{\"access_token\":\"a\\tc\"}", NULL},
+		{"other: abc\nno line of it", NULL},
+		{"access_token:\nabc", NULL},
+		{"access_token abc", NULL},
+		{"한글", NULL},
+	};
+	static char too_long[2 * KIS_TOKEN_LEN];
+	char		token[KIS_TOKEN_LEN];
+
+	(void) state;
+	for (size_t i = 0; i < lengthof(cases); i++)
+	{
+		bool		found = kis_token_in_text(cases[i].text, token);
+
+		if (found != (cases[i].token != NULL))
+			fail_msg("%s: %s", found ? "found" : "not found", cases[i].text);
+		if (found)
+			assert_string_equal(token, cases[i].token);
+	}
+	memset(too_long, 'a', KIS_TOKEN_LEN);
+	assert_false(kis_token_in_text(too_long, token));
+	too_long[KIS_TOKEN_LEN - 1] = '\0';
+	assert_true(kis_token_in_text(too_long, token));
+}
+
 int
 main(void)
 {
@@ -215,6 +262,7 @@ main(void)
 		cmocka_unit_test(test_bad_characters),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_nothing_leaks),
+		cmocka_unit_test(test_token_in_text),
 	};
 
 	return run_unit_tests(tests);
