@@ -29,6 +29,7 @@ foreach my $block (@blocks)
 	is($result->{stderr}, '', "it runs: $name");
 	$output{$name} = $result->{output};
 }
+like($output{'SELECT trade_date, investor_name, net_amount_eok'}, qr/^\d{4}-\d\d-\d\d\|외국인\|-?[\d.]+$/m, 'the view has names and 억원');
 like($output{'SELECT collected_at AS "time",'}, qr/^\d{4}-.*(?:\|-?\d+){3}$/, "the panel's query finds the row");
 
 $simulator->reset(keep_tokens => JSON::PP::true);
@@ -48,8 +49,11 @@ sub calls
 }
 
 is(calls("SELECT * FROM $_"), 0, 'which asks for nothing')
-  foreach qw(market_investor_trend market_investor_trend_snapshot kis_sector kis_investor_type flows_board);
+  foreach qw(market_investor_trend_by_investor market_investor_trend market_investor_trend_snapshot
+  kis_sector kis_investor_type flows_board);
 is(calls(q{SELECT * FROM flows_now WHERE market_code = 'KSP'}), 1, 'one call');
+is(calls(q{SELECT * FROM investors_now WHERE market_code = 'KSP' AND investor = 'foreign'}), 1, 'one call');
+is(calls('SELECT * FROM flows_now JOIN investors_now USING (market_code, sector_code)'), 19, 'both together: 19 calls');
 is(calls('SELECT * FROM flows_now'), 19, '19 calls');
 is(calls('SELECT * FROM flows_now LIMIT 3'), 3, 'no more calls than rows');
 
@@ -69,9 +73,11 @@ sub owners_calls
 }
 
 is(owners_calls('SELECT * FROM kis_market_trend'), 19, 'all markets: 19 calls');
+is(owners_calls('SELECT * FROM kis_investor_trend'), 19, 'by investor: the same');
 is(owners_calls('SELECT * FROM kis_sector_trend'), 71, 'all sectors: 71 calls');
 is(owners_calls(q{SELECT * FROM kis_market_trend_daily WHERE market_code = 'KSP' AND sector_code = '0001'
 	AND trade_date BETWEEN '2026-03-01' AND '2026-06-30'}), 1, 'four months of a pair: one call');
+is(owners_calls(q{SELECT * FROM kis_calendar WHERE trade_date BETWEEN '2026-03-01' AND '2026-03-24'}), 1, 'a calendar of 24 days: one call');
 is(owners_calls('REFRESH MATERIALIZED VIEW CONCURRENTLY flows_board'), 19, 'a refresh: 19 calls');
 $simulator->reset(keep_tokens => JSON::PP::true);
 is((sql_error($node, 'postgres', q{SELECT * FROM kis_market_trend_daily WHERE trade_date >= '2000-01-01'}))[0], '54000',
