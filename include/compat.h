@@ -47,6 +47,13 @@
 #define kis_pathkey_descends(pathkey)	((pathkey)->pk_strategy == BTGreaterStrategyNumber)
 #endif
 
+/* Virtual generated columns came in 18: PostgreSQL itself puts their expressions in their place. */
+#if PG_VERSION_NUM >= 180000
+#define kis_is_virtual_column(attribute)	((attribute)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#else
+#define kis_is_virtual_column(attribute)	(false)
+#endif
+
 /* object_aclcheck replaced the functions of each catalog in 16 */
 #if PG_VERSION_NUM >= 160000
 #define kis_server_aclcheck(serverid, userid, mode) \

@@ -148,6 +148,12 @@ extern ForeignScan *kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oi
 extern bool kis_is_key_expression(Node *expr, Index relid, const Bitmapset *keys);
 extern bool kis_is_key_condition(RestrictInfo *rinfo, RelOptInfo *rel, const Bitmapset *keys);
 
+/*
+ * partition.c: adds the bound of a foreign table that is a partition to its
+ * conditions, so that it holds what it says and no more.
+ */
+extern void kis_partition_bound_add(PlannerInfo *root, RelOptInfo *rel, Relation relation);
+
 /* conditions.c: does it mention one of these columns, as pull_varattnos counts? */
 extern bool kis_mentions(Node *expr, Index relid, const Bitmapset *attrs);
 

@@ -11,6 +11,9 @@
 
 #include "error.h"
 
+/* Of a text that a user gave, as much as a message shows: bytes. */
+#define MAX_SHOWN_TEXT	200
+
 /* What a class of failure means to the user. */
 typedef struct Failure
 {
@@ -131,6 +134,16 @@ kis_to_server_lossy(const char *utf8)
 		at += length;
 	}
 	return buf.data;
+}
+
+char *
+kis_shown(const char *text)
+{
+	int			length = strlen(text);
+
+	if (length <= MAX_SHOWN_TEXT)
+		return pstrdup(text);
+	return psprintf("%.*s...", pg_mbcliplen(text, length, MAX_SHOWN_TEXT), text);
 }
 
 /* Why it failed where nobody was asked: what was waited for did not come. */

@@ -15,6 +15,7 @@
 
 #include "access/sysattr.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
@@ -25,6 +26,9 @@
 
 #include "error.h"
 #include "fdw.h"
+
+/* A longer array of codes is not looked at. */
+#define MAX_NAMED_CODES	100
 
 /* The ints of a name in the plan. */
 enum NameItem
@@ -414,7 +418,7 @@ named_code(const KisNamed *named, const List *name, Datum value, Oid type)
 	/* the blanks of a bpchar are not typed */
 	for (char *end = text + strlen(text); end > text && end[-1] == ' '; end--)
 		end[-1] = '\0';
-	code->code = text;
+	code->code = kis_shown(text);
 	code->holders = holders(named, name, value);
 	return code;
 }
@@ -435,6 +439,7 @@ codes_of_name(const NamedCheck *check, const List *name)
 	char		typalign;
 	Datum		value;
 	bool		isnull;
+	ArrayType  *array;
 
 	value = ExecEvalExpr((ExprState *) list_nth(named->value_states, position),
 						 check->econtext, &isnull);
@@ -443,9 +448,13 @@ codes_of_name(const NamedCheck *check, const List *name)
 	if (!list_nth_int(name, NAME_IS_ARRAY))
 		return list_make1(named_code(named, name, value, type));
 
+	/* who names so many has not typed them */
+	array = DatumGetArrayTypeP(value);
+	if (ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) > MAX_NAMED_CODES)
+		return NIL;
 	type = get_base_element_type(type);
 	get_typlenbyvalalign(type, &typlen, &typbyval, &typalign);
-	deconstruct_array(DatumGetArrayTypeP(value), type, typlen, typbyval, typalign,
+	deconstruct_array(array, type, typlen, typbyval, typalign,
 					  &elements, &nulls, &n);
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
@@ -538,6 +547,7 @@ check_context(const NamedCheck *check, const List *context, NamedSet markets, Na
 	List	   *named_sectors = NIL;
 	ListCell   *cell;
 
+	CHECK_FOR_INTERRUPTS();
 	foreach(cell, linitial(context))
 	{
 		const List *name = lfirst(cell);

@@ -20,6 +20,7 @@
 #include "utils/varlena.h"
 
 #include "compat.h"
+#include "error.h"
 #include "fdw.h"
 #include "option.h"
 #include "option_value.h"
@@ -258,7 +259,7 @@ raise_bad_value(const Option *option, const char *value, const char *why)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 may_show ?
-			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, value) :
+			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, kis_shown(value)) :
 			 errmsg("invalid value for option \"%s\"", option->name),
 			 errdetail_internal("%s", why),
 			 errhint("%s", option->hint)));

@@ -37,7 +37,7 @@ typedef struct PlannedTable
 	KisTableOptions *options;
 	KisColumn  *columns;		/* by attribute number - 1 */
 	int			ncolumns;
-	bool	   *dropped;
+	bool	   *dropped;		/* or none that a scan has to fill */
 	KisKey	   *keys;
 	int			nkeys;
 	Bitmapset  *key_attrs;		/* as pull_varattnos counts */
@@ -102,8 +102,8 @@ resolve_columns(PlannedTable *planned, Relation relation)
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 		KisColumn  *column = &planned->columns[i];
 
-		planned->dropped[i] = att->attisdropped;
-		if (att->attisdropped)
+		planned->dropped[i] = att->attisdropped || kis_is_virtual_column(att);
+		if (planned->dropped[i])
 			continue;
 		*column = kis_column_resolve(planned->table, RelationGetRelid(relation),
 									 att->attnum, NameStr(att->attname));
@@ -200,6 +200,7 @@ kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 
 	planned->table = kis_table_of_relation(foreigntableid, &planned->options);
 	resolve_columns(planned, relation);
+	kis_partition_bound_add(root, baserel, relation);
 	pairs = kis_table_pairs(planned->table, planned->options, server, &npairs);
 	planned->values = kis_pair_values(relation, planned->nkeys, planned->keys, npairs, pairs);
 

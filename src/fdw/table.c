@@ -267,6 +267,13 @@ kis_column_resolve(const KisTable *table, Oid relid, AttrNumber attnum,
 	KisColumn	column;
 	const char *nearest;
 
+	if (get_attgenerated(relid, attnum) != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
+				 errmsg("column \"%s\" of foreign table \"%s\" is generated",
+						attname, get_rel_name(relid)),
+				 errdetail("It would show what KIS answers, not what its expression says."),
+				 errhint("Compute it in a view of the foreign table.")));
 	if (kis_column_lookup(table, relid, attnum, attname, &column))
 		return column;
 

@@ -1,0 +1,34 @@
+/*
+ * partition.c
+ *		Foreign tables that are partitions.
+ *
+ * PostgreSQL takes a partition's rows for those of its bound and looks no
+ * further. A foreign table of KIS holds what its options say: partitions for
+ * KSP and for KSQ would each bring all pairs, and each pair twice. So the bound
+ * is a condition like the query's own; it decides the calls as those do.
+ */
+#include "postgres.h"
+
+#include "optimizer/optimizer.h"
+#include "optimizer/restrictinfo.h"
+#include "rewrite/rewriteManip.h"
+#include "utils/partcache.h"
+
+#include "fdw.h"
+
+void
+kis_partition_bound_add(PlannerInfo *root, RelOptInfo *rel, Relation relation)
+{
+	List	   *bound;
+	ListCell   *cell;
+
+	if (!relation->rd_rel->relispartition)
+		return;
+	bound = (List *) expression_planner((Expr *) RelationGetPartitionQual(relation));
+	ChangeVarNodes((Node *) bound, 1, rel->relid, 0);
+	foreach(cell, bound)
+		rel->baserestrictinfo = lappend(rel->baserestrictinfo,
+										make_simple_restrictinfo(root, lfirst(cell)));
+	if (bound != NIL)
+		rel->baserestrict_min_security = 0;
+}
