@@ -45,6 +45,12 @@ typedef struct KisStoreTable
 extern RangeVar *kis_store_name(const text *name);
 extern char *kis_snapshot_name(const char *store);
 
+/*
+ * The name of what belongs to a table: its own and a label. Of a long one as
+ * much as fits, and a digest of it all, so that no two tables share it.
+ */
+extern char *kis_derived_name(const char *table, const char *label);
+
 /* The table's shape; raises 42P16 where it can't be a store or its snapshots. */
 extern KisStoreTable *kis_store_describe(Relation store);
 extern KisStoreTable *kis_snapshot_describe(Relation snapshots);
@@ -76,6 +82,9 @@ extern KisStoreTable *kis_store_open(const RangeVar *name, const char *text,
 /* The store's snapshots in the same way, or NULL where it has none. */
 extern KisStoreTable *kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode,
 										 bool keep_lock);
+
+/* Raises 55000 where the snapshots are neither the store's owner's nor a superuser's. */
+extern void kis_snapshots_require_owner(Oid store, Oid snapshots);
 
 /* ---- figures (figures.c) ---------------------------------------------------- */
 

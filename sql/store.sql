@@ -60,11 +60,16 @@ SELECT relname FROM pg_class WHERE relnamespace = 'other'::regnamespace AND relk
 SELECT create_market_investor_trend('other."My store"');
 SELECT relname FROM pg_class WHERE relnamespace = 'other'::regnamespace AND relkind = 'p';
 SELECT create_market_investor_trend('other.' || repeat('long', 15), snapshots => true);
+-- long names that begin alike share nothing
+SELECT create_market_investor_trend('other.' || repeat('long', 14) || 'er');
 SELECT relname FROM pg_class WHERE relnamespace = 'other'::regnamespace AND relkind IN ('p', 'v') AND relname ~ '^long' ORDER BY 1;
+SELECT count(*) FROM pg_inherits WHERE inhparent IN
+    (SELECT oid FROM pg_class WHERE relnamespace = 'other'::regnamespace AND relkind = 'p' AND relname ~ '^long');
 
 -- names and tables that can't be
 SELECT create_market_investor_trend(NULL);
 SELECT create_market_investor_trend('');
+SELECT create_market_investor_trend('""');
 SELECT create_market_investor_trend('nowhere.store');
 CREATE TABLE other.bare (market_code text, sector_code text, trade_date text);
 CREATE VIEW other.seen AS SELECT 1 AS one;
@@ -72,7 +77,9 @@ SELECT create_market_investor_trend('other.seen');
 SELECT create_market_investor_trend('other.bare');
 ALTER TABLE other.bare ALTER trade_date TYPE date USING NULL;
 SELECT create_market_investor_trend('other.bare');
-ALTER TABLE other.bare ADD collected_at timestamptz;
+ALTER TABLE other.bare ADD collected_at timestamptz GENERATED ALWAYS AS ('2026-07-10 15:30+09') STORED;
+SELECT create_market_investor_trend('other.bare');
+ALTER TABLE other.bare DROP collected_at, ADD collected_at timestamptz;
 SELECT create_market_investor_trend('other.bare');
 ALTER TABLE other.bare ADD UNIQUE (market_code, trade_date, sector_code);
 SELECT create_market_investor_trend('other.bare');

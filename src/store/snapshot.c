@@ -14,7 +14,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "commands/defrem.h"
 #include "datatype/timestamp.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -139,8 +138,8 @@ partition_missing(Relation snapshots, const char *store, Month month)
 static char *
 partition_name(Relation snapshots, Month month)
 {
-	return makeObjectName(RelationGetRelationName(snapshots), NULL,
-						  psprintf("y%04dm%02d", month / 12, month % 12 + 1));
+	return kis_derived_name(RelationGetRelationName(snapshots),
+							psprintf("y%04dm%02d", month / 12, month % 12 + 1));
 }
 
 /*
@@ -190,7 +189,10 @@ make_partition(Oid relid, Month month)
 	table_close(snapshots, NoLock);
 
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	SetUserIdAndSecContext(owner, save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	/* code of the owner's must leave nothing behind for a caller who may do more */
+	if (owner != save_userid)
+		SetUserIdAndSecContext(owner, save_sec_context | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION);
 	foreach(lc, commands)
 		kis_store_run(lfirst(lc));
 	SetUserIdAndSecContext(save_userid, save_sec_context);

@@ -192,6 +192,7 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 {
 	RangeVar   *name;
 	Oid			namespace;
+	Oid			store;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR,
@@ -209,12 +210,14 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	make_view(make_or_check(namespace, name->relname, make_store, kis_store_describe), namespace);
+	store = make_or_check(namespace, name->relname, make_store, kis_store_describe);
+	make_view(store, namespace);
 	if (PG_GETARG_BOOL(1))
 	{
 		Oid			snapshots = make_or_check(namespace, kis_snapshot_name(name->relname),
 											  make_snapshots, kis_snapshot_describe);
 
+		kis_snapshots_require_owner(store, snapshots);
 		kis_snapshot_make_partitions(snapshots, text_to_cstring(PG_GETARG_TEXT_PP(0)),
 									 GetCurrentTimestamp());
 	}

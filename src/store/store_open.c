@@ -17,8 +17,10 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 #include "compat.h"
+#include "error.h"
 #include "store.h"
 
 Oid
@@ -45,6 +47,16 @@ kis_store_server(const char *name, Oid function)
 	return server->serverid;
 }
 
+static Oid
+relation_owner(Oid relid)
+{
+	Relation	rel = relation_open(relid, AccessShareLock);
+	Oid			owner = rel->rd_rel->relowner;
+
+	relation_close(rel, AccessShareLock);
+	return owner;
+}
+
 /* Describes one table, which is locked, and gives the lock back unless told to keep it. */
 static KisStoreTable *
 look_at(Oid relid, KisStoreTable *(*describe) (Relation rel), AclMode rights,
@@ -66,11 +78,28 @@ kis_store_open(const RangeVar *name, const char *text, LOCKMODE lockmode, bool k
 	if (!OidIsValid(store))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("store \"%s\" does not exist", text),
+				 errmsg("store \"%s\" does not exist", kis_shown(text)),
 				 errhint("Make it with SELECT create_market_investor_trend(%s).",
-						 quote_literal_cstr(text))));
+						 quote_literal_cstr(quote_qualified_identifier(name->schemaname, name->relname)))));
 	return look_at(store, kis_store_describe, ACL_SELECT | ACL_INSERT | ACL_UPDATE,
 				   lockmode, keep_lock);
+}
+
+/* Else whoever may create in the schema could have a table, and its triggers, written to by the collectors of another's store. */
+void
+kis_snapshots_require_owner(Oid store, Oid snapshots)
+{
+	Oid			owner = relation_owner(store);
+	Oid			found = relation_owner(snapshots);
+
+	if (found != owner && !superuser_arg(found))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" does not belong to the owner of its store \"%s\"",
+						get_rel_name(snapshots), get_rel_name(store)),
+				 errdetail("Its owner is \"%s\", that of the store is \"%s\".",
+						   GetUserNameFromId(found, false), GetUserNameFromId(owner, false)),
+				 errhint("Give both to one role with ALTER TABLE ... OWNER TO, or rename the table.")));
 }
 
 KisStoreTable *
@@ -82,6 +111,7 @@ kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode, bool keep_lock
 	if (!OidIsValid(snapshots))
 		return NULL;
 	LockRelationOid(snapshots, lockmode);
+	kis_snapshots_require_owner(store->relid, snapshots);
 	return look_at(snapshots, kis_snapshot_describe, ACL_SELECT | ACL_INSERT,
 				   lockmode, keep_lock);
 }

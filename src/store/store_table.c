@@ -11,9 +11,10 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
-#include "commands/defrem.h"
 #include "executor/spi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "port/pg_crc32c.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -54,13 +55,36 @@ static const NeededColumn snapshot_columns[] = {
 RangeVar *
 kis_store_name(const text *name)
 {
-	return makeRangeVarFromNameList(textToQualifiedNameList(unconstify(text *, name)));
+	RangeVar   *range = makeRangeVarFromNameList(textToQualifiedNameList(unconstify(text *, name)));
+
+	if (range->relname[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("the name of a store must not be empty")));
+	return range;
+}
+
+char *
+kis_derived_name(const char *table, const char *label)
+{
+	int			length = strlen(table);
+	int			room = NAMEDATALEN - 1 - (int) strlen(label) - 1;
+	pg_crc32c	digest;
+
+	if (length <= room)
+		return psprintf("%s_%s", table, label);
+	INIT_CRC32C(digest);
+	COMP_CRC32C(digest, table, length);
+	FIN_CRC32C(digest);
+	return psprintf("%.*s_%08x_%s",
+					pg_mbcliplen(table, length, room - (int) strlen("_01234567")), table,
+					digest, label);
 }
 
 char *
 kis_snapshot_name(const char *store)
 {
-	return makeObjectName(store, NULL, "snapshot");
+	return kis_derived_name(store, "snapshot");
 }
 
 static void
@@ -79,12 +103,17 @@ static AttrNumber
 find_column(Relation rel, const NeededColumn *column)
 {
 	AttrNumber	attnum = get_attnum(RelationGetRelid(rel), column->name);
+	Form_pg_attribute att;
 	Oid			type;
 
 	if (attnum == InvalidAttrNumber)
 		not_a_store(rel, psprintf("It has no column \"%s\".", column->name),
 					psprintf("Add it, of type %s.", column->types));
-	type = getBaseType(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid);
+	att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+	if (att->attgenerated != '\0')
+		not_a_store(rel, psprintf("Its column \"%s\" is generated.", column->name),
+					"It must be one that can be written.");
+	type = getBaseType(att->atttypid);
 	for (int i = 0; i < (int) lengthof(column->type); i++)
 		if (column->type[i] == type && OidIsValid(type))
 			return attnum;
@@ -145,7 +174,7 @@ find_figures(Relation rel, KisStoreTable *table)
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
-		Oid			type = getBaseType(att->atttypid);
+		Oid			type;
 		int			member;
 
 		if (att->attisdropped || att->attgenerated != '\0')
@@ -157,6 +186,7 @@ find_figures(Relation rel, KisStoreTable *table)
 		member = kis_member_find(NameStr(att->attname));
 		if (member < 0)
 			continue;
+		type = getBaseType(att->atttypid);
 		if (type != INT8OID && type != NUMERICOID)
 			not_a_store(rel, psprintf("Its column \"%s\" is of type %s.",
 									  NameStr(att->attname), format_type_be(type)),

@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
-#include "commands/defrem.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -165,7 +164,7 @@ comment_on(const char *view, const char *column, const char *comment)
 void
 kis_view_make(const KisStoreTable *store, Oid namespace)
 {
-	char	   *relname = makeObjectName(store->plain_name, NULL, "by_investor");
+	char	   *relname = kis_derived_name(store->plain_name, "by_investor");
 	char	   *name = quote_qualified_identifier(get_namespace_name(namespace), relname);
 	Oid			relid = get_relname_relid(relname, namespace);
 	char	   *query;

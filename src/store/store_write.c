@@ -148,6 +148,7 @@ is_not_turned_over(const KisStoreTable *store, KisTarget *target, MemoryContext 
 		target->trade_date != kis_seoul_day(target->collected_at) ||
 		!read_row(store, target, KEY_OF_PAIR " AND s.trade_date OPERATOR(pg_catalog.<) $3 "
 				  "ORDER BY s.trade_date DESC LIMIT 1", &last) ||
+		DATE_NOT_FINITE(last.trade_date) ||
 		!has_figures(store, &last) ||
 		!has_same_figures(store, &last, target, true))
 		return false;
@@ -184,6 +185,17 @@ is_skipped(const KisStoreTable *store, const StoredRow *row, KisTarget *target,
 	return is_not_turned_over(store, target, context);
 }
 
+static void
+raise_in_the_way(const KisStoreTable *store, const KisTarget *target)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("could not write the row of %s/%s to table \"%s\"",
+					target->pair.market, target->pair.sector, store->plain_name),
+			 errdetail("A row that can't be seen, or a trigger, is in its way."),
+			 errhint("Look at the row security policies and triggers of the table.")));
+}
+
 /* The day's row, which is locked, gets the figures of the answer; source NULL: it keeps its own. */
 static void
 write_over(const KisStoreTable *store, KisTarget *target, bool same, const char *source)
@@ -201,6 +213,8 @@ write_over(const KisStoreTable *store, KisTarget *target, bool same, const char 
 		appendStringInfoString(&set, ", updated_at = pg_catalog.clock_timestamp()");
 	execute(psprintf("UPDATE %s AS s SET %s WHERE %s", store->name, set.data, KEY_OF_DAY),
 			store, target);
+	if (SPI_processed == 0)
+		raise_in_the_way(store, target);
 }
 
 /* The day's row, which is locked, gets what is newer in the answer. */
@@ -236,17 +250,6 @@ insert(const KisStoreTable *store, const KisTarget *target, const char *source)
 					 values.data, store->has_source ? psprintf(", '%s'", source) : ""),
 			store, target);
 	return SPI_processed > 0;
-}
-
-static void
-raise_in_the_way(const KisStoreTable *store, const KisTarget *target)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("could not write the row of %s/%s to table \"%s\"",
-					target->pair.market, target->pair.sector, store->plain_name),
-			 errdetail("A row that can't be seen, or a trigger, is in its way."),
-			 errhint("Look at the row security policies and triggers of the table.")));
 }
 
 void

@@ -8,8 +8,12 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "error.h"
 #include "fdw.h"
 #include "store.h"
+
+/* Longer than any code, or any name of a market that is typed for one. */
+#define MAX_TARGET_LEN	200
 
 static int
 compare_pairs(const void *left, const void *right)
@@ -121,6 +125,9 @@ add_element(List **targets, const char *element, const KisServerOptions *options
 	char	   *market = pnstrdup(element, strcspn(element, "/"));
 	KisPairCode *pair;
 
+	if (strlen(element) > MAX_TARGET_LEN)
+		bad_target(kis_shown(element), "It is longer than any target.",
+				   "Write it as KSP or as KSP/0001.");
 	if (*market == '\0' || (slash != NULL && (slash[1] == '\0' || strchr(slash + 1, '/'))))
 		bad_target(element, "A target is a market's code, or a market's and a sector's.",
 				   "Write it as KSP or as KSP/0001.");
