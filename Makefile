@@ -12,7 +12,7 @@ REGRESS = $(sort $(basename $(notdir $(wildcard sql/*.sql))))
 REGRESS_OPTS = --load-extension=market_investor_fdw
 
 CATALOG = $(sort $(wildcard catalog/*.tsv))
-EXTRA_CLEAN = src/kis/catalog_data.h test/unit/build test/unit/build-sanitize
+EXTRA_CLEAN = src/kis/catalog_data.h test/unit/build test/unit/build-sanitize test/fuzz/build
 
 # Say which Debian package brings what is missing, except to those who only clean.
 ifneq ($(filter-out clean distclean,$(or $(MAKECMDGOALS),all)),)

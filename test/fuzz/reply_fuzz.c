@@ -1,0 +1,229 @@
+/*
+ * reply_fuzz.c
+ *		Any bytes as the reply to a data call, whichever they look like: taken if
+ *		and only if the documentation allows it, and then with the figures that
+ *		stand there.
+ */
+#define _GNU_SOURCE
+#include "fuzz.h"
+
+#define MOST_EXTRA_MEMBERS 256
+#define BLANKS		" \t\r\n"
+
+static const int statuses[] = {200, 500, 200, 403, 302};
+
+static int
+index_of(const KisCall *call, const char *name)
+{
+	for (int i = 0; i < call->nmembers; i++)
+		if (strcmp(call->members[i].field, name) == 0)
+			return i;
+	return -1;
+}
+
+/* Is this text an integer of 64 bits? By its digits, not by counting overflows. */
+static bool
+read_integer(const char *text, int64_t *integer)
+{
+	bool		negative = text[0] == '-';
+	const char *digits = text + (text[0] == '-' || text[0] == '+');
+	size_t		len = strlen(digits);
+	unsigned __int128 size = 0;
+
+	if (len == 0 || strspn(digits, "0123456789") != len)
+		return false;
+	digits += strspn(digits, "0");
+	if (strlen(digits) > 19)
+		return false;
+	for (; *digits != '\0'; digits++)
+		size = size * 10 + (*digits - '0');
+	if (size > (unsigned __int128) INT64_MAX + negative)
+		return false;
+	*integer = negative ? (int64_t) -(__int128) size : (int64_t) size;
+	return true;
+}
+
+/* What is kept of a text: nothing of the blanks around it. */
+static void
+check_scalar(KisValue value, const char *text)
+{
+	size_t		len;
+	char	   *bare;
+	int64_t		integer = 0;
+
+	text += strspn(text, BLANKS);
+	for (len = strlen(text); len > 0 && strchr(BLANKS, text[len - 1]) != NULL;)
+		len--;
+	bare = strndup(text, len);
+	check(strcmp(value.text, bare) == 0);
+	if (len == 0)
+		check(value.kind == KIS_VALUE_EMPTY);
+	else if (read_integer(bare, &integer))
+		check(value.kind == KIS_VALUE_INTEGER && value.integer == integer);
+	else
+		check(value.kind == KIS_VALUE_TEXT && value.integer == 0);
+	free(bare);
+}
+
+static void
+check_value(KisValue value, const Node *node)
+{
+	if (node == NULL)
+		check(value.kind == KIS_VALUE_MISSING && value.text[0] == '\0');
+	else if (text_of(node) != NULL)
+		check_scalar(value, text_of(node));
+	else
+	{
+		Node	   *again = read_json(value.text, strlen(value.text));
+
+		check(value.kind == KIS_VALUE_TEXT && again != NULL);
+		check(again->kind == node->kind && same_tree(again->child, node->child));
+		free_node(again);
+	}
+}
+
+/* May this be a row of the call? */
+static bool
+is_row(const KisCall *call, const Node *object)
+{
+	int			nextra = 0;
+
+	if (object->kind != NODE_OBJECT || has_double_names(object))
+		return false;
+	for (const Node *node = object->child; node != NULL; node = node->next)
+	{
+		if (index_of(call, node->name) < 0)
+			nextra++;
+		else if (node->text == NULL)
+			return false;
+	}
+	return nextra <= MOST_EXTRA_MEMBERS;
+}
+
+static bool
+is_output(const KisCall *call, const Node *output)
+{
+	if (output == NULL || output->text != NULL)
+		return false;
+	if (output->kind == NODE_OBJECT)
+		return is_row(call, output);
+	if (count_of(output) > call->max_rows)
+		return false;
+	for (const Node *object = output->child; object != NULL; object = object->next)
+		if (!is_row(call, object))
+			return false;
+	return true;
+}
+
+static void
+check_row(const KisCall *call, const KisRow *row, const Node *object)
+{
+	int			nextra = 0;
+	bool		empty = true;
+	bool		figures = false;
+
+	for (int i = 0; i < call->nmembers; i++)
+	{
+		const KisValue *value = &row->values[i];
+
+		check_value(*value, member_of(object, call->members[i].field));
+		empty = empty && (value->kind == KIS_VALUE_MISSING || value->kind == KIS_VALUE_EMPTY);
+		figures = figures || (value->kind == KIS_VALUE_INTEGER && value->integer != 0);
+	}
+	for (const Node *node = object->child; node != NULL; node = node->next)
+	{
+		KisValue	value = kis_row_member(call, row, node->name);
+
+		check_value(value, node);
+		if (index_of(call, node->name) < 0)
+		{
+			check(nextra < row->nextra && strcmp(row->extra[nextra].name, node->name) == 0);
+			check_value(row->extra[nextra].value, node);
+			nextra++;
+		}
+	}
+	check(nextra == row->nextra);
+	check(kis_row_is_empty(call, row) == empty);
+	check(kis_row_has_figures(call, row) == figures);
+}
+
+/* Blanks at the end are cut. */
+static void
+check_word(const char *word, const Node *root, const char *name)
+{
+	const char *text = text_of(member_of(root, name));
+	size_t		len = strlen(word);
+
+	check(strncmp(word, text != NULL ? text : "", len) == 0);
+	check(len == 0 || strchr(BLANKS, word[len - 1]) == NULL);
+	check(text == NULL || text[len + strspn(text + len, BLANKS)] == '\0');
+}
+
+static void
+check_reply(const KisCall *call, const KisReply *reply, const Node *root,
+			const char *body, size_t len)
+{
+	const Node *output = member_of(root, "output");
+	const Node *object = output->kind == NODE_ARRAY ? output->child : output;
+
+	check(reply->nrows == (output->kind == NODE_ARRAY ? count_of(output) : 1));
+	check(reply->body_len == len && memcmp(reply->body, body, len) == 0);
+	check(strlen(reply->body) == len);
+	check_word(reply->rt_cd, root, "rt_cd");
+	check_word(reply->msg_cd, root, "msg_cd");
+	check_word(reply->msg1, root, "msg1");
+	for (int i = 0; i < reply->nrows; i++, object = object->next)
+		check_row(call, &reply->rows[i], object);
+}
+
+/* Copied elsewhere, it is whole without the first. */
+static KisReply *
+moved(const KisCall *call, KisReply *reply)
+{
+	KisReply   *copy = malloc(reply->size);
+
+	check(copy != NULL);
+	memcpy(copy, reply, reply->size);
+	kis_reply_free(reply);
+	kis_reply_relocate(call, copy);
+	return copy;
+}
+
+static void
+check_call(const KisCall *call, int http_status, const char *text, size_t text_len)
+{
+	size_t		len = text_len;
+	const char *body = behind_mark(text, &len);
+	Node	   *root = read_json(body, len);
+	KisErrorClass error_class = expected_verdict(http_status, root);
+	KisError	error;
+	KisReply   *reply = kis_reply_decode(call, http_status, text, text_len, &error);
+
+	if (error_class == KIS_OK &&
+		((text_of(member_of(root, "rt_cd")) == NULL && text_of(member_of(root, "msg_cd")) == NULL) ||
+		 !is_output(call, member_of(root, "output"))))
+		error_class = KIS_ERROR_REPLY;
+	if (error_class == KIS_OK)
+	{
+		check(reply != NULL && error.error_class == KIS_OK);
+		reply = moved(call, reply);
+		check_reply(call, reply, root, body, len);
+		kis_reply_free(reply);
+	}
+	else
+	{
+		check(reply == NULL);
+		check_error(&error, error_class, http_status);
+	}
+	free_node(root);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const KisCall *call = memmem(data, size, "stck_bsop_date", 14) != NULL ? &kis_call_daily :
+		memmem(data, size, "bass_dt", 7) != NULL ? &kis_call_calendar : &kis_call_trend;
+
+	check_call(call, statuses[size % lengthof(statuses)], (const char *) data, size);
+	return 0;
+}

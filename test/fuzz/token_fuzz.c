@@ -1,0 +1,191 @@
+/*
+ * token_fuzz.c
+ *		Any bytes as the reply to a token issue, and as a file that another
+ *		program keeps its token in.
+ */
+#define _GNU_SOURCE
+#include "fuzz.h"
+
+#include <time.h>
+
+#define NOW			1783000000
+#define DAY			86400
+#define BLANKS		" \t\r\n"
+
+static const int statuses[] = {200, 403, 200, 500};
+
+/* Can a header carry it? */
+static bool
+is_token(const char *text)
+{
+	size_t		len = strlen(text);
+
+	for (size_t i = 0; i < len; i++)
+		if (text[i] < '!' || text[i] > '~')
+			return false;
+	return len > 0 && len < KIS_TOKEN_LEN;
+}
+
+static char *
+without_blanks(const char *text)
+{
+	size_t		len;
+
+	text += strspn(text, BLANKS);
+	for (len = strlen(text); len > 0 && strchr(BLANKS, text[len - 1]) != NULL;)
+		len--;
+	return strndup(text, len);
+}
+
+/* "2026-04-11 09:30:00" in Korea as Unix seconds; -1: no such time. */
+static int64_t
+read_time(const char *text)
+{
+	struct tm	said = {0};
+	struct tm	normal;
+	time_t		unix_time;
+	int			used = -1;
+
+	/* fields of digits alone: sscanf would take blanks and signs */
+	for (int i = 0; i < 19; i++)
+		if (strchr(i == 4 || i == 7 ? "-" : i == 10 ? " " : i == 13 || i == 16 ? ":" : "0123456789",
+				   text[i]) == NULL || text[i] == '\0')
+			return -1;
+	sscanf(text, "%4d-%2d-%2d %2d:%2d:%2d%n", &said.tm_year, &said.tm_mon, &said.tm_mday,
+		   &said.tm_hour, &said.tm_min, &said.tm_sec, &used);
+	if (used != 19 || text[19] != '\0' || said.tm_year < 1970)
+		return -1;
+	said.tm_year -= 1900;
+	said.tm_mon -= 1;
+	normal = said;
+	normal.tm_sec = 0;
+	unix_time = timegm(&normal);
+	if (normal.tm_year != said.tm_year || normal.tm_mon != said.tm_mon ||
+		normal.tm_mday != said.tm_mday || normal.tm_hour != said.tm_hour ||
+		normal.tm_min != said.tm_min || said.tm_sec > 60)
+		return -1;
+	return unix_time + said.tm_sec - 9 * 3600;
+}
+
+/* A life of a second to ten years; -1: none. */
+static int64_t
+read_life(const char *text)
+{
+	long long	life = strlen(text) > 0 && strspn(text, "0123456789") == strlen(text) ?
+		strtoll(text, NULL, 10) : -1;
+
+	return life > 0 && life <= 3660LL * DAY ? life : -1;
+}
+
+/* When a token ends by both of what the reply says; -1: it doesn't say. */
+static int64_t
+expected_end(const Node *root)
+{
+	const char *until_text = text_of(member_of(root, "access_token_token_expired"));
+	const char *life_text = text_of(member_of(root, "expires_in"));
+	char	   *bare_until = without_blanks(until_text != NULL ? until_text : "");
+	char	   *bare_life = without_blanks(life_text != NULL ? life_text : "");
+	int64_t		until = read_time(bare_until);
+	int64_t		life = read_life(bare_life);
+
+	free(bare_until);
+	free(bare_life);
+	if (life < 0)
+		return until;
+	return until < 0 || NOW + life < until ? NOW + life : until;
+}
+
+static void
+check_issue(int http_status, const char *text, size_t text_len)
+{
+	size_t		len = text_len;
+	const char *body = behind_mark(text, &len);
+	Node	   *root = read_json(body, len);
+	KisErrorClass error_class = expected_verdict(http_status, root);
+	KisToken	token;
+	KisError	error;
+	bool		ok = kis_token_decode(http_status, text, text_len, NOW, &token, &error);
+	const char *said = error_class == KIS_OK ? text_of(member_of(root, "access_token")) : NULL;
+
+	if (error_class == KIS_OK && (said == NULL || !is_token(said) || expected_end(root) < 0))
+		error_class = KIS_ERROR_REPLY;
+	if (error_class == KIS_OK)
+	{
+		check(ok && error.error_class == KIS_OK);
+		check(strcmp(token.token, said) == 0);
+		check(token.expires_at == expected_end(root));
+	}
+	else
+	{
+		check(!ok);
+		check_error(&error, error_class, http_status);
+		check(token.token[0] == '\0');
+		/* what is no JSON might be the token itself: not a word of it is shown */
+		if (root == NULL)
+			check(strncmp(error.text, "the reply is", 12) == 0 ? strlen(error.text) < 100 :
+				  strncmp(error.text, "HTTP status ", 12) == 0 && strlen(error.text) < 60);
+	}
+	free_node(root);
+}
+
+/* What JSON that keeps a token says. */
+static const char *
+token_of_json(const Node *root)
+{
+	static const char *const names[] = {"access_token", "token"};
+
+	for (size_t i = 0; i < lengthof(names) && root != NULL; i++)
+	{
+		const char *text = text_of(member_of(root, names[i]));
+
+		if (text != NULL && is_token(text))
+			return text;
+	}
+	return NULL;
+}
+
+static void
+check_file(const char *text)
+{
+	char		token[KIS_TOKEN_LEN];
+	bool		found = kis_token_in_text(text, token);
+	const char *first = text + strspn(text, BLANKS);
+
+	if (found)
+		check(is_token(token));
+	if (*first == '{')
+	{
+		Node	   *root = read_json(first, strlen(first));
+		const char *expected = token_of_json(root);
+
+		check(found == (expected != NULL));
+		if (found)
+			check(strcmp(token, expected) == 0);
+		free_node(root);
+	}
+	else
+	{
+		char	   *bare = without_blanks(text);
+
+		if (found)
+			check(strstr(text, token) != NULL);
+		/* a word alone is a token, if it isn't the beginning of YAML */
+		if (is_token(bare) && strchr(bare, ':') == NULL)
+			check(found && strcmp(token, bare) == 0);
+		free(bare);
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char	   *text = malloc(size + 1);
+
+	check(text != NULL);
+	check_issue(statuses[size % lengthof(statuses)], (const char *) data, size);
+	memcpy(text, data, size);
+	text[size] = '\0';
+	check_file(text);
+	free(text);
+	return 0;
+}
