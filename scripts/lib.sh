@@ -112,6 +112,8 @@ missing_programs() {
 			libipc-run-perl) probe='perl -MIPC::Run -e 1' ;;
 			ca-certificates) probe='ls /etc/ssl/certs /etc/pki/tls/certs' ;;
 			libfaketime) probe='ls /usr/lib/*/faketime/libfaketime.so.1' ;;
+			clang | libclang-rt-dev) probe='echo "int LLVMFuzzerTestOneInput(void) { return 0; }" | clang -fsanitize=fuzzer -x c - -o /dev/null' ;;
+			valgrind) probe='command -v valgrind' ;;
 			gnuplot-nox) probe='gnuplot -e "set terminal pngcairo"' ;;
 			fonts-nanum) probe='fc-list :family=NanumGothic | grep .' ;;
 			postgresql-client-*) probe='command -v psql' ;;
@@ -320,7 +322,7 @@ copy_source() {
 	tar -C "$top" -cf - --exclude-vcs --exclude='*.o' --exclude='*.bc' --exclude='*.so' \
 		--exclude='__pycache__' --exclude=./tmp_check --exclude=./results --exclude=./log \
 		--exclude='./regression.*' --exclude=./src/kis/catalog_data.h \
-		--exclude='./test/unit/build*' . |
+		--exclude='./test/unit/build*' --exclude=./test/fuzz/build . |
 		tar -C "$work/src" -xf - --no-same-owner && chmod -R u+w "$work/src"
 }
 
