@@ -57,6 +57,23 @@ like($readme, qr/`SELECT \* FROM kis_check\('kis'\)`/, 'the README knows kis_che
 is($node->safe_psql('postgres', q{SELECT count(*) FROM kis_check('kis') WHERE NOT ok}), 0,
 	'which finds nothing amiss');
 
+# What it says of shared memory, and the pages that say the same
+my $size = $node->safe_psql('postgres', q{SELECT pg_size_pretty(allocated_size) FROM pg_shmem_allocations
+	WHERE name LIKE 'market_investor_fdw%'});
+SKIP:
+{
+	skip 'from 17 on PostgreSQL does not list the memory', 3 if $size eq '';
+	my $said = $size =~ s/ /\\s?/r;
+
+	like(slurp_file("$FindBin::RealBin/../$_"), qr/\b$said\b/, "$_ knows how much shared memory it takes: $size")
+	  foreach qw(README.md README.ko.md doc/operations.md);
+}
+
+# The commands of a clone
+my @programs = map { m{^((?:scripts|examples)/\w+)}mg } $readme =~ /^```sh\n(.*?)^```/gms;
+is_deeply([ grep { !-x "$FindBin::RealBin/../$_" } 'scripts/demo', 'examples/draw', @programs ], [], 'its programs are there');
+ok((grep { $_ eq 'scripts/demo' } @programs) && (grep { $_ eq 'examples/draw' } @programs), 'and it has them run');
+
 my %where = (
 	'server' => q{ALTER SERVER kis OPTIONS (nothing_like_it 'x')},
 	'user mapping' => q{ALTER USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS (nothing_like_it 'x')},
