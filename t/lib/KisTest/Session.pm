@@ -133,6 +133,18 @@ sub is_closed
 	return $self->{closed} ? 1 : 0;
 }
 
+# The client dies, and says nothing to the server.
+sub vanish
+{
+	my ($self) = @_;
+	my $run = $self->{psql}{run};
+
+	$run->signal('KILL');
+	eval { $run->finish };
+	$self->{closed} = 1;
+	return;
+}
+
 sub quit
 {
 	my ($self) = @_;
