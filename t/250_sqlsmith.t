@@ -129,8 +129,12 @@ sub fill_databases
 		GRANT CREATE ON SCHEMA public TO smith;
 		SET ROLE smith;
 		SELECT create_market_investor_trend();
-		CREATE TABLE other_months PARTITION OF market_investor_trend_snapshot DEFAULT;
-		RESET ROLE;} . $smith);
+} . $node->safe_psql('smith', q{
+			SELECT format('CREATE TABLE IF NOT EXISTS %s PARTITION OF market_investor_trend_snapshot %s;',
+				oid::regclass, pg_get_expr(relpartbound, oid))
+			FROM pg_class JOIN pg_inherits ON inhrelid = oid
+			WHERE inhparent = 'market_investor_trend_snapshot'::regclass})
+		. 'RESET ROLE;' . $smith);
 	foreach my $table (@imported, @by_hand, @stored, @calling, @of_days)
 	{
 		my $rows = $table =~ /^raw\.(.*)/ ? "SELECT * FROM $table WHERE trade_date BETWEEN '2026-06-01' AND '2026-07-31'"

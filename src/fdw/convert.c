@@ -104,8 +104,6 @@ convert_context(void *arg)
 	const ConvertedColumn *column = converter->current;
 	const KisCallArgs *args = &converter->row->inquiry->args;
 
-	if (column == NULL)
-		return;
 	if (member_name(converter, column) != NULL)
 		errcontext("column \"%s\" of foreign table \"%s\", member \"%s\", %s/%s",
 				   column->name, converter->relname, member_name(converter, column),
