@@ -51,6 +51,13 @@ class_of_code(const char *code)
 	return KIS_ERROR_REFUSED;
 }
 
+/* Codes that begin so tell errors alone, those too that we don't list. */
+static bool
+is_error_code(const char *code)
+{
+	return strncmp(code, "EGW", 3) == 0 || strncmp(code, "OPSQ", 4) == 0;
+}
+
 /* No code of KIS's: what remains is the HTTP status. */
 static bool
 judge_status(int http_status, const char *text, KisError *error)
@@ -145,7 +152,8 @@ is_success(const cJSON *root, int http_status, KisError *error)
 
 	error_class = class_of_code(clean_code);
 	if (error_class == KIS_OK ||
-		(error_class == KIS_ERROR_REFUSED && strcmp(clean_rt_cd, "0") == 0))
+		(error_class == KIS_ERROR_REFUSED && strcmp(clean_rt_cd, "0") == 0 &&
+		 !is_error_code(clean_code)))
 		return true;
 	if (clean_code[0] == '\0' && judge_status(http_status, text, error))
 		return false;

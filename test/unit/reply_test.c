@@ -295,6 +295,8 @@ test_refusals(void **state)
 		}
 	/* an error code beside rt_cd 0 is an error all the same */
 	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"EGW00201\",\"output\":[]}", KIS_ERROR_RATE, "EGW00201", "");
+	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"EGW02006\",\"output\":[{}]}", KIS_ERROR_REFUSED, "EGW02006", "");
+	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"OPSQ2001\",\"output\":[{}]}", KIS_ERROR_REFUSED, "OPSQ2001", "");
 	decode_bad(200, "{\"rt_cd\":\"2\",\"msg1\":\"why\"}", KIS_ERROR_REFUSED, "", "why");
 	decode_bad(200, "{\"rt_cd\":\"1\",\"msg_cd\":\"A_CODE_THAT_IS_TOO_LONG\"}",
 			   KIS_ERROR_REFUSED, "A_CODE_THAT_IS_", "");
