@@ -34,6 +34,9 @@
 #define APP_KEY_LEN		36
 #define APP_SECRET_LEN	180
 
+/* Of a member's name; theirs have 20 bytes or so */
+#define MAX_FIELD_LEN	127
+
 typedef enum OptionType
 {
 	OPTION_DURATION,			/* int, ms */
@@ -304,6 +307,8 @@ parse_field(const char *value, char **field)
 {
 	if (value[0] == '\0')
 		return "It is empty.";
+	if (strlen(value) > MAX_FIELD_LEN)
+		return "It is longer than any member of KIS's.";
 	for (const char *c = value; *c; c++)
 		if ((unsigned char) *c <= ' ' || (unsigned char) *c >= 0x7f)
 			return "It contains a blank, a control character or one that is not ASCII.";

@@ -321,6 +321,8 @@ kis_parse_secret(const char *value, char **secret)
 
 	if (length == 0)
 		return "It is empty.";
+	if (length >= KIS_TOKEN_LEN)
+		return "It is longer than any of KIS's.";
 	if (value[length - 1] == '\n' || value[length - 1] == '\r')
 		return "It ends with a newline, which was probably copied along with it.";
 	for (const char *c = value; *c; c++)
