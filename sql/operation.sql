@@ -42,6 +42,11 @@ SELECT step, ok, pg_temp.shown(detail) AS detail FROM kis_check('kis_operation')
 ALTER USER MAPPING FOR CURRENT_USER SERVER kis_operation OPTIONS (SET app_secret :'secret');
 SELECT step, ok, pg_temp.shown(detail) AS detail FROM kis_check('kis_operation');
 
+-- A token file that can't be read
+ALTER USER MAPPING FOR CURRENT_USER SERVER kis_operation OPTIONS (ADD access_token_file '/nonexistent/token');
+SELECT step, ok, detail FROM kis_check('kis_operation') WHERE step = 'keys';
+ALTER USER MAPPING FOR CURRENT_USER SERVER kis_operation OPTIONS (DROP access_token_file);
+
 -- Figures that don't agree
 \! $KIS_SIMCTL config '{"overrides": {"KSP/0001": {"frgn_ntby_qty": "999999999"}}}' >/dev/null
 SELECT step, ok, pg_temp.shown(detail) AS detail FROM kis_check('kis_operation') WHERE step = 'identities';
@@ -74,6 +79,17 @@ SELECT calls, cache_hits, shared_calls, retries, refusals, errors, tokens_issued
        last_error, last_error_at, rate_wait_ms, network_ms, token_expires_at > now() AS token_lives,
        stat_reset_at <= now() AS reset
 FROM kis_stat WHERE host = :'url';
+
+-- Who is given the right may reset, and needs no other
+REVOKE pg_monitor FROM regress_kis_nobody;
+GRANT EXECUTE ON FUNCTION kis_stat_reset() TO regress_kis_nobody;
+SELECT max(stat_reset_at) AS last_reset FROM kis_stat \gset
+SET ROLE regress_kis_nobody;
+SELECT kis_stat_reset();
+SELECT calls FROM kis_stat;
+RESET ROLE;
+SELECT max(stat_reset_at) > :'last_reset' AS reset FROM kis_stat;
+REVOKE EXECUTE ON FUNCTION kis_stat_reset() FROM regress_kis_nobody;
 
 -- A reply that is kept for all proves nothing: it asks KIS itself
 ALTER SERVER kis_operation OPTIONS (SET cache_ttl '1min');

@@ -25,12 +25,16 @@ pg_noreturn static void raise_unreadable(const char *path, const char *option, c
 static void
 raise_unreadable(const char *path, const char *option, const char *why)
 {
+	const char *content = strcmp(option, "access_token") == 0 ?
+		"the token, alone or as access_token or token of JSON or YAML," : "the value alone";
+
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("could not read the file of option \"%s_file\"", option),
 			 errdetail_internal("%s", why),
 			 errdetail_log("%s The file is \"%s\".", why, path),
-			 errhint("The file must hold the value alone and be readable by the operating system's user that runs PostgreSQL.")));
+			 errhint("The file must hold %s and be readable by the operating system's user that runs PostgreSQL.",
+					 content)));
 }
 
 /* Reads at most size bytes; closes fd on errors. */
