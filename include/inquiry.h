@@ -55,6 +55,7 @@ typedef struct KisInquiryState
 	uint64		call_attempt;	/* of the call that it waits for or owns; 0: none */
 	uint64		token_attempt;	/* of the issue that it waits for; 0: none */
 	bool		token_renewed;	/* one new token an inquiry */
+	bool		rereads_token;	/* KIS refused the one that access_token_file held */
 	uint64		generation;		/* of the token it was sent with */
 	int			refusals;		/* for the rate, so far */
 	int64		wake_at_us;		/* when what it waits for comes; PG_INT64_MAX: not known */
@@ -131,6 +132,9 @@ typedef enum KisTokenAnswer
 	KIS_TOKEN_FAILED			/* see *failure */
 } KisTokenAnswer;
 
+/* Has the connection's account a token that can be used now? */
+extern bool kis_issue_has_token(const KisConnection *connection);
+
 /*
  * Has the connection's account a token? If not, sees to it that one session
  * gets it. *attempt is 0 at first and belongs to the caller; *waits_for as in
@@ -158,8 +162,11 @@ extern void kis_issues_drop(int64 now_us);
 extern bool kis_find_page(KisStatement *statement, KisConnection *connection,
 						  const KisCall *call, DateADT day, KisCallArgs *args);
 
-/* inquiry.c, for the loop: as far as it goes without waiting. */
-extern void kis_inquiry_advance(KisInquiryState *state, int64 now_us);
+/*
+ * inquiry.c, for the loop: as far as it goes without waiting. What reads files
+ * may raise, and is left out unless the inquiry is of the statement that waits.
+ */
+extern void kis_inquiry_advance(KisInquiryState *state, const KisStatement *waiting, int64 now_us);
 
 /* The session leaves the wire's loop, or is back. */
 extern void kis_inquiry_leave(KisInquiryState *state, bool at_once, int64 now_us);

@@ -113,6 +113,60 @@ $simulator->release;
 is(scalar(split /\n/, $session->query_safe('FETCH ALL FROM c')), $count - 1, 'nor is the cursor');
 $session->query_safe('COMMIT');
 
+# ---- what a cursor can't have is no other statement's trouble
+
+my $files = PostgreSQL::Test::Utils::tempdir();
+my %file = map { ($_ => "$files/$_") } qw(app_key app_secret access_token);
+
+sub write_files
+{
+	my (%content) = @_;
+
+	foreach my $name (keys %content)
+	{
+		unlink $file{$name};
+		PostgreSQL::Test::Utils::append_to_file($file{$name}, $content{$name});
+	}
+	return;
+}
+
+my $kept = 'eyJ' . 'k' x 100;
+my $url = $simulator->url;
+$node->safe_psql('postgres', qq{
+	CREATE SERVER files FOREIGN DATA WRAPPER market_investor_fdw
+		OPTIONS (base_url '$url', cache_ttl '0', calendar 'weekday', requests_per_second '1000', max_retries '0');
+	CREATE FOREIGN TABLE by_files (market_code text, sector_code text)
+		SERVER files OPTIONS (table_name 'kis_market_trend');
+	ALTER SERVER kis OPTIONS (SET cache_ttl '0')});
+foreach my $case (
+	[ 'the app key', [qw(app_key app_secret)], '' ],
+	[ 'the access token', [qw(access_token)], sprintf(q{, app_key '%s', app_secret '%s'}, $simulator->app_key, $simulator->app_secret) ])
+{
+	my ($what, $names, $options) = @$case;
+
+	write_files(app_key => $simulator->app_key, app_secret => $simulator->app_secret, access_token => $kept);
+	$node->safe_psql('postgres', "SET log_statement = 'none'; CREATE USER MAPPING FOR CURRENT_USER SERVER files OPTIONS ("
+		  . join(', ', map { "${_}_file '$file{$_}'" } @$names) . "$options)");
+	$simulator->reset;
+	$simulator->config(extra_tokens => [$kept]);
+	$session->query_safe("SELECT market_code FROM by_files WHERE market_code = 'KSP'");
+	# the second call's token is refused while another statement waits
+	$simulator->fault(
+		{ match => { market => 'KSQ' }, fault => 'error', times => 1, params => { msg_cd => 'EGW00123', delay_ms => 500 } },
+		{ match => { market => 'ELW' }, fault => 'slow', params => { ms => 1500 } });
+	$session->query_safe(q{BEGIN; DECLARE c CURSOR FOR SELECT market_code FROM by_files WHERE market_code IN ('KSP', 'KSQ')});
+	is($session->query_safe('FETCH c'), 'KSP', "$what in a file: a cursor");
+	unlink @file{@$names};
+	my $other = $session->query(q{SELECT market_code FROM kis_market_trend WHERE market_code = 'ELW'});
+	is($other->{output} . $other->{stderr}, 'ELW', 'that comes to miss it fails no other statement');
+	my $error = $session->query('FETCH c')->{errors}[0];
+	is($error->{message}, "could not read the file of option \"$names->[0]_file\"", 'it fails itself');
+	$session->query_safe('ROLLBACK');
+	write_files(app_key => $simulator->app_key, app_secret => $simulator->app_secret, access_token => $kept);
+	is($session->query_safe(q{SELECT count(*) FROM by_files}), 19, 'until the file is back');
+	$node->safe_psql('postgres', 'DROP USER MAPPING FOR CURRENT_USER SERVER files');
+}
+
 # ---- the same pair is asked for once within a statement, and a LIMIT is a bound
 
 $node->safe_psql('postgres', q{ALTER SERVER kis OPTIONS (SET cache_ttl '0')});

@@ -239,13 +239,16 @@ drop_token(KisInquiryState *state, int64 now_us)
 	KisTokenSlot *slot;
 	bool		renewable;
 
-	/* another call's refusal may have had the file read again since this one was sent */
 	if (connection->token != NULL)
-		return state->generation != connection->token_generation ||
-			kis_connection_reread_token(connection);
+	{
+		state->rereads_token = true;
+		return true;
+	}
 	slot = kis_token_find(kis_lock(LW_EXCLUSIVE), connection->identity);
 	renewable = slot == NULL || kis_token_refused(slot, state->generation, now_us);
 	kis_unlock();
+	if (renewable)
+		state->counters->retries++;
 	return renewable;
 }
 
@@ -281,7 +284,6 @@ retry_or_fail(KisInquiryState *state, const KisError *error, bool unattended, in
 			if (!state->token_renewed && drop_token(state, now_us))
 			{
 				state->token_renewed = true;
-				state->counters->retries++;
 				return;
 			}
 			break;
@@ -350,6 +352,36 @@ send_call(KisInquiryState *state, KisHttp *http, const char *token, int64 now_us
 		fail(state, &error);
 }
 
+/* Would going on read files? */
+static bool
+needs_files(const KisInquiryState *state)
+{
+	const KisConnection *connection = state->inquiry->connection;
+	const KisUserOptions *user = connection->user_options;
+
+	return state->rereads_token ||
+		((user->app_key_file != NULL || user->app_secret_file != NULL) &&
+		 state->token_attempt == 0 && !kis_issue_has_token(connection));
+}
+
+/* KIS has refused the file's token: has the file another one by now? Else the inquiry fails. */
+static bool
+reread_token(KisInquiryState *state)
+{
+	KisConnection *connection = state->inquiry->connection;
+
+	/* another call's refusal may have had it read since this one was sent */
+	if (state->generation == connection->token_generation &&
+		!kis_connection_reread_token(connection))
+	{
+		fail(state, &state->inquiry->error);
+		return false;
+	}
+	state->rereads_token = false;
+	state->counters->retries++;
+	return true;
+}
+
 /* With all else at hand: a slot, and off it goes. */
 static void
 send_within_rate(KisInquiryState *state, int64 now_us)
@@ -401,7 +433,7 @@ get_token(KisInquiryState *state, int64 now_us)
 
 /* As far as it goes without waiting. */
 static void
-advance(KisInquiryState *state, int64 now_us)
+advance(KisInquiryState *state, const KisStatement *waiting, int64 now_us)
 {
 	state->wake_at_us = PG_INT64_MAX;
 	state->waits_on = NULL;
@@ -415,6 +447,14 @@ advance(KisInquiryState *state, int64 now_us)
 		return;
 	}
 	follow_identity(state, now_us);
+	if (state->statement != waiting && needs_files(state))
+	{
+		/* nor do others wait for what stands still */
+		give_up_call(state, NULL, now_us);
+		return;
+	}
+	if (state->rereads_token && !reread_token(state))
+		return;
 	if (!join_call(state, now_us))
 		return;
 
@@ -449,9 +489,9 @@ tell_what_it_waits_for(KisInquiryState *state)
 }
 
 void
-kis_inquiry_advance(KisInquiryState *state, int64 now_us)
+kis_inquiry_advance(KisInquiryState *state, const KisStatement *waiting, int64 now_us)
 {
-	advance(state, now_us);
+	advance(state, waiting, now_us);
 	tell_what_it_waits_for(state);
 }
 

@@ -145,12 +145,16 @@ begin_issue(KisConnection *connection, uint64 attempt)
 	dlist_push_tail(&issues, &issue->node);
 }
 
-static bool
-is_ready(const KisConnection *connection)
+bool
+kis_issue_has_token(const KisConnection *connection)
 {
-	KisTokenSlot *slot = kis_token_find(kis_lock(LW_SHARED), connection->identity);
-	bool		ready = slot != NULL && kis_token_is_ready(slot);
+	KisTokenSlot *slot;
+	bool		ready;
 
+	if (connection->token != NULL)
+		return true;
+	slot = kis_token_find(kis_lock(LW_SHARED), connection->identity);
+	ready = slot != NULL && kis_token_is_ready(slot);
 	kis_unlock();
 	return ready;
 }
@@ -176,7 +180,7 @@ kis_issue_get_token(KisConnection *connection, uint64 *attempt, int64 now_us,
 	KisTokenSlot *slot;
 	bool		begins = false;
 
-	if (connection->token != NULL || is_ready(connection))
+	if (kis_issue_has_token(connection))
 	{
 		*attempt = 0;
 		return KIS_TOKEN_READY;

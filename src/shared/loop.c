@@ -24,7 +24,7 @@ kis_loop_add(KisInquiryState *state)
 }
 
 static void
-advance_all(int64 now_us, int64 *wake_at_us)
+advance_all(const KisStatement *waiting, int64 now_us, int64 *wake_at_us)
 {
 	dlist_mutable_iter iter;
 
@@ -33,7 +33,7 @@ advance_all(int64 now_us, int64 *wake_at_us)
 	{
 		KisInquiryState *state = dlist_container(KisInquiryState, node, iter.cur);
 
-		kis_inquiry_advance(state, now_us);
+		kis_inquiry_advance(state, waiting, now_us);
 		*wake_at_us = Min(*wake_at_us, state->wake_at_us);
 	}
 	kis_session_leave_queues(false);
@@ -87,7 +87,7 @@ turn(KisInquiryState *state)
 	/* (again) in the list before looking, so that a signal after the look is not missed */
 	if (waited_on != NULL)
 		ConditionVariableTimedSleep(waited_on, 0, kis_wait_event());
-	advance_all(now_us, &wake_at_us);
+	advance_all(statement, now_us, &wake_at_us);
 	if (kis_session_step() || state->inquiry->done || state->waits_on != waited_on ||
 		kis_effort_times_told() != told)
 		return;
