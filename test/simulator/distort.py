@@ -5,6 +5,7 @@ import re
 
 from .answers import Reply, padded, to_json
 from .catalog import MEMBER_NAMES
+from .mutate import mutated
 
 INTEGER = re.compile(r'-?[0-9]+\Z')
 # Stand-ins in a JSON tree for what json.dumps can't write
@@ -14,7 +15,9 @@ _TWIN = '@twin@'
 
 def distort(reply, request, fault):
     """A changed copy of a reply; the reply itself is kept for others."""
-    if fault.name in _BYTES:
+    if fault.name == 'mutate':
+        body = mutated(reply.body, fault.params.get('seed', 1), fault.taken)
+    elif fault.name in _BYTES:
         body = _BYTES[fault.name](reply.body, request, fault.params)
     else:
         data = json.loads(reply.body)

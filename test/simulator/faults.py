@@ -58,6 +58,8 @@ nul_escape          member                       "12\\u00003"
 value               member, json                 any JSON text as the value
 all_blank, all_zero                              what KIS gives for wrong codes
 msg1_padded         width (80)
+mutate              seed (1)                     changed at random, each reply of
+                                                 this fault otherwise: mutate.py
 set                 members ({}), remove ([])    the reply's own members
 member is a name, a list of names, or "*" for all; where it is not said,
 frgn_ntby_qty, for a token access_token.
@@ -76,7 +78,7 @@ CHANGED = frozenset((
     'output_empty', 'output_empty_object', 'output_null', 'output_string',
     'output_missing', 'output_two', 'extra_member', 'missing_member', 'duplicate_member',
     'upper_case', 'blank', 'null', 'numbers', 'padded', 'signed', 'overflow', 'text',
-    'nul_escape', 'value', 'all_blank', 'all_zero', 'msg1_padded', 'set'))
+    'nul_escape', 'value', 'all_blank', 'all_zero', 'msg1_padded', 'mutate', 'set'))
 NAMES = ON_SOCKET | INSTEAD | CHANGED
 
 _KEYS = frozenset(('match', 'fault', 'times', 'after', 'params'))
@@ -100,6 +102,7 @@ class Fault:
         self.params = spec.get('params') or {}
         self.times = spec.get('times')
         self.after = spec.get('after', 0)
+        self.taken = 0
 
     def matches(self, request, reused):
         match = self.match
@@ -127,5 +130,6 @@ def take(faults, request, reused):
             if fault.times <= 0:
                 continue
             fault.times -= 1
+        fault.taken += 1
         return fault
     return None
