@@ -66,6 +66,9 @@ verdict_of_codes(int http_status, const Node *root, const char *code, const char
 {
 	KisErrorClass error_class = class_of(code);
 
+	/* whatever rt_cd says, these are errors */
+	if (strncmp(code, "EGW", 3) == 0 || strncmp(code, "OPSQ", 4) == 0)
+		return error_class;
 	if (error_class == KIS_ERROR_REFUSED && strcmp(rt_cd, "0") == 0)
 		return KIS_OK;
 	if (code[0] != '\0')

@@ -105,7 +105,8 @@ check_issue(int http_status, const char *text, size_t text_len)
 	KisToken	token;
 	KisError	error;
 	bool		ok = kis_token_decode(http_status, text, text_len, NOW, &token, &error);
-	const char *said = error_class == KIS_OK ? text_of(member_of(root, "access_token")) : NULL;
+	const Node *node = error_class == KIS_OK ? member_of(root, "access_token") : NULL;
+	const char *said = node != NULL && node->kind == NODE_STRING ? node->text : NULL;
 
 	if (error_class == KIS_OK && (said == NULL || !is_token(said) || expected_end(root) < 0))
 		error_class = KIS_ERROR_REPLY;
