@@ -1,144 +1,193 @@
-# A thousand cancelled queries leave nothing behind in their backend: neither
-# memory nor open files nor threads, whatever they were waiting for.
+# Queries that were ended leave nothing behind, whatever they were waiting for:
+# neither memory nor open files nor threads in their backend, nor anything that
+# others would notice once the backend has ended.
+#
+# KIS_TEST_LONG: 1,000 in each phase timed out, 1,000 cancelled, 1,000 terminated;
+# not 50 timed out, or cancelled where that alone is sure to find them there.
 use strict;
 use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use JSON::PP;
+use JSON::PP ();
 use KisTest;
-use KisTest::Hang;
+use KisTest::Phases;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 use constant {
-	WARM_UP => 100,
-	QUERIES => 1000,
-	ROUND => 50,
+	QUERIES => $ENV{KIS_TEST_LONG} ? 1000 : 50,
+	ROUND => 10,			# fewer than look-ups may hang
 	GROWTH_KB => 2048 };
 
-my %account = (map { (uc($_) . '0' x (36 - length) => 'S' x 180) } qw(rate token));
-my ($rate_key, $token_key) = sort keys %account;
-my $simulator = KisTest::Simulator->new(config => { accounts => \%account });
-my $named = KisTest::Simulator->new(tls => 1, tls_names => 'slow.kis.example');
-my $resolver = KisTest::Hang::Resolver->new('slow.kis.example');
-my $backlog = KisTest::Hang::Listener->new('backlog');
-my $mute = KisTest::Hang::Listener->new('accept');
-my $node = new_node('main', env => $resolver->env, conf => 'log_statement = none');
+my $phases = KisTest::Phases->new(conf => 'log_statement = none');
+my $node = $phases->node;
+my $simulator = $phases->simulator;
+my $resolver = $phases->resolver;
+my $look_ups = 0;
 
-setup($node, 'postgres', $simulator, request_timeout => '1min');
-
-# A server kis_NAME whose table NAME holds all pairs
-sub add_server
+sub is_look_up
 {
-	my ($name, $url, %options) = @_;
-	my $app_key = delete $options{app_key} || $simulator->app_key;
-	my $app_secret = $account{$app_key} || $simulator->app_secret;
-	my %server = (base_url => $url, cache_ttl => '0', requests_per_second => '1000', max_wait => '1h',
-		connect_timeout => '1min', request_timeout => '1min', %options);
-	my $options = join ', ', map { "$_ " . sql_literal($server{$_}) } sort keys %server;
+	my ($phase) = @_;
 
-	$node->safe_psql('postgres', qq{
-		CREATE SERVER kis_$name FOREIGN DATA WRAPPER market_investor_fdw OPTIONS ($options);
-		CREATE USER MAPPING FOR CURRENT_USER SERVER kis_$name
-			OPTIONS (app_key '$app_key', app_secret '$app_secret');
-		CREATE FOREIGN TABLE $name (market_code text, sector_code text, foreign_net_qty bigint)
-			SERVER kis_$name OPTIONS (table_name 'kis_sector_trend')});
-	return;
+	return $phase->{key} =~ /^name/;
 }
 
-add_server('named', 'https://slow.kis.example:' . $named->port, ca_file => $named->ca_file);
-add_server('connect', 'http://127.0.0.1:' . $backlog->port);
-add_server('tls', 'https://127.0.0.1:' . $mute->port);
-add_server('rate', $simulator->url, app_key => $rate_key, requests_per_second => '0.01');
-add_server('token', $simulator->url, app_key => $token_key);
-
-$simulator->fault($_) foreach (
-	{ match => { kind => 'token' }, fault => 'hang', after => 2 },
-	{ match => { market => 'KSP' }, fault => 'hang' },
-	{ match => { market => 'KSQ' }, fault => 'hang_body' },
-	{ match => { market => 'ETF' }, fault => 'drip' },
-	{ match => { market => 'K2I' }, fault => 'error' });
-
-# The tokens that the fault spares, and the slot of the rate
-my $session = $node->session;
-my $good = q{SELECT count(*) FROM kis_market_trend WHERE market_code = 'ELW'};
-is($session->query_safe($good), 1, 'the set-up works');
-$session->query("SET statement_timeout = '100ms'; SELECT * FROM rate WHERE market_code = 'ETF'; RESET statement_timeout");
-$node->safe_psql('postgres', q{SELECT * FROM named WHERE market_code = 'ELW'});
-
-# What a query waits for when it is cancelled
-my @queries = (
-	q{SELECT * FROM kis_sector_trend WHERE market_code = 'KSP'},		# six calls without a reply
-	q{SELECT * FROM kis_sector_trend WHERE market_code = 'KSQ'},		# half of their bodies
-	q{SELECT * FROM kis_market_trend WHERE market_code = 'ETF'},		# the rest of a body
-	q{SELECT * FROM kis_market_trend WHERE market_code = 'K2I'},		# a retry
-	q{SELECT * FROM rate WHERE market_code = 'ETF'},					# the rate
-	q{SELECT * FROM token WHERE market_code = 'ETF'},				# a token
-	q{SELECT * FROM connect WHERE market_code = 'ETF'},				# its token, connecting
-	q{SELECT * FROM tls WHERE market_code = 'ETF'},					# its token, TLS
-	q{SELECT * FROM (SELECT * FROM kis_sector_trend WHERE market_code IN ('ELW', 'KSP')) t},
-	q{SELECT * FROM named WHERE market_code = 'ETF'});				# a name
-
-my %states;
-my $between = 0;
-
-# Cancels so many queries; what else came of them is kept in %states
-sub cancel_queries
+# Look-ups that hang end, and those to come hang.
+sub end_look_ups
 {
-	my ($count) = @_;
-
-	while ($count > 0)
-	{
-		my $round = $count < ROUND ? $count : ROUND;
-
-		$resolver->hold;
-		my $result = $session->query(
-			"SET statement_timeout = '8ms';\n" . join('', map { "$queries[$_ % @queries];\n" } 1 .. $round)
-			  . 'RESET statement_timeout');
-		$states{ $_->{sqlstate} }++ foreach @{ $result->{messages} };
-		$resolver->let_go;
-		eventually { $resolver->begun == $resolver->ended };
-		$between++ if $session->query_safe($good) eq '1';
-		$count -= $round;
-	}
+	$resolver->let_go;
+	eventually { $resolver->begun == $resolver->ended };
+	$resolver->hold;
 	return;
 }
 
 sub threads
 {
+	my ($session) = @_;
 	my @tasks = glob '/proc/' . $session->pid . '/task/*';
 
 	return scalar @tasks;
 }
 
-cancel_queries(WARM_UP);
-$session->query_safe($good);
-my ($memory, $fds) = (backend_memory_kb($session->pid), backend_fds($session->pid));
-cancel_queries(QUERIES);
-is_deeply(\%states, { 57014 => WARM_UP + QUERIES }, 'all queries were cancelled, and nothing else happened');
-is($between, (WARM_UP + QUERIES) / ROUND, 'the queries between them worked');
-my ($memory_after, $fds_after) = (backend_memory_kb($session->pid), backend_fds($session->pid));
-diag sprintf 'after %d queries: %d kB, %d descriptors; after %d more: %d kB, %d descriptors',
-  WARM_UP, $memory, $fds, QUERIES, $memory_after, $fds_after;
-cmp_ok($memory_after - $memory, '<', GROWTH_KB, 'memory is flat');
-cmp_ok($fds_after, '<=', $fds + 2, 'descriptors are flat');
-cmp_ok($resolver->begun, '>', QUERIES / @queries, 'names were looked up');
-is(threads(), 1, 'and no thread is left');
+# Memory in kB, descriptors and threads, once nothing is under way.
+sub holds
+{
+	my ($phase, $session) = @_;
+
+	end_look_ups() if is_look_up($phase);
+	$phases->works($session) or die 'the session is of no use any more';
+	eventually { threads($session) == 1 };
+	return (backend_memory_kb($session->pid), backend_fds($session->pid), threads($session));
+}
+
+# So many queries that hang in a phase are ended; what they came to, each SQLSTATE how often
+my %end = (
+	timeout => sub {
+		my ($phase, $session, $count) = @_;
+		my %came_to;
+
+		for (; $count > 0; $count -= ROUND)
+		{
+			my $result = $session->query("SET statement_timeout = '8ms';\n"
+				  . ($phases->query($phase) . ";\n") x ROUND . 'RESET statement_timeout');
+
+			$came_to{ $_->{sqlstate} }++ foreach @{ $result->{errors} };
+			end_look_ups() if is_look_up($phase);
+		}
+		return \%came_to;
+	},
+	cancel => sub {
+		my ($phase, $session, $count) = @_;
+		my %came_to;
+
+		foreach my $number (1 .. $count)
+		{
+			my $sqlstate;
+
+			# a token's look-up outlives the query that began it, and is told of where it has failed since
+			do
+			{
+				my ($result) = $phases->interrupt('cancel', $phase, $session, $phases->query($phase));
+
+				$sqlstate = $result->{errors}[0]{sqlstate} || '-';
+			} while ($sqlstate eq 'HV00N' && is_look_up($phase));
+			$came_to{$sqlstate}++;
+			end_look_ups() if is_look_up($phase) && $number % ROUND == 0;
+		}
+		return \%came_to;
+	});
+
+# ---- in a session
+
+# Calls that hang six at a time are a phase more
+my ($reply) = grep { $_->{key} eq 'hang' } $phases->all;
+my $many = {
+	%$reply,
+	key => 'many',
+	name => 'six replies: nothing of them',
+	query => q{SELECT * FROM reply WHERE market_code = 'KSP'},
+	before => sub { $simulator->fault({ match => { market => 'KSP' }, fault => 'hang' }) },
+	ncalls => 6 };
+
+foreach my $phase ($phases->all, $many)
+{
+	my $session = $node->session;
+	my $begun = $resolver->begun;
+
+	$phases->prepare($phase);
+	foreach my $way ($ENV{KIS_TEST_LONG} ? qw(timeout cancel) : is_look_up($phase) ? 'cancel' : 'timeout')
+	{
+		# what a session needs once, it has after some
+		$end{$way}->($phase, $session, 3 * ROUND);
+		my ($memory, $fds) = holds($phase, $session);
+		my $came_to = $end{$way}->($phase, $session, QUERIES);
+		my ($memory_after, $fds_after, $threads) = holds($phase, $session);
+
+		diag sprintf '%-33s %d %s: %d kB then %d kB, %d descriptors then %d, %d thread', $phase->{name}, QUERIES,
+		  $way eq 'cancel' ? 'cancelled' : 'timed out', $memory, $memory_after, $fds, $fds_after, $threads;
+		is_deeply($came_to, { 57014 => QUERIES }, "$phase->{name}: each $way ends its query");
+		cmp_ok($memory_after - $memory, '<', GROWTH_KB, 'memory is flat');
+		cmp_ok($fds_after, '<=', $fds + 2, 'descriptors are flat');
+		is($threads, 1, 'and no thread is left');
+	}
+	$phases->finish($phase);
+	$session->quit;
+	$look_ups += $resolver->begun - $begun;
+}
+cmp_ok($look_ups, '>=', QUERIES, 'names were looked up');
+
+# ---- in the server
+
+if ($ENV{KIS_TEST_LONG})
+{
+	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+
+	foreach my $phase ($phases->all)
+	{
+		my %came_to;
+		my ($memory, $fds) = (backend_memory_kb($postmaster), backend_fds($postmaster));
+
+		$phases->prepare($phase);
+		foreach (1 .. QUERIES)
+		{
+			my $session = $node->session;
+			my ($result) = $phases->interrupt('terminate', $phase, $session, $phases->query($phase));
+
+			$came_to{ $result->{errors}[0]{sqlstate} || '-' }++;
+			$session->quit;
+		}
+		$phases->finish($phase);
+		is_deeply(\%came_to, { '57P01' => QUERIES }, "$phase->{name}: each terminate ends its session");
+		my $session = $node->session;
+		ok($phases->works($session), 'others are served');
+		$session->quit;
+		ok((eventually { $phases->monitor->query_safe(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'}) eq '1' }),
+			'no session is left');
+		is(backend_fds($postmaster), $fds, 'the postmaster has as many descriptors');
+		my $grown = backend_memory_kb($postmaster) - $memory;
+		cmp_ok($grown, '<', GROWTH_KB, 'and as much memory');
+		diag sprintf '%-33s %d terminated: %d kB more in the postmaster', $phase->{name}, QUERIES, $grown;
+	}
+	is($phases->monitor->query_safe(q{SELECT count(*) FROM kis_stat}), 7, 'kis_stat has a row an account, as before');
+}
 
 # ---- look-ups that hang hold a thread each: there are so many and no more
 
-$resolver->hold;
-my $begun = $resolver->begun;
-my $result = $session->query("SET statement_timeout = '50ms';\n"
-	  . "SELECT * FROM named WHERE market_code = 'ETF';\n" x 20 . 'RESET statement_timeout');
-is($resolver->begun - $begun, 16, '16 look-ups may hang');
-is($result->{errors}[15]{sqlstate}, '57014', 'until cancelled');
-is($result->{errors}[16]{sqlstate}, 'HV00N', 'then an error');
-like($result->{errors}[16]{detail}, qr/16 earlier look-ups of host names have not ended yet/, 'says so');
-$resolver->let_go;
+my ($name) = grep { $_->{key} eq 'name' } $phases->all;
+my $session = $node->session;
+
+$phases->prepare($name);
+$phases->interrupt('cancel', $name, $session, $phases->query($name)) foreach 1 .. 16;
+is(threads($session), 17, '16 look-ups may hang');
+my $error = $session->query($phases->query($name))->{errors}[0];
+is($error->{sqlstate}, 'HV00N', 'then an error');
+like($error->{detail}, qr/16 earlier look-ups of host names have not ended yet/, 'says so');
+$phases->finish($name);
 eventually { $resolver->begun == $resolver->ended };
-is($session->query(q{SELECT market_code FROM named WHERE market_code = 'ELW'})->{output}, 'ELW', 'they have ended: it works again');
-ok((eventually { threads() == 1 }), 'and no thread is left');
+like($session->query($phases->query($name))->{output}, qr/^KSP\|/, 'they have ended: it works again');
+ok((eventually { threads($session) == 1 }), 'and no thread is left');
 
 $session->quit;
+$phases->quit;
 done_testing();

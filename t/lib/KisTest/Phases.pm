@@ -11,7 +11,8 @@
 #	}
 #
 # A phase is a hash: name, key, table and server (of which it is), pair (that it
-# hangs for) and owner, the session that the others of it wait for.
+# hangs for) and owner, the session that the others of it wait for; query, where
+# it is another one.
 package KisTest::Phases;
 
 use strict;
@@ -229,6 +230,7 @@ sub query
 	my ($self, $phase) = @_;
 	my ($market, $sector) = split m{/}, $phase->{pair};
 
+	return $phase->{query} if $phase->{query};
 	return "SELECT * FROM $phase->{table} WHERE market_code = '$market' AND sector_code = '$sector'";
 }
 
