@@ -497,6 +497,21 @@ value_fails('10 digits into integer', { fault => 'overflow', params => { value =
 value_fails('5 digits into smallint', { fault => 'overflow', params => { value => '40000' } }, '22003',
 	'value "40000" is out of range for type smallint', 'own', 'mine');
 
+# What PostgreSQL's types take beside decimal digits, some from version 16 on, is
+# no figure of KIS's
+$node->safe_psql('postgres', q{
+	CREATE DOMAIN shares AS numeric;
+	CREATE FOREIGN TABLE wide (market_code text, sector_code text, foreign_net_qty shares,
+		also double precision OPTIONS (field 'frgn_ntby_qty')) SERVER kis OPTIONS (table_name 'kis_sector_trend');});
+value_fails("\"$_\" into bigint", { fault => 'text', params => { value => $_ } }, '22P02',
+	"invalid input syntax for type bigint: \"$_\"", 'kis_sector_trend', 'foreign_net_qty', $_)
+  foreach '0x1F', '1_000', '0b1';
+value_fails("\"$_\" into a domain over numeric", { fault => 'text', params => { value => $_ } }, '22P02',
+	"invalid input syntax for type shares: \"$_\"", 'wide', 'foreign_net_qty')
+  foreach 'NaN', 'Infinity', '1_000.5';
+value_fails('"-inf" into double precision', { fault => 'text', params => { value => '-inf' } }, '22P02',
+	'invalid input syntax for type double precision: "-inf"', 'wide', 'also');
+
 # ---- options
 
 error_is($one, "ALTER SERVER first OPTIONS (ADD base_rul 'https://127.0.0.1')",

@@ -166,6 +166,30 @@ note_missing(KisConverter *converter, const ConvertedColumn *column)
 	}
 }
 
+/*
+ * What a column of numbers would take, but KIS never means: NaN, infinity, and
+ * from version 16 on digits of another base or with "_" between them.
+ */
+static void
+refuse_odd_number(const ConvertedColumn *column, const char *text)
+{
+	if (text[strspn(text, "+-.0123456789eE")] == '\0')
+		return;
+	switch (getBaseType(column->type))
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case NUMERICOID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+					 errmsg("invalid input syntax for type %s: \"%s\"",
+							format_type_be(column->type), kis_to_server_lossy(text))));
+	}
+}
+
 static Datum
 convert_member(KisConverter *converter, ConvertedColumn *column, KisValue value, bool *isnull)
 {
@@ -179,6 +203,7 @@ convert_member(KisConverter *converter, ConvertedColumn *column, KisValue value,
 			}
 			break;
 		case KIS_VALUE_TEXT:
+			refuse_odd_number(column, value.text);
 			break;
 		case KIS_VALUE_MISSING:
 			note_missing(converter, column);
