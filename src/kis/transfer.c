@@ -127,13 +127,33 @@ static int
 on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, int local_port)
 {
 	KisTransfer *transfer = context;
+	long		nconnects = 0;
 
 	(void) remote_ip;
 	(void) local_ip;
 	(void) remote_port;
 	(void) local_port;
 	transfer->phase = KIS_PHASE_REPLY;
-	return transfer->abandoned ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+	if (transfer->abandoned)
+		return CURL_PREREQFUNC_ABORT;
+
+	/*
+	 * Where a connection of the pool was dead, libcurl sends the request again,
+	 * on one after another of the pool. Once more on a new one is enough: KIS
+	 * may have counted each.
+	 */
+	if (transfer->sent)
+	{
+		curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &nconnects);
+		if (nconnects == 0)
+		{
+			transfer->found_dead = true;
+			return CURL_PREREQFUNC_ABORT;
+		}
+		transfer->tried_again = true;
+	}
+	transfer->sent = true;
+	return CURL_PREREQFUNC_OK;
 }
 
 /* ---- its life ------------------------------------------------------------------- */
@@ -329,6 +349,10 @@ kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result)
 		case CURLE_HTTP2:
 		case CURLE_HTTP2_STREAM:
 			break;
+		case CURLE_ABORTED_BY_CALLBACK:
+			if (transfer->found_dead)
+				break;
+			return false;
 		default:
 			return false;
 	}
@@ -342,6 +366,8 @@ void
 kis_transfer_renew(KisTransfer *transfer)
 {
 	transfer->tried_again = true;
+	transfer->sent = false;
+	transfer->found_dead = false;
 	transfer->phase = KIS_PHASE_NONE;
 	transfer->curl_error[0] = '\0';
 	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);

@@ -42,6 +42,8 @@ struct KisTransfer
 	/* how far it is */
 	bool		in_multi;
 	bool		abandoned;		/* must not connect or send any more */
+	bool		sent;			/* once at least since it was begun or renewed */
+	bool		found_dead;		/* the connection of the pool that it was sent on */
 	bool		tried_again;
 	KisPhase	phase;
 	long		connect_timeout_ms;
