@@ -10,6 +10,9 @@
 #include "setting.h"
 #include "state.h"
 
+/* When a reply arrived that is fresh by no one's cache_ttl. */
+#define LONG_AGO_US		(PG_INT64_MIN / 2)
+
 KisReplyKey
 kis_reply_key(const KisIdentity *identity, const KisCall *call, const KisCallArgs *args)
 {
@@ -176,6 +179,41 @@ make_room(KisShared *shared, const KisReplySlot *for_slot, int blocks)
 	return true;
 }
 
+/* Does a value fit the column that its member is meant for? */
+static bool
+is_fit(const char *type, const KisValue *value)
+{
+	if (value->kind != KIS_VALUE_TEXT)
+		return true;
+	if (strcmp(type, "numeric") == 0)
+		return strspn(value->text, "+-.0123456789") == strlen(value->text);
+	return strcmp(type, "int8") != 0;
+}
+
+/* Is the reply one that nobody would call an error: figures that are numbers, days that go on? */
+static bool
+is_sound(const KisCall *call, const KisReply *reply)
+{
+	DateADT		before = 0;
+
+	for (int i = 0; i < reply->nrows; i++)
+	{
+		const KisValue *values = reply->rows[i].values;
+		DateADT		day;
+
+		for (int m = 0; m < call->nmembers; m++)
+			if (!is_fit(call->members[m].type, &values[m]))
+				return false;
+		if (call->day_member < 0)
+			continue;
+		if (!kis_day_from_text(values[call->day_member].text, &day) ||
+			(i > 0 && (call->paging == KIS_PAGING_FORWARD ? day <= before : day >= before)))
+			return false;
+		before = day;
+	}
+	return true;
+}
+
 /* A reply that would be good for the day has all its days, each in its place, and says all of them. */
 static bool
 is_whole(const KisReplySlot *slot, const KisCall *call, const KisReply *reply)
@@ -230,5 +268,6 @@ kis_reply_write(KisShared *shared, KisReplySlot *slot, const KisCall *call,
 	*link = KIS_NO_BLOCK;
 	slot->reply_attempt = attempt;
 	slot->arrived_at = arrived_at;
-	slot->arrived_us = arrived_us;
+	/* who waited for it takes it, as they would take an error; nobody comes upon it later */
+	slot->arrived_us = is_sound(call, reply) ? arrived_us : LONG_AGO_US;
 }
