@@ -97,14 +97,16 @@ is_visible_ascii(const char *text)
 static bool
 read_token(const cJSON *root, int64_t now, KisToken *token, KisError *error)
 {
-	const char *text = kis_verdict_text(root, "access_token");
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, "access_token");
+	const char *text = cJSON_IsString(item) ? kis_json_text(item) : NULL;
 	const char *until_text = kis_verdict_text(root, "access_token_token_expired");
 	const char *life_text = kis_verdict_text(root, "expires_in");
 	int64_t		until = until_text != NULL ? parse_korean_time(until_text) : -1;
 	int64_t		life = life_text != NULL ? parse_life(life_text) : -1;
 	const char *fault = NULL;
 
-	if (text == NULL || text[0] == '\0')
+	/* the text of a number stands behind a mark */
+	if (text == NULL || text[0] == '\0' || text != item->valuestring)
 		fault = "the reply has no access_token";
 	else if (strlen(text) >= KIS_TOKEN_LEN)
 		fault = "the access token is too long";
