@@ -1,6 +1,8 @@
 #!/usr/bin/env perl
 # The unit tests of the half that knows no PostgreSQL, each case a test here.
-# UNIT_WRAPPER runs them under a program: UNIT_WRAPPER='valgrind -q --error-exitcode=9'
+# They are built with AddressSanitizer and UBSan, unless UNIT_WRAPPER runs them
+# under another program (UNIT_WRAPPER='valgrind -q --error-exitcode=9') or COPT has
+# flags for the compiler, such as those for coverage.
 use strict;
 use warnings;
 
@@ -55,7 +57,7 @@ sub run_program
 delete @ENV{qw(MAKEFLAGS MFLAGS MAKELEVEL)};
 my @make = ('make', '-s', '-C', $top, 'unit');
 my $directory = "$top/test/unit/build";
-if ($ENV{SANITIZE})
+if (!@wrapper && !$ENV{COPT})
 {
 	push @make, 'SANITIZE=1';
 	$directory .= '-sanitize';
