@@ -28,6 +28,7 @@
 
 /* Look-ups that hang hold a thread each: with so many, no more are begun. */
 #define MOST_PARKED				16
+#define MOST_LOOK_UPS			(MOST_PARKED + 64L)
 
 /* An owner who neither steps nor waits for so long is not looking. */
 #define ABSENCE_US				250000
@@ -142,6 +143,11 @@ kis_http_create(KisError *error)
 		curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, MOST_IDLE_CONNECTIONS);
 		/* a connection carries one request at a time, over HTTP/2 as well */
 		curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long) CURLPIPE_NOTHING);
+#if LIBCURL_VERSION_NUM >= 0x081400
+		/* it has a pool of threads for look-ups: none waits for those that hang, nor do we at the end */
+		curl_multi_setopt(http->multi, CURLMOPT_RESOLVE_THREADS_MAX, MOST_LOOK_UPS);
+		curl_multi_setopt(http->multi, CURLMOPT_QUICK_EXIT, 1L);
+#endif
 		return http;
 	}
 	kis_http_destroy(http);
