@@ -373,8 +373,8 @@ test_truncations(void **state)
 			KisError	error;
 			KisReply   *reply = kis_transfer_reply(transfer, &error);
 
-			/* the line feed after the last chunk says nothing more */
-			if ((reply != NULL) != (cut.len >= whole - (f == CHUNKED)))
+			/* the line feed after the last chunk says nothing more; libcurl may ask for it */
+			if ((reply != NULL) != (cut.len == whole) && !(f == CHUNKED && cut.len == whole - 1))
 				fail_msg("framing %zu cut after %zu of %zu bytes: %s", f, cut.len, whole, error.text);
 			/* less than a line is no reply yet */
 			if (reply == NULL && error.error_class != KIS_ERROR_REPLY)
