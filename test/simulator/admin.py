@@ -1,6 +1,9 @@
 """The calls below /_simulator/: never recorded, never limited.
 
 GET  requests[?kind=K&since=SEQ]   the records
+GET  counts[?since=SEQ]            {"seq": the last one's, "counts": {app key:
+                                   {kind: {"KSP/0001", or "" where it has no
+                                   pair: how often}}}}
 GET  stats                         counts
 GET  config                        the settings
 GET  wait?kind=K&count=N&timeout=S until so many requests of a kind arrived;
@@ -52,6 +55,16 @@ class Admin:
         since = int(query.get('since', 0))
         return [record.as_dict() for record in self.records.all if record.seq > since
                 and is_kind(record.request.kind, kind)]
+
+    async def _get_counts(self, query, _given):
+        counts = {}
+        for record in self.records.all:
+            if record.seq > int(query.get('since', 0)):
+                request = record.request
+                of_kind = counts.setdefault(record.app_key(), {}).setdefault(request.kind, {})
+                pair = '%s/%s' % (request.market, request.sector) if request.market else ''
+                of_kind[pair] = of_kind.get(pair, 0) + 1
+        return {'seq': self.records.seq, 'counts': counts}
 
     async def _get_stats(self, _query, _given):
         records = self.records

@@ -112,22 +112,22 @@ def _upper_case(data, request, params):
 
 def _output(make):
     def work(data, request, params):
-        data['output'] = make(data['output'])
+        if 'output' in data:
+            data['output'] = make(data['output'])
     return work
 
 
 def _output_missing(data, request, params):
-    del data['output']
+    data.pop('output', None)
 
 
 def _all(value):
-    def work(data, request, params):
-        data['output'] = [dict.fromkeys(MEMBER_NAMES, value)]
-    return work
+    return _output(lambda output: [dict.fromkeys(MEMBER_NAMES, value)])
 
 
 def _msg1_padded(data, request, params):
-    data['msg1'] = padded(data['msg1'], params.get('width', 80))
+    if 'msg1' in data:
+        data['msg1'] = padded(data['msg1'], params.get('width', 80))
 
 
 def _set(data, request, params):

@@ -34,7 +34,8 @@ redirect            status (302), location       elsewhere (/redirected here)
 body                body (""), status (200),     any body
                     content_type
 raw                 text                         any bytes, then closed
-Changed bytes (trend and daily: in each row; token: in the object itself):
+Changed bytes (trend and daily: in each row; token: in the object itself, which
+has no output and no msg1):
 truncated_json      bytes (half)                 cut, with a true Content-Length
 trailing_garbage    text (" x")                  after the JSON
 bad_utf8            member (msg1; token:         bytes that are no UTF-8

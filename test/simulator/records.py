@@ -1,6 +1,7 @@
 """What arrived, for tests to assert on."""
 
 import asyncio
+import json
 import time
 from collections import Counter, deque
 
@@ -12,6 +13,15 @@ class Record:
 
     __slots__ = ('seq', 'time', 'monotonic', 'request', 'body', 'problems', 'connection',
                  'reused', 'status', 'msg_cd', 'fault', 'disconnected')
+
+    def app_key(self):
+        """Whose request it is; "" where it does not say so."""
+        if self.request.kind != 'token':
+            return self.request.headers.get('appkey', '')
+        try:
+            return json.loads(self.body)['appkey']
+        except (ValueError, TypeError, KeyError):
+            return ''
 
     def as_dict(self):
         request = self.request
