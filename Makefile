@@ -51,7 +51,7 @@ src/kis/catalog_data.h: catalog/generate.awk $(CATALOG)
 	awk -f catalog/generate.awk $(CATALOG) > $@
 
 # Headers are few: any change of one rebuilds all.
-$(OBJS): $(wildcard include/*.h)
+$(OBJS): $(wildcard include/*.h src/*/*.h)
 
 # The tests of SQL need a KIS that they may ask; it ends with them.
 # PGXS's command begins with an echo.

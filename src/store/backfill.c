@@ -297,8 +297,8 @@ prepare(FunctionCallInfo fcinfo)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("argument \"%s\" must not be null", names[i])));
-	PreventCommandIfReadOnly(PROCEDURE_NAME);
 	PreventCommandDuringRecovery(PROCEDURE_NAME);
+	PreventCommandIfReadOnly(PROCEDURE_NAME);
 
 	backfill->one_transaction = fcinfo->context == NULL ||
 		!IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic;

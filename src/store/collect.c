@@ -246,8 +246,8 @@ prepare(Collection *collection, FunctionCallInfo fcinfo)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("argument \"%s\" must not be null", names[i])));
-	PreventCommandIfReadOnly(FUNCTION_NAME);
 	PreventCommandDuringRecovery(FUNCTION_NAME);
+	PreventCommandIfReadOnly(FUNCTION_NAME);
 
 	serverid = kis_store_server(NameStr(*PG_GETARG_NAME(1)), fcinfo->flinfo->fn_oid);
 	collection->store_text = text_to_cstring(PG_GETARG_TEXT_PP(2));

@@ -199,8 +199,8 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not be null",
 						PG_ARGISNULL(0) ? "store" : "snapshots")));
-	PreventCommandIfReadOnly(FUNCTION_NAME);
 	PreventCommandDuringRecovery(FUNCTION_NAME);
+	PreventCommandIfReadOnly(FUNCTION_NAME);
 
 	name = kis_store_name(PG_GETARG_TEXT_PP(0));
 	namespace = RangeVarGetCreationNamespace(name);
