@@ -101,13 +101,17 @@ EXPLAIN (COSTS off) SELECT close FROM kis_market_trend_daily
 WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2016-07-11' AND '2026-07-10';
 EXPLAIN (COSTS off) SELECT close FROM kis_market_trend_daily
 WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-10' ORDER BY trade_date DESC LIMIT 400;
-EXPLAIN (COSTS off, ANALYZE, TIMING off, SUMMARY off) SELECT close FROM kis_market_trend_daily
-WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-10' ORDER BY trade_date DESC LIMIT 400;
+CREATE FUNCTION analyzed(query text) RETURNS json LANGUAGE plpgsql AS
+    $$ DECLARE plan json; BEGIN EXECUTE 'EXPLAIN (ANALYZE, FORMAT JSON) ' || query INTO plan; RETURN plan->0->'Plan'; END $$;
+SELECT (plan->>'Actual Rows')::numeric::int AS rows, plan->'Calls Expected' AS expected, plan->'Calls' AS calls, plan->'Bytes Received' AS bytes
+FROM CAST(analyzed($$SELECT close FROM kis_market_trend_daily
+    WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-10'
+    ORDER BY trade_date DESC LIMIT 400$$)->'Plans'->0 AS json) AS plan;
 \! $KIS_SIMCTL reset '{"keep_tokens": true}'
 -- a reply whose days are out of order
 \! $KIS_SIMCTL fault '{"fault": "value", "match": {"kind": "daily"}, "times": 1, "params": {"member": "stck_bsop_date", "json": "\"20260701\""}}' >/dev/null
 SELECT trade_date FROM kis_market_trend_daily
 WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2026-07-01' AND '2026-07-10';
 \! $KIS_SIMCTL problems
-DROP FUNCTION refused(text);
+DROP FUNCTION refused(text), analyzed(text);
 DROP SERVER kis CASCADE;

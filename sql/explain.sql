@@ -17,16 +17,25 @@ WHERE sector_code LIKE '00%' AND foreign_net_amount > 0;
 EXPLAIN (COSTS OFF, VERBOSE) SELECT market_code, trade_date FROM kis_market_trend WHERE market_code = ANY ('{KSP,KSQ}');
 EXPLAIN (COSTS OFF) SELECT FROM kis_sector_trend LIMIT 5;
 EXPLAIN (COSTS OFF) SELECT FROM kis_sector_trend WHERE foreign_net_qty > 0 LIMIT 5;
-EXPLAIN (COSTS OFF) SELECT FROM pairs JOIN kis_sector_trend ON m = market_code AND s = sector_code;
-EXPLAIN (COSTS OFF, FORMAT JSON) SELECT bank_net_qty FROM kis_market_trend WHERE market_code = 'ETF';
+-- versions differ in which side of a join's condition comes first
+CREATE FUNCTION explained(query text, options text DEFAULT '') RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE line text;
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF' || options || ') ' || query LOOP
+        RETURN NEXT regexp_replace(line, '\((pairs\.\w+) = (\w+)\)', '(\2 = \1)', 'g');
+    END LOOP;
+END $$;
+SELECT * FROM explained('SELECT FROM pairs JOIN kis_sector_trend ON m = market_code AND s = sector_code');
+CREATE FUNCTION plan_of(query text) RETURNS json LANGUAGE plpgsql AS
+    $$ DECLARE plan json; BEGIN EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan; RETURN plan->0->'Plan'; END $$;
+SELECT jsonb_pretty(plan_of($$SELECT bank_net_qty FROM kis_market_trend WHERE market_code = 'ETF'$$)::jsonb
+    - '{Startup Cost,Total Cost,Plan Rows,Plan Width,Disabled}'::text[]) AS plan;
 \set VERBOSITY sqlstate
 SELECT count(*) FROM kis_market_trend WHERE market_code = 'KSP';
 \set VERBOSITY default
 \! $KIS_SIMCTL calls any
 
 -- rows are exact where the codes are known
-CREATE FUNCTION plan_of(query text) RETURNS json LANGUAGE plpgsql AS
-    $$ DECLARE plan json; BEGIN EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan; RETURN plan->0->'Plan'; END $$;
 SELECT query, plan->'Plan Rows' AS rows, plan->'Calls Expected' AS calls
 FROM unnest(ARRAY[
     'SELECT FROM kis_market_trend',
@@ -45,7 +54,7 @@ SELECT count(*) FROM kis_market_trend WHERE market_code = 'KSP';
 CREATE FUNCTION analyzed(query text, options text DEFAULT '') RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE line text;
 BEGIN
-    FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, SUMMARY OFF, BUFFERS OFF' || options || ') ' || query LOOP
+    FOR line IN SELECT explained(query, ', ANALYZE, SUMMARY OFF, BUFFERS OFF' || options) LOOP
         line := regexp_replace(line, 'actual time=[0-9.]+', 'actual time=N');
         line := regexp_replace(line, '\.\.[0-9.]+ rows', '..N rows');
         line := regexp_replace(line, 'rows=(\d+)\.00', 'rows=\1');
@@ -68,6 +77,6 @@ FROM (SELECT string_agg(line, '')::json AS analyzed
       FROM analyzed($$SELECT FROM kis_market_trend a, kis_market_trend b WHERE a.market_code = 'KSQ' AND b.market_code = 'KSQ'$$, ', FORMAT JSON') AS line) AS plan;
 
 SET client_min_messages = warning;
-DROP FUNCTION plan_of, analyzed;
+DROP FUNCTION plan_of, explained, analyzed;
 DROP TABLE pairs;
 DROP SERVER kis CASCADE;
