@@ -70,7 +70,7 @@ is_deeply([ @$rows[ $place + 1 .. $place + 7 ] ], \@parts, 'the institutions\' p
 cmp_ok(abs(sum(map { $_->{net_eok} } @parts) - $rows->[$place]{net_eok}), '<', 1, 'and add up to them');
 ok(descends(map { $_->{net_eok} } @wholes), 'who buys most comes first');
 is($node->safe_psql('postgres', q{SELECT round(foreign_net_amount / 100.0, 1) FROM kis_market_trend WHERE market_code = 'KSP'}),
-	(grep { $_->{investor} eq '외국인' } @$rows)[0]{net_eok}, 'in 억원: a hundred of KIS\'s million won');
+	(grep { $_->{investor} eq '외국인' } @$rows)[0]{net_eok}, 'in eok won: a hundred of KIS\'s million won');
 
 ($columns, $rows, $calls) = example('through_the_day');
 is_deeply($columns, [qw(at_seoul foreign_eok individual_eok institution_eok)], 'through the day: columns');
