@@ -35,8 +35,10 @@ count() {
 	tee=$!
 	"$@" </dev/null >&"$screen" 2>&1 &
 	child=$!
+	# it has children and servers of its own to end
+	patience=60
 	wait "$child" || status=$?
-	child=
+	child= patience=5
 	exec {screen}>&-
 	wait "$tee"
 	last_line=$(tail -n 1 "$log")
@@ -283,12 +285,13 @@ run() {
 	return "$status"
 }
 
-# After so many seconds, 5 unless told, it is killed.
+# Whoever has not ended after so many seconds is killed.
+patience=5
 end_child() {
 	local n
 	[[ -n $child ]] || return 0
 	kill -TERM -- "-$child" "$child" 2>/dev/null
-	for ((n = 0; n < ${1:-5} * 10; n++)); do
+	for ((n = 0; n < patience * 10; n++)); do
 		kill -0 -- "-$child" 2>/dev/null || kill -0 "$child" 2>/dev/null || break
 		sleep 0.1
 	done
@@ -335,7 +338,7 @@ copy_installation() {
 	for program in initdb pg_config pg_ctl pg_dump pg_isready pgbench postgres psql; do
 		cp "$("$pg_config" --bindir)/$program" "$bindir/"
 	done
-	for directory in "$("$pg_config" --pkglibdir)" "$("$pg_config" --sharedir)"; do
+	for directory in "$("$pg_config" --pkglibdir)" "$("$pg_config" --sharedir)" "$("$pg_config" --includedir-server)"; do
 		mkdir -p "$work/pg$directory"
 		cp -rs "$directory/." "$work/pg$directory/"
 	done
@@ -368,18 +371,22 @@ free_port() {
 # What servers have in their environment besides: NAME=value, each.
 server_environment=()
 
-# make_cluster directory port [setting ...]: a running server with the extension
-# preloaded, its socket in the directory, which only its user can enter.
+# make_cluster directory port [setting ...]: a running server with the extension,
+# preloaded where the version needs that, its socket in the directory, which only
+# its user can enter.
 make_cluster() {
-	local directory=$1 port=$2
+	local directory=$1 port=$2 preload=()
 	shift 2
+	(($("$bindir/pg_config" --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/') < 17)) &&
+		preload=("shared_preload_libraries = 'market_investor_fdw'")
 	run sh -c 'mkdir -m 700 "$1" && initdb -D "$1/data" -U postgres -A trust -N --no-locale --encoding=UTF8 >"$1/initdb.log" 2>&1' \
 		sh "$directory" || {
 		cat "$directory/initdb.log" >&2
 		fail "initdb failed"
 	}
 	run sh -c 'printf "%s\n" "$@" >>"$0/postgresql.conf"' "$directory/data" \
-		"shared_preload_libraries = 'market_investor_fdw'" "listen_addresses = ''" "unix_socket_directories = '$directory'" "port = $port" "$@"
+		${preload[@]+"${preload[@]}"} "listen_addresses = ''" "unix_socket_directories = '$directory'" "port = $port" "$@"
+	[[ -z ${TEMP_CONFIG-} ]] || cat "$TEMP_CONFIG" >>"$directory/data/postgresql.conf"
 	run "${server_environment[@]}" pg_ctl -D "$directory/data" -l "$directory/log" -w -s start || {
 		cat "$directory/log" >&2
 		fail "the server did not start"

@@ -36,7 +36,7 @@ our @EXPORT = qw(
 
 # ---- servers ---------------------------------------------------------------
 
-# A running server with the extension preloaded. Options:
+# A running server with the extension, preloaded where the version needs that. Options:
 #	conf	 lines for postgresql.conf; a later one overrides
 #	initdb	 more arguments for initdb; in UTF8 and locale C unless they say otherwise
 #	env		 environment of the server alone, such as LD_PRELOAD
@@ -48,7 +48,8 @@ sub new_node
 
 	$node->{kis_env} = $opts{env} || {};
 	$node->init(extra => [ '--no-locale', '--encoding=UTF8', @{ $opts{initdb} || [] } ]);
-	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'market_investor_fdw'");
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'market_investor_fdw'")
+	  if $node->pg_version < 17;
 	$node->append_conf('postgresql.conf', $opts{conf}) if defined $opts{conf};
 	$node->start unless defined $opts{start} && !$opts{start};
 	return $node;
