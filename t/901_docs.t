@@ -122,13 +122,15 @@ sub keep_token
 	return;
 }
 
-# Lines without what only lays them out.
+# Lines without what only lays them out. Versions differ in which side of a join's
+# condition comes first.
 sub plain_lines
 {
 	my ($text) = @_;
 
 	return grep { /\S/ && !/^[-+ ]+$/ && !/^QUERY PLAN$|^\(\d+ rows?\)$|^Buffers: |^LINE \d+: |^\^$/ }
-	  map { s/\s+/ /gr =~ s/^ | $//gr =~ s/^psql:\S+ //r =~ s/rows=\d+\K\.00//r } split /\n/, $text;
+	  map { s/\s+/ /gr =~ s/^ | $//gr =~ s/^psql:\S+ //r =~ s/rows=\d+\K\.00//r
+	  =~ s/\((\w+\.\w+) = (\w+)\)/($2 = $1)/gr } split /\n/, $text;
 }
 
 # Does it say what the page shows? Messages come by another way than rows, so
