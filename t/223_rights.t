@@ -1,0 +1,184 @@
+# What roles without rights try: another's keys, files of the server, a store's
+# collectors. And what goes on working, as PostgreSQL has it.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use KisTest;
+use KisTest::Client;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $simulator = KisTest::Simulator->new;
+my $thief = KisTest::Simulator->new;
+# Roles that may not change what is logged set up mappings here
+my $node = new_node('main', conf => "log_statement = 'none'\nlog_min_error_statement = 'panic'");
+my $files = PostgreSQL::Test::Utils::tempdir();
+my $url = $simulator->url;
+my $keys = 'app_key ' . sql_literal($simulator->app_key) . ', app_secret ' . sql_literal($simulator->app_secret);
+my $query = "SELECT market_code FROM kis_market_trend WHERE market_code = 'KSP'";
+
+append_to_file("$files/key", $simulator->app_key);
+append_to_file("$files/secret", $simulator->app_secret);
+my $key_files = "app_key_file '$files/key', app_secret_file '$files/secret'";
+
+setup($node, 'postgres', $simulator, session_start => '00:00');
+
+sub value
+{
+	my ($sql) = @_;
+
+	return $node->safe_psql('postgres', $sql);
+}
+
+# The error of SQL as a role that has logged in, as "SQLSTATE message"; or ok
+sub as_role
+{
+	my ($role, $sql) = @_;
+	my $error = run_sql($node, 'postgres', $sql, extra_params => [ '-U', $role ])->{errors}[0];
+
+	return $error ? "$error->{sqlstate} $error->{message}" : 'ok';
+}
+
+sub refused
+{
+	my ($role, $sql, $state, $name) = @_;
+
+	like(as_role($role, $sql), qr/^$state /, "$role: $name");
+	return;
+}
+
+value(qq{
+	CREATE ROLE victim LOGIN; CREATE ROLE owner LOGIN; CREATE ROLE reader LOGIN; CREATE ROLE clerk LOGIN IN ROLE pg_read_server_files;
+	GRANT USAGE ON FOREIGN DATA WRAPPER market_investor_fdw TO owner;
+	GRANT CREATE ON SCHEMA public TO owner, victim, clerk;
+	GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC;
+	GRANT USAGE ON FOREIGN SERVER kis TO victim;
+	CREATE USER MAPPING FOR victim SERVER kis OPTIONS ($keys);
+	ALTER SERVER kis OWNER TO owner});
+
+# ---- the owner of a server, who is no superuser --------------------------------
+
+is(as_role('victim', $query), 'ok', 'a user of the server');
+foreach my $change (
+	"SET base_url '@{[$thief->url]}'", "SET base_url 'https://thief.example.com'", "SET base_url '$url/'", "SET max_calls '5'", "ADD max_calls '5'",
+	"ADD proxy '@{[$thief->url]}'", "ADD ca_file '$files/key'", 'SET base_url \'http://127.0.0.1:9\', ADD max_calls \'5\'')
+{
+	refused('owner', "ALTER SERVER kis OPTIONS ($change)", '(?:42501|42704)', "ALTER SERVER kis OPTIONS (" . $change =~ s/:\d+/:PORT/r . ')');
+}
+refused('owner', "CREATE SERVER mine FOREIGN DATA WRAPPER market_investor_fdw OPTIONS (base_url '@{[$thief->url]}')", '42501', 'a server of its own that leads elsewhere');
+refused('owner', "CREATE SERVER mine TYPE 'x' VERSION '1' FOREIGN DATA WRAPPER market_investor_fdw OPTIONS (proxy 'http://127.0.0.1:9')", '42501', 'or by a proxy');
+is(as_role('owner', 'CREATE SERVER mine FOREIGN DATA WRAPPER market_investor_fdw'), 'ok', 'owner: one that leads to KIS');
+refused('owner', "ALTER SERVER mine OPTIONS (ADD base_url 'https://openapi.koreainvestment.com.thief.example.com:9443')", '42501', 'and no other place');
+refused('owner', 'ALTER SERVER mine OWNER TO victim', '(?:42501|0LP01)', 'giving it away');
+refused('owner', 'CREATE FOREIGN DATA WRAPPER mine HANDLER market_investor_fdw_handler', '42501', 'a wrapper of its own, without the checks');
+refused('owner', 'ALTER FOREIGN DATA WRAPPER market_investor_fdw NO VALIDATOR', '42501', 'or the wrapper without them');
+is(value("SELECT count(*) FROM pg_user_mappings WHERE srvname = 'kis' AND umoptions IS NOT NULL"), 2, 'the mappings have their options');
+is((split /\n/, $node->safe_psql('postgres', "SELECT count(umoptions) FROM pg_user_mappings WHERE usename = 'victim'", extra_params => [ '-U', 'owner' ]))[0], 0,
+	'which the owner of the server does not see');
+refused('owner', 'SELECT umoptions FROM pg_user_mapping', '42501', 'pg_user_mapping');
+refused('owner', $query, '42704', "a query, which doesn't use another's mapping");
+refused('owner', "SET ROLE victim; $query", '42501', 'SET ROLE');
+# The owner may replace a mapping, and by that loses what was in it
+is(as_role('owner', q{ALTER USER MAPPING FOR victim SERVER kis OPTIONS (SET app_key 'mine')}), 'ok', "owner: another app key for a user's mapping");
+refused('victim', $query, '28000', 'has that one, with the secret');
+is($thief->calls('any'), 0, 'nobody was asked but KIS');
+value("ALTER USER MAPPING FOR victim SERVER kis OPTIONS (SET app_key @{[sql_literal($simulator->app_key)]})");
+
+# ---- files of the server -------------------------------------------------------
+
+foreach my $option (qw(app_key_file app_secret_file access_token_file))
+{
+	refused('victim', "CREATE USER MAPPING FOR victim SERVER kis OPTIONS ($option '/etc/passwd')", '42710', "a second mapping with $option");
+	refused('victim', "ALTER USER MAPPING FOR victim SERVER kis OPTIONS (ADD $option '/etc/passwd')", '(?:42501|22023)', "$option");
+	refused('owner', "CREATE USER MAPPING FOR owner SERVER mine OPTIONS ($option '/etc/passwd')", '42501', "$option on its own server");
+}
+value("GRANT USAGE ON FOREIGN SERVER kis TO clerk; CREATE USER MAPPING FOR reader SERVER kis OPTIONS ($key_files)");
+is(as_role('clerk', "CREATE USER MAPPING FOR clerk SERVER kis OPTIONS ($key_files)"), 'ok', 'clerk: may, as a member of pg_read_server_files');
+is(as_role($_, $query), 'ok', "$_: keys in files") foreach qw(clerk reader);
+like((sql_error($node, 'postgres', "ALTER USER MAPPING FOR clerk SERVER kis OPTIONS (SET app_key_file '/etc/passwd'); SET ROLE clerk; $query"))[1],
+	qr/^could not read the file of option "app_key_file"$/, 'a file that is no key is not sent, nor shown');
+unlike(run_sql($node, 'postgres', $query, extra_params => [ '-U', 'clerk' ])->{stderr}, qr/root|passwd/, 'not even its name');
+value("ALTER USER MAPPING FOR clerk SERVER kis OPTIONS (SET app_key_file '$files/key'); REVOKE pg_read_server_files FROM clerk");
+# The right is to name files, not to use a mapping that names them: reader never had it
+is(as_role('clerk', $query), 'ok', 'clerk: what was set stays, once the right is gone');
+refused('clerk', "ALTER USER MAPPING FOR clerk SERVER kis OPTIONS (SET app_key_file '/etc/passwd')", '42501', 'but no other file');
+refused('clerk', "ALTER USER MAPPING FOR clerk SERVER kis OPTIONS (ADD requests_per_second '1')", '42501', 'nor another option beside them');
+is(as_role('clerk', 'ALTER USER MAPPING FOR clerk SERVER kis OPTIONS (DROP app_key_file, DROP app_secret_file)'), 'ok', 'clerk: but without them');
+value('DROP USER MAPPING FOR clerk SERVER kis');
+
+# ---- whose rights and keys are used ----------------------------------------------
+
+value(q{SET ROLE victim;
+	CREATE VIEW view_of_victim AS SELECT * FROM kis_market_trend;
+	CREATE VIEW invoked WITH (security_invoker) AS SELECT * FROM kis_market_trend;
+	CREATE FUNCTION definer() RETURNS SETOF text SECURITY DEFINER LANGUAGE sql AS 'SELECT market_code FROM kis_market_trend WHERE market_code = $$KSP$$';
+	CREATE FUNCTION invoker() RETURNS SETOF text LANGUAGE sql AS 'SELECT market_code FROM kis_market_trend WHERE market_code = $$KSP$$';
+	CREATE MATERIALIZED VIEW kept AS SELECT market_code FROM kis_market_trend WHERE market_code = 'KSP';
+	GRANT SELECT ON view_of_victim, invoked, kept TO PUBLIC});
+foreach my $case (
+	[ "SELECT market_code FROM view_of_victim WHERE market_code = 'KSP'", 'ok' ],
+	[ "SELECT market_code FROM invoked WHERE market_code = 'KSP'", '42704' ],
+	[ 'SELECT definer()', 'ok' ],
+	[ 'SELECT invoker()', '42704' ],
+	[ 'SELECT * FROM kept', 'ok' ],
+	[ 'REFRESH MATERIALIZED VIEW kept', '42501' ],
+	[ 'SET SESSION AUTHORIZATION victim', '42501' ],
+	[ "CREATE TEMPORARY VIEW own AS SELECT * FROM view_of_victim; SELECT market_code FROM own WHERE market_code = 'KSP'", 'ok' ],
+	[ "PREPARE p AS $query; EXECUTE p", '42704' ])
+{
+	like(as_role('owner', $case->[0]), qr/^$case->[1]/, "owner: $case->[0]");
+}
+# A plan that one role has made is not another's
+is((sql_error($node, 'postgres', "GRANT victim TO owner; SET ROLE victim; PREPARE p AS $query; EXECUTE p; EXECUTE p; SET ROLE owner; EXECUTE p"))[1],
+	'user mapping not found for user "owner", server "kis"', "a prepared statement goes by who runs it");
+value('REVOKE victim FROM owner');
+
+# ---- the store of another -----------------------------------------------------
+
+value(q{CREATE SCHEMA shared; GRANT ALL ON SCHEMA shared TO victim, owner; SET ROLE victim; SELECT create_market_investor_trend('shared.flows', snapshots => false)});
+my $collect = q{SELECT outcome FROM collect_market_investor_trend('{KSP}', store => 'shared.flows')};
+refused('reader', $collect, '42501', 'another\'s store, without any right');
+is(as_role('victim', $collect), 'ok', 'victim: its own store');
+# Somebody who may create beside it lays a table for its snapshots, with a trigger
+value(q{SET ROLE owner;
+	CREATE TABLE shared.flows_snapshot (market_code text, sector_code text, collected_at timestamptz, trade_date date, foreign_net_qty bigint,
+		UNIQUE (market_code, sector_code, collected_at));
+	CREATE FUNCTION shared.steal() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$ran as %$$, current_user; END';
+	CREATE TRIGGER steal BEFORE INSERT ON shared.flows_snapshot FOR EACH ROW EXECUTE FUNCTION shared.steal();
+	GRANT ALL ON shared.flows_snapshot TO PUBLIC});
+my @error = sql_error($node, 'postgres', "SET ROLE victim; $collect");
+is("$error[0] $error[1]", '55000 table "flows_snapshot" does not belong to the owner of its store "flows"', 'snapshots that are another role\'s are not written');
+is($error[2], 'Its owner is "owner", that of the store is "victim".', 'and it says whose they are');
+refused('victim', q{SELECT create_market_investor_trend('shared.flows')}, '55000', 'nor taken for a store\'s when it is made');
+like((sql_error($node, 'postgres', $collect))[0], qr/^55000$/, 'nor by a superuser');
+value('DROP TABLE shared.flows_snapshot');
+value(q{SELECT create_market_investor_trend('shared.flows'); GRANT ALL ON shared.flows_snapshot TO victim});
+is(as_role('victim', $collect), 'ok', 'victim: snapshots of a superuser');
+
+# What a partition is made with runs as its owner, and can leave nothing behind
+value(q{SET ROLE owner;
+	SELECT create_market_investor_trend('shared.bait');
+	CREATE FUNCTION shared.look(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
+		IF current_user <> 'owner' THEN RAISE EXCEPTION 'ran as %', current_user; END IF;
+		RETURN $1; END $$;
+	CREATE INDEX ON shared.bait_snapshot ((shared.look('x') || market_code));
+	SET client_min_messages = error;
+	DO $$ DECLARE name regclass; BEGIN
+		FOR name IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'shared.bait_snapshot'::regclass LOOP EXECUTE 'DROP TABLE ' || name; END LOOP; END $$});
+is(as_role('postgres', q{SELECT create_market_investor_trend('shared.bait')}), 'ok', "a superuser makes another's partitions as that one");
+is(value(q{SELECT count(*), count(*) FILTER (WHERE pg_get_userbyid(relowner) = 'owner') FROM pg_inherits JOIN pg_class ON oid = inhrelid
+	WHERE inhparent = 'shared.bait_snapshot'::regclass}), '2|2', 'they are its');
+value(q{SET ROLE owner;
+	CREATE FUNCTION shared.leave() RETURNS void LANGUAGE plpgsql AS 'BEGIN CREATE TEMPORARY TABLE left_behind (); END';
+	CREATE OR REPLACE FUNCTION shared.look(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM shared.leave(); RETURN $1; END';
+	DO $$ DECLARE name regclass; BEGIN
+		FOR name IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'shared.bait_snapshot'::regclass LOOP EXECUTE 'DROP TABLE ' || name; END LOOP; END $$});
+like(as_role('postgres', q{SELECT create_market_investor_trend('shared.bait')}), qr/^42501 cannot create temporary table within security-restricted operation/,
+	'in a security-restricted operation');
+
+is($thief->calls('any'), 0, 'nobody was asked but KIS');
+my $log = slurp_log($node);
+is(scalar(grep { index($log, $_) >= 0 } $simulator->app_key, $simulator->app_secret), 0, 'no key is in the log');
+done_testing();
