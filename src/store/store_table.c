@@ -177,7 +177,8 @@ find_figures(Relation rel, KisStoreTable *table)
 		Oid			type;
 		int			member;
 
-		if (att->attisdropped || att->attgenerated != '\0')
+		if (att->attisdropped || att->attgenerated != '\0' ||
+			att->attidentity == ATTRIBUTE_IDENTITY_ALWAYS)
 			continue;
 		if (strcmp(NameStr(att->attname), "source") == 0)
 			table->has_source = true;
