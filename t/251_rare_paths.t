@@ -189,6 +189,22 @@ is(scalar(split /\n/, $session->query_safe('FETCH ALL FROM c')), 27, 'which come
 $session->query_safe('COMMIT');
 $session->quit;
 
+# ---- calls made ahead on new connections, which KIS closes while nobody looks ------
+
+fresh();
+sql(q{ALTER SERVER kis OPTIONS (ADD max_retries '0')});
+$session = $node->session;
+$simulator->fault({ fault => 'close', after => 1, times => 3, params => { delay_ms => 500 } });
+$session->query_safe(q{BEGIN; DECLARE c CURSOR FOR SELECT sector_code FROM kis_sector_trend WHERE market_code = 'KSP'});
+$session->query_safe('FETCH 1 FROM c');
+$simulator->wait_for('data', 4);
+Time::HiRes::sleep(1.5);
+is(scalar(split /\n/, $session->query_safe('FETCH ALL FROM c')), 27, 'are made again, without max_retries');
+is($simulator->calls, 28 + 3, 'once each');
+$session->query_safe('COMMIT');
+$session->quit;
+sql(q{ALTER SERVER kis OPTIONS (DROP max_retries)});
+
 # ---- keys that change while a token is got --------------------------------------
 
 sub keep_key
@@ -219,43 +235,30 @@ $session->quit;
 
 # A cursor has calls under way whose token dies; the session itself waits for
 # another customer's reply, and begins the issue meanwhile.
-sub cursor_that_needs_a_token
+foreach my $case (
+	[ 'the token comes late', { fault => 'hang' }, 1 ],
+	[ 'KIS is out of order for a moment', { fault => 'error', params => { msg_cd => 'EGW00002', status => 500 } }, 2 ])
 {
-	my (@token_faults) = @_;
+	my ($name, $fault, $issues) = @$case;
 
-	keep_key(0);
+	sql(ask_of($_)) foreach qw(customer_1 customer_2);
 	fresh();
-	sql(ask_of('by_file'));
-	my $one = $node->session;
-	$one->query_safe(ask_of('customer_1'));
-	$one->query_safe(q{BEGIN; DECLARE c CURSOR FOR SELECT market_code, sector_code FROM by_file WHERE market_code = 'KSQ'});
-	fresh();
+	$session = $node->session;
+	$session->query_safe(ask_of('customer_1'));
 	$simulator->fault(
 		{ match => { pair => 'KSQ/1002' }, fault => 'error', times => 1,
 			params => { msg_cd => 'EGW00123', status => 500, delay_ms => 300 } },
 		{ match => { pair => 'KSP/0001' }, fault => 'slow', times => 1, params => { ms => 2000 } },
-		@token_faults);
-	like($one->query_safe('FETCH 1 FROM c'), qr/^KSQ\|1001$/, 'a cursor has its first row');
-	return $one;
-}
-
-{
-	my $one = cursor_that_needs_a_token({ match => { kind => 'token' }, fault => 'hang', times => 1 });
-	is($one->query_safe(ask_of('customer_1')), '0001', 'another query of the session');
-	is(scalar(grep { $_->{kind} eq 'token' } $simulator->requests('any')), 1, "meanwhile a token is asked for the cursor's");
+		{ match => { kind => 'token' }, times => 1, %$fault });
+	$session->query_safe(q{BEGIN; DECLARE c CURSOR FOR SELECT sector_code FROM customer_2 WHERE market_code = 'KSQ'});
+	is($session->query_safe('FETCH 1 FROM c'), '1001', 'a cursor has its first row');
+	is($session->query_safe(ask_of('customer_1')), '0001', 'the session asks another query');
+	cmp_ok(tokens(), '>', 0, 'and for the token that the cursor needs');
 	$simulator->release;
-	is(scalar(split /\n/, $one->query_safe('FETCH ALL FROM c')), 25, 'which goes on with it');
-	is(tokens(), 1, 'and asks for no other');
-	$one->query_safe('COMMIT');
-	$one->quit;
-
-	$one = cursor_that_needs_a_token({ match => { kind => 'token' }, fault => 'error', times => 1,
-			params => { msg_cd => 'EGW00002', status => 500 } });
-	is($one->query_safe(ask_of('customer_1')), '0001', 'KIS is out of order for a moment when the token is asked for');
-	keep_key(1);
-	is(scalar(split /\n/, $one->query_safe('FETCH ALL FROM c')), 25, 'the cursor goes on, with another key in the file');
-	$one->query_safe('COMMIT');
-	$one->quit;
+	is(scalar(split /\n/, $session->query_safe('FETCH ALL FROM c')), 25, "$name: the cursor goes on");
+	is(tokens(), $issues, 'and no more is asked');
+	$session->query_safe('COMMIT');
+	$session->quit;
 }
 
 # ---- kis_check ---------------------------------------------------------------

@@ -434,6 +434,31 @@ test_endless(void **state)
 	}
 }
 
+/* Nothing is read from a request before its end, nor as another kind's. */
+static void
+test_not_ended(void **state)
+{
+	Server	   *server = server_start(serve_good, NULL);
+	Client	   *client = client_create(server_url(server));
+	KisTransfer *transfer = start_call(client, NULL);
+	KisReply   *reply;
+	KisToken	token;
+	KisError	error;
+
+	(void) state;
+	assert_null(kis_transfer_reply(transfer, &error));
+	assert_int_equal(error.error_class, KIS_ERROR_LOCAL);
+	assert_string_equal(error.text, "the request has not ended");
+	assert_ptr_equal(wait_for_transfer(client), transfer);
+	assert_false(kis_transfer_token(transfer, 1000, &token, &error));
+	assert_int_equal(error.error_class, KIS_ERROR_LOCAL);
+	reply = kis_transfer_reply(transfer, &error);
+	assert_non_null(reply);
+	kis_reply_free(reply);
+	client_destroy(client);
+	server_stop(server);
+}
+
 int
 main(void)
 {
@@ -442,6 +467,7 @@ main(void)
 		cmocka_unit_test(test_parameters_are_escaped),
 		cmocka_unit_test(test_token_request),
 		cmocka_unit_test(test_bad_secrets),
+		cmocka_unit_test(test_not_ended),
 		cmocka_unit_test(test_proxy),
 		cmocka_unit_test(test_reuse),
 		cmocka_unit_test(test_at_the_same_time),
