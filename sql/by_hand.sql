@@ -190,8 +190,33 @@ SELECT count(*) FROM kis_market_trend WHERE market_code = (SELECT max(market_cod
 SELECT max(length(quantity_unit)) > 0 FROM kis_sector JOIN big USING (market_code);
 SELECT calls >= 0 FROM kis_stat WHERE host = :'url';
 \! $KIS_SIMCTL calls
+-- where all that can goes to a worker; a function that says it can takes its query there
+CREATE FUNCTION asks() RETURNS TABLE (worker boolean, pairs bigint, warned bigint) PARALLEL SAFE LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY SELECT (SELECT leader_pid IS NOT NULL FROM pg_stat_activity WHERE pid = pg_backend_pid()),
+        (SELECT count(*) FROM kis_market_trend WHERE market_code IN ('KSP', 'KSQ')),
+        (SELECT count(*) FROM kis_market_trend WHERE market_code = 'KOSPI');
+END $$;
+SET force_parallel_mode = on;
+SELECT count(*), count(foreign_net_qty) FROM kis_market_trend WHERE market_code = 'KSP';
+SELECT count(*) FROM kis_sector;
+SELECT count(*) FROM kis_investor_type;
+SELECT count(*) FROM kis_stat WHERE host = :'url';
+SELECT * FROM asks();
+SELECT step, ok FROM kis_check() WHERE NOT ok AND step <> 'identities';
+SELECT create_market_investor_trend('parallel');
+SELECT outcome FROM collect_market_investor_trend('{KSP}', store => 'parallel');
+SELECT count(*) FROM parallel_by_investor;
+RESET force_parallel_mode;
+SET min_parallel_table_scan_size = 0;
+SELECT sum(length(f.market_code)) FROM big, LATERAL (SELECT max(market_code) AS market_code FROM kis_market_trend t WHERE t.market_code = big.market_code) f WHERE i < 100;
+\! $KIS_SIMCTL problems
+\! $KIS_SIMCTL calls
 
 SET client_min_messages = warning;
+DROP VIEW parallel_by_investor;
+DROP TABLE parallel, parallel_snapshot;
+DROP FUNCTION asks;
 DROP SERVER kis CASCADE;
 DROP TABLE local, big, like_it;
 DROP FUNCTION touch, try;
