@@ -68,6 +68,7 @@ my (%session, %other);
 foreach my $role (@roles)
 {
 	$_->{$role} = $node->session('postgres', extra_params => [ '-U', $role ]) foreach \%session, \%other;
+	$_->query_safe("SET statement_timeout = '60s'") foreach $session{$role}, $other{$role};
 }
 $admin->query_safe("SET log_statement = 'none'; SET client_min_messages = error");
 
@@ -338,6 +339,9 @@ sub works_again
 	my %theirs = map { $_ => $other{$_}->result } @which;
 	my $arrived = arrived();
 	look_at_stores();
+	# no use in going on: each would do so
+	die "$fault->{title}, next: waits for what does not come"
+	  if grep { @{ $_->{errors} } && $_->{errors}[0]{sqlstate} eq '57014' } values %mine, values %theirs;
 	my %more = run_all(\%session, map { $_ => $one_more } @which);
 	my $arrived_more = arrived();
 
