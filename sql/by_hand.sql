@@ -49,7 +49,7 @@ SELECT try(format('market_code text, collected_at %s', type), $$SELECT market_co
 FROM unnest('{text,timestamptz(0),timestamp,date,time,timetz,int8,timestamptz[]}'::text[]) AS type;
 -- objects
 SELECT try(format('market_code text, object %s OPTIONS (field %L)', type, field), $$SELECT market_code FROM tried WHERE market_code = 'KSP' AND object IS NOT NULL$$)
-FROM unnest('{bytea,varchar(10),bigint,text[]}'::text[]) AS type, unnest('{*,**}'::text[]) AS field;
+FROM unnest('{bytea,name,varchar(10),bigint,text[]}'::text[]) AS type, unnest('{*,**}'::text[]) AS field;
 -- other declarations
 SELECT try('');
 SELECT try('', 'SELECT count(*) FROM tried');

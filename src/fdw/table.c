@@ -5,7 +5,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "foreign/foreign.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 #include "fdw.h"
@@ -260,6 +262,21 @@ nearest_column(const KisTable *table, const char *name)
 	return kis_nearest_name(name, names);
 }
 
+/* Types whose input cuts what is too long, without a word. */
+static void
+require_room(Oid relid, AttrNumber attnum, const char *attname, const KisColumn *column)
+{
+	Oid			type = getBaseType(get_atttype(relid, attnum));
+
+	if (type == CHAROID ||
+		(type == NAMEOID && (column->source == KIS_SOURCE_OBJECT || column->source == KIS_SOURCE_REPLY)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				 errmsg("column \"%s\" of foreign table \"%s\" is of type %s, which would cut its values",
+						attname, get_rel_name(relid), format_type_be(type)),
+				 errhint("Type text takes all.")));
+}
+
 KisColumn
 kis_column_resolve(const KisTable *table, Oid relid, AttrNumber attnum,
 				   const char *attname)
@@ -275,7 +292,10 @@ kis_column_resolve(const KisTable *table, Oid relid, AttrNumber attnum,
 				 errdetail("It would show what KIS answers, not what its expression says."),
 				 errhint("Compute it in a view of the foreign table.")));
 	if (kis_column_lookup(table, relid, attnum, attname, &column))
+	{
+		require_room(relid, attnum, attname, &column);
 		return column;
+	}
 
 	nearest = nearest_column(table, attname);
 	ereport(ERROR,
