@@ -178,8 +178,10 @@ my ($name) = grep { $_->{key} eq 'name' } $phases->all;
 my $session = $node->session;
 
 $phases->prepare($name);
+ok($phases->works($session), 'a session with a connection to KIS');
 $phases->interrupt('cancel', $name, $session, $phases->query($name)) foreach 1 .. 16;
 is(threads($session), 17, '16 look-ups may hang');
+ok($phases->works($session), 'which hold up no call that needs none');
 my $error = $session->query($phases->query($name))->{errors}[0];
 is($error->{sqlstate}, 'HV00N', 'then an error');
 like($error->{detail}, qr/16 earlier look-ups of host names have not ended yet/, 'says so');

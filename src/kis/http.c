@@ -194,15 +194,6 @@ kis_http_acquire(KisHttp *http, KisError *error)
 {
 	KisTransfer *transfer;
 
-	/* they may have ended since anybody looked */
-	if (http->nparked >= MOST_PARKED)
-		kis_http_step(http);
-	if (http->nparked >= MOST_PARKED)
-	{
-		kis_error_set(error, KIS_ERROR_CONNECT, KIS_PHASE_RESOLVE,
-					  "%d earlier look-ups of host names have not ended yet", http->nparked);
-		return NULL;
-	}
 	transfer = http->idle;
 	if (transfer != NULL)
 	{
@@ -218,6 +209,12 @@ kis_http_acquire(KisHttp *http, KisError *error)
 	http->transfers = transfer;
 	transfer->state = TRANSFER_RUNNING;
 	return transfer;
+}
+
+int
+kis_http_too_many_look_ups(const KisHttp *http)
+{
+	return http->nparked >= MOST_PARKED ? http->nparked : 0;
 }
 
 /* Ends a transfer for good; libcurl has let go of it. */
@@ -452,6 +449,8 @@ kis_http_step(KisHttp *http)
 
 	/* what has arrived first, then what is too late */
 	serve_sockets(http);
+	/* look-ups that have ended make room for those to come */
+	collect_finished(http);
 	if (http->curl_due_us >= 0 && http->curl_due_us <= kis_now_monotonic_us())
 	{
 		http->curl_due_us = -1;

@@ -91,7 +91,8 @@ on_look_up(void *resolver_state, void *reserved, void *context)
 	(void) resolver_state;
 	(void) reserved;
 	transfer->phase = KIS_PHASE_RESOLVE;
-	return transfer->abandoned;
+	transfer->hung_look_ups = kis_http_too_many_look_ups(transfer->http);
+	return transfer->abandoned || transfer->hung_look_ups > 0;
 }
 
 static curl_socket_t
@@ -457,6 +458,9 @@ kis_transfer_judge(KisTransfer *transfer, CURLcode result)
 	}
 	if (transfer->out_of_memory)
 		kis_error_set(failure, KIS_ERROR_LOCAL, phase, "out of memory");
+	else if (transfer->hung_look_ups > 0)
+		kis_error_set(failure, KIS_ERROR_CONNECT, phase,
+					  "%d earlier look-ups of host names have not ended yet", transfer->hung_look_ups);
 	else if (result == CURLE_COULDNT_CONNECT &&
 			 (transfer->socket_errno == EMFILE || transfer->socket_errno == ENFILE))
 		kis_error_set(failure, KIS_ERROR_LOCAL, phase, "can't open a socket: %s",

@@ -42,6 +42,7 @@ struct KisTransfer
 	/* how far it is */
 	bool		in_multi;
 	bool		abandoned;		/* must not connect or send any more */
+	int			hung_look_ups;	/* so many that it could begin none */
 	bool		sent;			/* once at least since it was begun or renewed */
 	bool		found_dead;		/* the connection of the pool that it was sent on */
 	bool		tried_again;
@@ -104,6 +105,9 @@ extern KisTransfer *kis_http_acquire(KisHttp *http, KisError *error);
 
 /* Sets it going, or gives it back and fills error. */
 extern bool kis_http_start(KisTransfer *transfer, const KisEndpoint *endpoint, KisError *error);
+
+/* How many look-ups hang, where they are too many to begin another; else 0. */
+extern int	kis_http_too_many_look_ups(const KisHttp *http);
 
 extern int64_t kis_now_monotonic_us(void);
 
