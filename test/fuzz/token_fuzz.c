@@ -12,7 +12,7 @@
 #define DAY			86400
 #define BLANKS		" \t\r\n"
 
-static const int statuses[] = {200, 403, 200, 500};
+static const int other_statuses[] = {403, 500};
 
 /* Can a header carry it? */
 static bool
@@ -183,7 +183,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char	   *text = malloc(size + 1);
 
 	check(text != NULL);
-	check_issue(statuses[size % lengthof(statuses)], (const char *) data, size);
+	check_issue(200, (const char *) data, size);
+	check_issue(other_statuses[size % lengthof(other_statuses)], (const char *) data, size);
 	memcpy(text, data, size);
 	text[size] = '\0';
 	check_file(text);
