@@ -77,7 +77,6 @@ CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEP
 CREATE TRIGGER before BEFORE INSERT OR UPDATE OR DELETE ON kis_market_trend FOR EACH ROW EXECUTE FUNCTION touch();
 CREATE TRIGGER after AFTER INSERT OR UPDATE OR DELETE ON kis_market_trend FOR EACH STATEMENT EXECUTE FUNCTION touch();
 CREATE TRIGGER instead INSTEAD OF INSERT ON kis_market_trend FOR EACH ROW EXECUTE FUNCTION touch();
-CREATE TRIGGER truncated BEFORE TRUNCATE ON kis_market_trend EXECUTE FUNCTION touch();
 -- PostgreSQL's own messages, which change; but they name the table
 CREATE FUNCTION try(command text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
@@ -131,7 +130,6 @@ SELECT try(command) FROM unnest(ARRAY[
 COPY kis_market_trend FROM STDIN;
 KSP	0001	1
 \.
-\echo :LAST_ERROR_SQLSTATE
 VACUUM kis_market_trend;
 VACUUM ANALYZE local, kis_market_trend;
 \! $KIS_SIMCTL pairs

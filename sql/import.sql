@@ -91,10 +91,10 @@ SELECT kis_comment_tables(NULL);
 -- LIMIT TO and EXCEPT
 CREATE SCHEMA chosen;
 IMPORT FOREIGN SCHEMA kis LIMIT TO (kis_sector_trend) FROM SERVER "Kis ""1""" INTO chosen;
-SELECT relname FROM pg_class WHERE relnamespace = 'chosen'::regnamespace;
+SELECT relname FROM pg_class WHERE relnamespace = 'chosen'::regnamespace ORDER BY 1;
 DROP FOREIGN TABLE chosen.kis_sector_trend;
 IMPORT FOREIGN SCHEMA kis EXCEPT (kis_sector_trend, something_else) FROM SERVER "Kis ""1""" INTO chosen;
-SELECT relname FROM pg_class WHERE relnamespace = 'chosen'::regnamespace;
+SELECT relname FROM pg_class WHERE relnamespace = 'chosen'::regnamespace ORDER BY 1;
 IMPORT FOREIGN SCHEMA kis LIMIT TO (kis_sector_trends) FROM SERVER "Kis ""1""" INTO chosen;
 \echo :LAST_ERROR_SQLSTATE
 
