@@ -131,6 +131,22 @@ $runs = value('SELECT count(*) FROM cron.job_run_details');
 $clock->set('2026-07-14 10:10:00');
 like(last_run('flows', $runs + 1), qr/^failed\|ERROR: could not collect any target\nDETAIL: .*OPSQ0002/, 'or fails');
 $simulator->fault;
+$simulator->fault({ fault => 'hang' });
+foreach my $end (
+	[ 'cancel', '10:20:00', qr/^failed\|ERROR: canceling statement due to user request/ ],
+	[ 'terminate', '10:30:00', qr/^failed\|.*\bterminat/s ])
+{
+	my ($how, $time, $message) = @$end;
+
+	$runs = value('SELECT count(*) FROM cron.job_run_details');
+	$clock->set("2026-07-14 $time");
+	eventually { $simulator->stats->{held} } or die 'nothing is asked';
+	value("SELECT pg_${how}_backend(pid) FROM pg_stat_activity"
+		  . q{ WHERE backend_type NOT IN ('client backend', 'pg_cron launcher') AND wait_event_type = 'Extension'});
+	like(last_run('flows', $runs + 1), $message, "a worker that waits for KIS: $how ends it");
+	eventually { !$simulator->stats->{held} };
+}
+$simulator->fault;
 value(q{SELECT cron.unschedule(jobid) FROM cron.job});
 value('SELECT cron.schedule($$worker$$, $$* * * * *$$, $$CALL backfill_market_investor_trend($$'
 	  . q{ || quote_literal('2026-07-06') || ',' || quote_literal('2026-07-10')}
