@@ -250,8 +250,6 @@ sub cache_hits
 # How the planner may be set, by turns
 my @settings = (
 	[],
-	[ 'parallel_setup_cost = 0', 'parallel_tuple_cost = 0', 'min_parallel_table_scan_size = 0',
-		($node->pg_version >= 16 ? 'debug_parallel_query' : 'force_parallel_mode') . ' = on' ],
 	[ 'enable_nestloop = off', 'enable_memoize = off' ],
 	[ 'enable_hashjoin = off', 'enable_hashagg = off', 'enable_material = off' ],
 	[ 'enable_mergejoin = off', 'enable_sort = off', 'geqo_threshold = 2' ],
@@ -284,7 +282,7 @@ if ($minutes)
 else
 {
 	one_round(1, 120, 90, 0, $settings[0]);
-	one_round(2, 120, 90, 1, $settings[2]);
+	one_round(2, 120, 90, 1, $settings[1]);
 }
 
 # ---- what came of it -------------------------------------------------------
