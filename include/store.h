@@ -93,10 +93,12 @@ extern void kis_figures_want(const KisStoreTable *table, bool *wanted);
 
 /*
  * The figures of a row, for all members; null where one is not wanted, or the
- * call or KIS has none. NULL, or what is wrong with one that is no bigint.
+ * call or KIS has none. NULL, or what is wrong with one that is no bigint, and
+ * the SQLSTATE that bigint itself has for it; sqlstate may be NULL.
  */
 extern char *kis_figures_take(const KisCall *call, const KisRow *row, const bool *wanted,
-							  KisStatement *statement, int64 *figures, bool *nulls);
+							  KisStatement *statement, int64 *figures, bool *nulls,
+							  int *sqlstate);
 
 /* ---- the view by investor (store_view.c) ---------------------------------- */
 

@@ -141,16 +141,17 @@ write_row(Backfill *backfill, const HistoryPage *page, int row)
 	const KisInquiry *inquiry = page->inquiry;
 	KisTarget	target = backfill->targets[backfill->current];
 	const char *complaint;
+	int			sqlstate;
 
 	target.collected_at = inquiry->arrived_at;
 	target.trade_date = backfill->beyond;
 	target.figures = palloc(kis_member_count * sizeof(int64));
 	target.nulls = palloc(kis_member_count * sizeof(bool));
 	complaint = kis_figures_take(inquiry->call, &inquiry->reply->rows[row], page->wanted,
-								 page->statement, target.figures, target.nulls);
+								 page->statement, target.figures, target.nulls, &sqlstate);
 	if (complaint != NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				(errcode(sqlstate),
 				 errmsg_internal("%s", complaint),
 				 errdetail("So says KIS's daily history of %s.", day_text(backfill->beyond))));
 	for (int i = 0; i < kis_member_count; i++)

@@ -74,7 +74,7 @@ take_figures(Collection *collection, KisTarget *target, const KisRow *row)
 	target->figures = palloc(kis_member_count * sizeof(int64));
 	target->nulls = palloc(kis_member_count * sizeof(bool));
 	complaint = kis_figures_take(&kis_call_trend, row, wanted, collection->statement,
-								 target->figures, target->nulls);
+								 target->figures, target->nulls, NULL);
 	if (complaint != NULL)
 		fail(target, complaint);
 	return complaint == NULL;

@@ -28,9 +28,21 @@ no_bigint(const char *field, const char *value)
 	return psprintf("member \"%s\" is no bigint: \"%s\"", field, text);
 }
 
+/* An integer that is too large, or no integer. */
+static int
+sqlstate_of(const char *value)
+{
+	const char *digits = value + (value[0] == '-' || value[0] == '+');
+
+	if (digits[0] != '\0' && strspn(digits, "0123456789") == strlen(digits))
+		return ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE;
+	return ERRCODE_INVALID_TEXT_REPRESENTATION;
+}
+
 char *
 kis_figures_take(const KisCall *call, const KisRow *row, const bool *wanted,
-				 KisStatement *statement, int64 *figures, bool *nulls)
+				 KisStatement *statement, int64 *figures, bool *nulls,
+				 int *sqlstate)
 {
 	for (int i = 0; i < kis_member_count; i++)
 	{
@@ -46,7 +58,11 @@ kis_figures_take(const KisCall *call, const KisRow *row, const bool *wanted,
 		if (value.kind == KIS_VALUE_INTEGER)
 			figures[i] = value.integer;
 		else if (value.kind == KIS_VALUE_TEXT)
+		{
+			if (sqlstate != NULL)
+				*sqlstate = sqlstate_of(value.text);
 			return no_bigint(field, value.text);
+		}
 		else if (value.kind == KIS_VALUE_MISSING && kis_warn_once(statement, "missing member"))
 			ereport(WARNING,
 					(errcode(ERRCODE_FDW_ERROR),
