@@ -11,49 +11,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
-#include "fdw.h"
-
-/* A scan under way. */
-typedef struct KisScan
-{
-	KisScanPlan *plan;
-	Oid			userid;
-	KisCounters *counters;		/* live as long as the statement */
-	MemoryContext context;		/* what lives as long as the scan */
-	ExprContext *econtext;		/* for conditions on the keys */
-	ExprState  *quals;
-	ExprState  *day_quals;
-	TupleTableSlot *pair_slot;	/* what they are evaluated on */
-
-	/* from the first row on */
-	bool		started;
-	KisStatement *statement;
-	KisConnection *connection;
-	KisKeyValues *values;		/* of the pairs */
-	int			split;			/* rows of the table that a row of a reply is */
-	KisNamed   *named;			/* NULL: the query names no codes */
-	KisLimit   *limit;			/* NULL: none */
-	KisConverter *converter;
-	KisDays    *days;			/* NULL: of a pair there is one row */
-	bool		days_vary;		/* from pair to pair */
-
-	/* the pairs to ask for, by position in values, and how far it is */
-	bool		chosen;			/* since the parameters changed */
-	bool		announced;		/* the calls, since the last rescan */
-	int			npairs;
-	int		   *pairs;
-	DateADT    *first_days;		/* of their first pages */
-	int		   *pages;			/* calls that they take at least */
-	KisInquiry **inquiries;		/* the page where the pair is */
-	int			nasked;			/* so many of the inquiries are set */
-	int			next;			/* the pair whose rows come next */
-	int			next_row;		/* of its reply */
-	int			next_part;		/* of that row's rows of the table */
-	DateADT		beyond;			/* the day up to which rows have come; KIS_NO_DAY: none has */
-	DateADT		page_beyond;	/* the same when the page began */
-	int			nempty;			/* pairs that brought no row */
-	int64		max_rows;		/* so many rows of replies are wanted at most */
-} KisScan;
+#include "scan.h"
 
 /* The memory of the statement: an EvalPlanQual run ends earlier. */
 static MemoryContext
@@ -83,8 +41,6 @@ kisBeginForeignScan(ForeignScanState *node, int eflags)
 	scan->econtext = CreateExprContext(estate);
 	scan->quals = ExecInitQual(scan->plan->quals, &node->ss.ps);
 	scan->day_quals = ExecInitQual(scan->plan->day_quals, &node->ss.ps);
-	scan->beyond = KIS_NO_DAY;
-	scan->page_beyond = KIS_NO_DAY;
 	scan->pair_slot = ExecInitExtraTupleSlot(estate,
 											 RelationGetDescr(node->ss.ss_currentRelation),
 											 &TTSOpsVirtual);
@@ -101,6 +57,16 @@ mentions_pair(const ForeignScan *plan, const KisScanPlan *scan)
 	for (int i = 0; i < scan->nkeys; i++)
 		keys = bms_add_member(keys, scan->keys[i].attnum - FirstLowInvalidHeapAttributeNumber);
 	return kis_mentions((Node *) scan->day_quals, plan->scan.scanrelid, keys);
+}
+
+static KisDays **
+create_days(const KisScanPlan *plan, int n)
+{
+	KisDays   **days = palloc(Max(1, n) * sizeof(KisDays *));
+
+	for (int i = 0; i < n; i++)
+		days[i] = kis_days_create(plan->table->call, plan->ndays, plan->days);
+	return days;
 }
 
 /* What needs the server's options, before the first row. */
@@ -123,13 +89,10 @@ start_scan(ForeignScanState *node, KisScan *scan)
 	investors = kis_investor_values(relation, scan->plan->ninvestor_keys,
 									scan->plan->investor_keys);
 	scan->split = kis_table_split(scan->plan->table);
-	scan->pairs = palloc(Max(1, npairs) * sizeof(int));
-	scan->first_days = palloc(Max(1, npairs) * sizeof(DateADT));
-	scan->pages = palloc(Max(1, npairs) * sizeof(int));
-	scan->inquiries = palloc(Max(1, npairs) * sizeof(KisInquiry *));
-	if (scan->plan->table->call->paging != KIS_PAGING_NONE)
-		scan->days = kis_days_create(scan->plan->table->call, scan->plan->ndays, scan->plan->days);
+	scan->pairs = palloc(Max(1, npairs) * sizeof(KisPairScan));
 	scan->days_vary = mentions_pair(plan, scan->plan);
+	if (scan->plan->table->call->paging != KIS_PAGING_NONE)
+		scan->days = create_days(scan->plan, scan->days_vary ? npairs : 1);
 	scan->named = kis_named_create(node, scan->plan, scan->values, investors);
 	scan->limit = kis_limit_create(node, false);
 	scan->converter = kis_converter_create(relation, scan->plan, scan->values, investors,
@@ -139,70 +102,48 @@ start_scan(ForeignScanState *node, KisScan *scan)
 }
 
 /* The days of a pair that satisfy the conditions; its codes stand in pair_slot. */
-static void
-choose_days(KisScan *scan)
+static KisDays *
+choose_days(KisScan *scan, int pair)
 {
-	kis_days_choose(scan->days, scan->day_quals, scan->econtext, scan->pair_slot);
-}
+	KisDays    *days = scan->days[scan->days_vary ? pair : 0];
 
-/* The same for the pair at this position, where another pair had others. */
-static void
-choose_days_of_pair(KisScan *scan, int position)
-{
-	if (!scan->days_vary || position >= scan->npairs)
-		return;
-	kis_key_store(scan->values, scan->pairs[position], scan->pair_slot);
-	choose_days(scan);
+	kis_days_choose(days, scan->day_quals, scan->econtext, scan->pair_slot);
+	return days;
 }
 
 /* The pairs that satisfy the conditions with the parameters as they are. */
 static void
 choose_pairs(KisScan *scan)
 {
-	bool		days_chosen = false;
+	KisDays    *days = NULL;
 
 	scan->npairs = 0;
-	for (int pair = 0; pair < scan->values->n; pair++)
+	for (int i = 0; i < scan->values->n; i++)
 	{
-		int			i = scan->npairs;
+		KisPairScan *pair = &scan->pairs[scan->npairs];
 
-		kis_key_store(scan->values, pair, scan->pair_slot);
+		kis_key_store(scan->values, i, scan->pair_slot);
 		if (!ExecQualAndReset(scan->quals, scan->econtext))
 			continue;
-		scan->pairs[i] = pair;
-		scan->pages[i] = 1;
+		*pair = (KisPairScan) {.pair = i,.pages = 1};
 		if (scan->days != NULL)
 		{
-			if (scan->days_vary || !days_chosen)
-				choose_days(scan);
-			days_chosen = true;
-			scan->first_days[i] = kis_days_next(scan->days, KIS_NO_DAY);
-			if (scan->first_days[i] == KIS_NO_DAY)
+			if (scan->days_vary || days == NULL)
+				days = choose_days(scan, i);
+			pair->days = days;
+			pair->first_day = kis_days_next(days, KIS_NO_DAY);
+			if (pair->first_day == KIS_NO_DAY)
 				continue;
-			if (!kis_days_reach_back(scan->days))
-				scan->pages[i] = kis_days_pages(scan->days);
+			if (!kis_days_reach_back(days))
+				pair->pages = kis_days_pages(days);
 		}
+		kis_pair_rewind(pair);
 		scan->npairs++;
 	}
-	choose_days_of_pair(scan, 0);
 	if (scan->named != NULL)
 		kis_named_check(scan->named, scan->econtext, scan->statement, scan->connection,
 						scan->npairs > 0);
 	scan->chosen = true;
-}
-
-/* The arguments of the call that brings the pair's row, or the page with this day. */
-static KisCallArgs
-args_of_pair(const KisScan *scan, int position, DateADT day)
-{
-	const KisPairCode *pair = &scan->values->pairs[scan->pairs[position]];
-	KisCallArgs args = {0};
-
-	strlcpy(args.market, pair->market, sizeof(args.market));
-	strlcpy(args.sector, pair->sector, sizeof(args.sector));
-	if (scan->days != NULL)
-		kis_page_args(scan->statement, scan->connection, scan->plan->table->call, day, &args);
-	return args;
 }
 
 /* The calls that the scan will take, but for pages that nobody can know of yet. */
@@ -213,9 +154,10 @@ count_calls(const KisScan *scan)
 
 	for (int i = 0; i < scan->npairs && ncalls < scan->max_rows; i++)
 	{
-		KisCallArgs args = args_of_pair(scan, i, scan->first_days[i]);
+		const KisPairScan *pair = &scan->pairs[i];
+		KisCallArgs args = kis_pair_args(scan, pair, pair->first_day);
 
-		ncalls += scan->pages[i];
+		ncalls += pair->pages;
 		if (kis_has_inquired(scan->statement, scan->connection,
 							 scan->plan->table->call, &args))
 			ncalls--;
@@ -235,7 +177,7 @@ announce_calls(KisScan *scan)
 	scan->max_rows = kis_limit_rows(scan->limit, scan->econtext, scan->split);
 	ResetExprContext(scan->econtext);
 	for (int i = 0; i < scan->npairs; i++)
-		most += scan->pages[i];
+		most += scan->pairs[i].pages;
 	/* what is here already need only be looked for where it matters */
 	if (!kis_statement_allows(scan->statement, scan->connection, most))
 		kis_statement_expect(scan->statement, scan->connection, scan->plan->table->call,
@@ -257,15 +199,8 @@ ask_ahead(KisScan *scan)
 		end = Min(end, scan->max_rows + scan->nempty);
 	/* a row is wanted now, even if the LIMIT's value has changed since the LIMIT looked at it */
 	end = Max(end, scan->next + 1);
-	while (scan->nasked < end)
-	{
-		KisCallArgs args = args_of_pair(scan, scan->nasked, scan->first_days[scan->nasked]);
-
-		scan->inquiries[scan->nasked] = kis_inquire(scan->statement, scan->connection,
-													scan->plan->table->call, &args,
-													scan->counters);
-		scan->nasked++;
-	}
+	for (int64 i = scan->next; i < end; i++)
+		kis_pair_ask(scan, &scan->pairs[i]);
 }
 
 /* The calendar comes along with the first rows, where they will need it. */
@@ -280,78 +215,22 @@ ask_calendar(KisScan *scan)
 		}
 }
 
+/* Makes the pair's row one of the table's, and goes on to its next part or to the next row. */
 static void
-warn_of_empty(const KisScan *scan, const KisInquiry *inquiry)
+take_row(KisScan *scan, KisPairScan *pair, KisTableRow *row)
 {
-	char	   *message = psprintf("KIS has no figures for %s/%s",
-								   inquiry->args.market, inquiry->args.sector);
-
-	if (kis_warn_once(scan->statement, message))
-		ereport(WARNING,
-				(errcode(ERRCODE_NO_DATA),
-				 errmsg_internal("%s", message),
-				 kis_pair_find(inquiry->args.market, inquiry->args.sector) != NULL ?
-				 errdetail("All members of its reply are empty.") :
-				 errdetail("All members of its reply are empty: KIS doesn't know this pair."),
-				 kis_pair_find(inquiry->args.market, inquiry->args.sector) != NULL ?
-				 0 :
-				 errhint("Take it out of the option \"extra_pairs\" of server \"%s\".",
-						 scan->connection->server_name)));
-}
-
-/* Is this row wanted, or is it of a day that was not asked for or has come already? */
-static bool
-is_wanted(KisScan *scan, const KisInquiry *inquiry, int row)
-{
-	if (scan->days != NULL)
-		return kis_days_take(scan->days, inquiry, row, &scan->beyond);
-	if (!kis_row_is_empty(inquiry->call, &inquiry->reply->rows[row]))
-		return true;
-	warn_of_empty(scan, inquiry);
-	return false;
-}
-
-/* Asks for the pair's next page where there is one; a page without new days was the last. */
-static bool
-turn_page(KisScan *scan, const KisInquiry *inquiry)
-{
-	DateADT		day;
-	KisCallArgs args;
-
-	if (scan->days == NULL || scan->beyond == scan->page_beyond)
-		return false;
-	day = kis_days_next(scan->days, scan->beyond);
-	if (day == KIS_NO_DAY)
-		return false;
-	args = args_of_pair(scan, scan->next, day);
-	scan->inquiries[scan->next] = kis_inquire(scan->statement, scan->connection,
-											  inquiry->call, &args, scan->counters);
-	scan->next_row = 0;
-	scan->page_beyond = scan->beyond;
-	return true;
-}
-
-static void
-next_pair(KisScan *scan)
-{
-	scan->next++;
-	scan->next_row = 0;
-	scan->beyond = KIS_NO_DAY;
-	scan->page_beyond = KIS_NO_DAY;
-	choose_days_of_pair(scan, scan->next);
-}
-
-/* Goes on to the row's next part, the next row or the next pair. */
-static void
-pass_row(KisScan *scan, const KisReply *reply)
-{
+	row->inquiry = pair->page;
+	row->pair = pair->pair;
+	row->row = pair->next_row;
+	row->investor = scan->next_part;
 	if (++scan->next_part < scan->split)
 		return;
 	scan->next_part = 0;
-	scan->next_row++;
+	pair->at_row = false;
+	pair->next_row++;
 	/* a pair without days is through with its one row */
-	if (scan->days == NULL && scan->next_row == reply->nrows)
-		next_pair(scan);
+	pair->is_through = pair->days == NULL && pair->next_row == pair->page->reply->nrows;
+	scan->next += pair->is_through;
 }
 
 /* The next row; false after the last. */
@@ -360,31 +239,25 @@ next_row(KisScan *scan, KisTableRow *row)
 {
 	while (scan->next < scan->npairs)
 	{
-		KisInquiry *inquiry;
+		KisPairScan *pair = &scan->pairs[scan->next];
 
 		CHECK_FOR_INTERRUPTS();
-		ask_ahead(scan);
-		inquiry = scan->inquiries[scan->next];
-		kis_inquiry_wait_or_raise(inquiry);
-
-		while (scan->next_row < inquiry->reply->nrows)
+		if (!pair->at_row)
 		{
-			row->inquiry = inquiry;
-			row->pair = scan->pairs[scan->next];
-			row->row = scan->next_row;
-			row->investor = scan->next_part;
-			if (scan->next_part == 0 && !is_wanted(scan, inquiry, row->row))
-			{
-				scan->next_row++;
-				continue;
-			}
-			pass_row(scan, inquiry->reply);
+			ask_ahead(scan);
+			kis_inquiry_wait_or_raise(pair->page);
+			kis_pair_seek(scan, pair);
+		}
+		if (pair->at_row)
+		{
+			take_row(scan, pair, row);
 			return true;
 		}
-		if (turn_page(scan, inquiry))
-			continue;
-		next_pair(scan);
-		scan->nempty++;
+		if (pair->is_through)
+		{
+			scan->next++;
+			scan->nempty++;
+		}
 	}
 	return false;
 }
@@ -448,15 +321,11 @@ kisReScanForeignScan(ForeignScanState *node)
 	if (node->ss.ps.chgParam != NULL)
 		scan->chosen = false;
 	scan->announced = false;
-	scan->nasked = 0;
 	scan->next = 0;
-	scan->next_row = 0;
 	scan->next_part = 0;
-	scan->beyond = KIS_NO_DAY;
-	scan->page_beyond = KIS_NO_DAY;
 	scan->nempty = 0;
-	if (scan->chosen)
-		choose_days_of_pair(scan, 0);
+	for (int i = 0; i < scan->npairs; i++)
+		kis_pair_rewind(&scan->pairs[i]);
 }
 
 /* All that it has belongs to the executor's or the statement's memory. */

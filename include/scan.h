@@ -1,0 +1,82 @@
+/*
+ * scan.h
+ *		What the parts of a scan under way know of each other: scan.c, whose it
+ *		is, and pages.c.
+ */
+#ifndef KIS_SCAN_H
+#define KIS_SCAN_H
+
+#include "postgres.h"
+
+#include "nodes/execnodes.h"
+
+#include "fdw.h"
+
+/* A pair that a scan asks for, and how far it is. */
+typedef struct KisPairScan
+{
+	int			pair;			/* position in the table's pairs */
+	KisDays    *days;			/* that are wanted of it; NULL: it has one row */
+	DateADT		first_day;		/* that its first page is asked for */
+	int			pages;			/* calls that it takes at least */
+
+	DateADT		day;			/* of its row; where it is at none, the newest that the next can have */
+	KisInquiry *page;			/* NULL: to be asked for, with the day */
+	int			next_row;		/* of the page */
+	bool		at_row;			/* that one is wanted and comes next */
+	bool		is_through;		/* nothing more comes */
+	DateADT		beyond;			/* the day up to which rows have come; KIS_NO_DAY: none has */
+	DateADT		page_beyond;	/* the same when the page began */
+} KisPairScan;
+
+/* A scan under way. */
+typedef struct KisScan
+{
+	KisScanPlan *plan;
+	Oid			userid;
+	KisCounters *counters;		/* live as long as the statement */
+	MemoryContext context;		/* what lives as long as the scan */
+	ExprContext *econtext;		/* for conditions on the keys */
+	ExprState  *quals;
+	ExprState  *day_quals;
+	TupleTableSlot *pair_slot;	/* what they are evaluated on */
+
+	/* from the first row on */
+	bool		started;
+	KisStatement *statement;
+	KisConnection *connection;
+	KisKeyValues *values;		/* of the pairs */
+	int			split;			/* rows of the table that a row of a reply is */
+	KisNamed   *named;			/* NULL: the query names no codes */
+	KisLimit   *limit;			/* NULL: none */
+	KisConverter *converter;
+	KisDays   **days;			/* by pair, or the first alone; NULL: of a pair there is one row */
+	bool		days_vary;		/* from pair to pair */
+
+	/* the pairs to ask for, and how far it is */
+	bool		chosen;			/* since the parameters changed */
+	bool		announced;		/* the calls, since the last rescan */
+	int			npairs;
+	KisPairScan *pairs;
+	int			next;			/* the pair whose rows come next */
+	int			next_part;		/* of its row's rows of the table */
+	int			nempty;			/* pairs that brought no row */
+	int64		max_rows;		/* so many rows of replies are wanted at most */
+} KisScan;
+
+/* pages.c: the arguments of the call that brings the pair's row, or the page with the day. */
+extern KisCallArgs kis_pair_args(const KisScan *scan, const KisPairScan *pair, DateADT day);
+
+/* Before its first page. */
+extern void kis_pair_rewind(KisPairScan *pair);
+
+/* Asks for its page, unless that has been done. */
+extern void kis_pair_ask(KisScan *scan, KisPairScan *pair);
+
+/*
+ * Goes on to its next row that is wanted, in a page that has come. Where the
+ * page has no more, another is to be asked for, or the pair is through.
+ */
+extern void kis_pair_seek(KisScan *scan, KisPairScan *pair);
+
+#endif							/* KIS_SCAN_H */

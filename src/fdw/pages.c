@@ -1,0 +1,107 @@
+/*
+ * pages.c
+ *		The rows of one pair of a scan: one row, or those of its days, page by
+ *		page.
+ */
+#include "postgres.h"
+
+#include "scan.h"
+
+KisCallArgs
+kis_pair_args(const KisScan *scan, const KisPairScan *pair, DateADT day)
+{
+	const KisPairCode *code = &scan->values->pairs[pair->pair];
+	KisCallArgs args = {0};
+
+	strlcpy(args.market, code->market, sizeof(args.market));
+	strlcpy(args.sector, code->sector, sizeof(args.sector));
+	if (pair->days != NULL)
+		kis_page_args(scan->statement, scan->connection, scan->plan->table->call, day, &args);
+	return args;
+}
+
+void
+kis_pair_rewind(KisPairScan *pair)
+{
+	pair->day = pair->first_day;
+	pair->page = NULL;
+	pair->next_row = 0;
+	pair->at_row = false;
+	pair->is_through = false;
+	pair->beyond = KIS_NO_DAY;
+	pair->page_beyond = KIS_NO_DAY;
+}
+
+void
+kis_pair_ask(KisScan *scan, KisPairScan *pair)
+{
+	KisCallArgs args;
+
+	if (pair->page != NULL)
+		return;
+	args = kis_pair_args(scan, pair, pair->day);
+	pair->page = kis_inquire(scan->statement, scan->connection, scan->plan->table->call,
+							 &args, scan->counters);
+}
+
+static void
+warn_of_empty(const KisScan *scan, const KisInquiry *inquiry)
+{
+	char	   *message = psprintf("KIS has no figures for %s/%s",
+								   inquiry->args.market, inquiry->args.sector);
+
+	if (kis_warn_once(scan->statement, message))
+		ereport(WARNING,
+				(errcode(ERRCODE_NO_DATA),
+				 errmsg_internal("%s", message),
+				 kis_pair_find(inquiry->args.market, inquiry->args.sector) != NULL ?
+				 errdetail("All members of its reply are empty.") :
+				 errdetail("All members of its reply are empty: KIS doesn't know this pair."),
+				 kis_pair_find(inquiry->args.market, inquiry->args.sector) != NULL ?
+				 0 :
+				 errhint("Take it out of the option \"extra_pairs\" of server \"%s\".",
+						 scan->connection->server_name)));
+}
+
+/* Is this row wanted, or is it of a day that was not asked for or has come already? */
+static bool
+is_wanted(const KisScan *scan, KisPairScan *pair, int row)
+{
+	const KisInquiry *page = pair->page;
+
+	if (pair->days != NULL)
+		return kis_days_take(pair->days, page, row, &pair->beyond);
+	if (!kis_row_is_empty(page->call, &page->reply->rows[row]))
+		return true;
+	warn_of_empty(scan, page);
+	return false;
+}
+
+/* Has the pair another page? One without new days was the last. */
+static void
+turn_page(KisPairScan *pair)
+{
+	pair->is_through = pair->days == NULL || pair->beyond == pair->page_beyond;
+	if (pair->is_through)
+		return;
+	pair->day = kis_days_next(pair->days, pair->beyond);
+	pair->is_through = pair->day == KIS_NO_DAY;
+	pair->page = NULL;
+	pair->next_row = 0;
+	pair->page_beyond = pair->beyond;
+}
+
+void
+kis_pair_seek(KisScan *scan, KisPairScan *pair)
+{
+	for (; pair->next_row < pair->page->reply->nrows; pair->next_row++)
+	{
+		pair->at_row = is_wanted(scan, pair, pair->next_row);
+		if (pair->at_row)
+		{
+			pair->day = pair->beyond;
+			return;
+		}
+	}
+	turn_page(pair);
+}
