@@ -134,7 +134,9 @@ typedef struct KisScanPlan
 	List	   *named;			/* the codes that the query names, see named.c */
 	List	   *named_values;	/* their expressions */
 	double		calls;			/* expected */
+	double		npairs;			/* expected */
 	bool		one_pair;		/* the query names one pair at most */
+	bool		by_day;			/* the rows come by the day, in the order of the call's pages */
 } KisScanPlan;
 
 extern KisScanPlan *kis_scan_plan(const ForeignScan *plan);

@@ -1,7 +1,7 @@
 /*
  * scan.h
  *		What the parts of a scan under way know of each other: scan.c, whose it
- *		is, and pages.c.
+ *		is, order.c and pages.c.
  */
 #ifndef KIS_SCAN_H
 #define KIS_SCAN_H
@@ -58,11 +58,21 @@ typedef struct KisScan
 	bool		announced;		/* the calls, since the last rescan */
 	int			npairs;
 	KisPairScan *pairs;
-	int			next;			/* the pair whose rows come next */
-	int			next_part;		/* of its row's rows of the table */
-	int			nempty;			/* pairs that brought no row */
+	KisPairScan *last;			/* whose row came last; NULL: it has gone on since */
+	int			next_part;		/* of the rows of the table that its row is */
 	int64		max_rows;		/* so many rows of replies are wanted at most */
+	int64		ntaken;			/* rows of replies so far */
+	int			nempty;			/* pairs that ended without a row */
 } KisScan;
+
+/*
+ * order.c: the pair whose row comes next, where it is at one; or else the one
+ * whose page has to be read first. NULL: all are through.
+ */
+extern KisPairScan *kis_next_pair(const KisScan *scan);
+
+/* order.c: asks for this pair's page, and for others that are sure to be needed. */
+extern void kis_ask_ahead(KisScan *scan, const KisPairScan *next);
 
 /* pages.c: the arguments of the call that brings the pair's row, or the page with the day. */
 extern KisCallArgs kis_pair_args(const KisScan *scan, const KisPairScan *pair, DateADT day);

@@ -81,6 +81,28 @@ SELECT count(*) FROM (SELECT FROM kis_market_trend_daily
     ORDER BY trade_date DESC OFFSET 299 LIMIT 2) AS t;
 \! $KIS_SIMCTL calls daily
 \! $KIS_SIMCTL reset '{"keep_tokens": true}'
+-- the same over several pairs: the first page of each
+SELECT trade_date, count(*) FROM (SELECT trade_date FROM kis_market_trend_daily
+    WHERE market_code = 'KSP' AND sector_code IN ('0001', '0013') AND trade_date <= '2026-07-10'
+    ORDER BY trade_date DESC LIMIT 4) AS t
+GROUP BY 1 ORDER BY 1 DESC;
+:dates
+SELECT trade_date, market_code, sector_code FROM kis_market_trend_daily
+WHERE trade_date <= '2026-07-10' AND sector_code LIKE '%01'
+ORDER BY trade_date DESC, market_code, sector_code LIMIT 5;
+:dates
+SELECT count(*), min(trade_date), max(trade_date) FROM (SELECT trade_date FROM kis_market_trend_daily
+    WHERE market_code = 'KSP' AND trade_date <= '2026-07-10' ORDER BY trade_date DESC NULLS LAST LIMIT 60) AS t;
+\! $KIS_SIMCTL calls daily
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
+-- one pair's first page is used up before the other's
+SELECT market_code, count(*), min(trade_date) FROM (SELECT market_code, trade_date FROM kis_market_trend_daily
+    WHERE (market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-10')
+       OR (market_code = 'KSQ' AND sector_code = '1001' AND trade_date BETWEEN '2026-07-06' AND '2026-07-08')
+    ORDER BY trade_date DESC LIMIT 310) AS t
+GROUP BY 1 ORDER BY 1;
+\! $KIS_SIMCTL calls daily
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
 -- conditions that pairs and days share, and a page that serves a second scan
 SELECT market_code, sector_code, trade_date FROM kis_market_trend_daily
 WHERE sector_code IN ('0001', '1001')
@@ -107,6 +129,16 @@ SELECT (plan->>'Actual Rows')::numeric::int AS rows, plan->'Calls Expected' AS e
 FROM CAST(analyzed($$SELECT close FROM kis_market_trend_daily
     WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-10'
     ORDER BY trade_date DESC LIMIT 400$$)->'Plans'->0 AS json) AS plan;
+EXPLAIN (COSTS off) SELECT sector_code, close FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code IN ('0001', '0013') AND trade_date <= '2026-07-10' ORDER BY trade_date DESC LIMIT 4;
+EXPLAIN (COSTS off) SELECT sector_code, close FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code IN ('0001', '0013') AND trade_date <= '2026-07-10' ORDER BY trade_date DESC LIMIT 700;
+EXPLAIN (COSTS off) SELECT sector_code, close FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code IN ('0001', '0013') AND trade_date >= '2026-07-06' ORDER BY trade_date DESC, sector_code;
+EXPLAIN (COSTS off) SELECT sector_code, close FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code IN ('0001', '0013') AND trade_date >= '2026-07-06' ORDER BY trade_date;
+EXPLAIN (COSTS off) SELECT sector_code, close FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code IN ('0001', '0013') AND trade_date >= '2026-07-06' LIMIT 4;
 \! $KIS_SIMCTL reset '{"keep_tokens": true}'
 -- a reply whose days are out of order
 \! $KIS_SIMCTL fault '{"fault": "value", "match": {"kind": "daily"}, "times": 1, "params": {"member": "stck_bsop_date", "json": "\"20260701\""}}' >/dev/null

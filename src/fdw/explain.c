@@ -9,6 +9,16 @@
 #include "compat.h"
 #include "fdw.h"
 
+/* The pages that so many rows fill, where each of so many pairs brings its share of them. */
+static int64
+pages_of_rows(const KisScanPlan *plan, int64 rows, int64 npairs)
+{
+	int64		pairs = Max(1, Min(npairs, rows));
+	int64		share = (rows + pairs - 1) / pairs;
+
+	return pairs * ((share + plan->table->call->max_rows - 1) / plan->table->call->max_rows);
+}
+
 /* The calls that the plan expects, or a LIMIT that is known lets it make. */
 static int64
 expected_calls(ForeignScanState *node, const KisScanPlan *plan)
@@ -17,9 +27,10 @@ expected_calls(ForeignScanState *node, const KisScanPlan *plan)
 	int64		calls = (int64) ceil(plan->calls);
 	int64		rows = kis_limit_rows(limit, node->ss.ps.ps_ExprContext, kis_table_split(plan->table));
 
-	/* the rows of one pair fill its pages; of several pairs each may begin one */
-	if (plan->table->call->paging != KIS_PAGING_NONE && plan->one_pair && rows != PG_INT64_MAX)
-		rows = (rows + plan->table->call->max_rows - 1) / plan->table->call->max_rows;
+	/* of several pairs that come one after the other each row may begin a page */
+	if (plan->table->call->paging != KIS_PAGING_NONE && rows != PG_INT64_MAX &&
+		(plan->one_pair || plan->by_day))
+		rows = pages_of_rows(plan, rows, plan->one_pair ? 1 : (int64) ceil(plan->npairs));
 	return Min(calls, rows);
 }
 

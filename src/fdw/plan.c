@@ -65,7 +65,9 @@ enum PrivateItem
 	PRIVATE_NDAY_QUALS,			/* Integer: so many that follow are conditions on days */
 	PRIVATE_NAMED,				/* named.c's List; the other fdw_exprs belong to it */
 	PRIVATE_CALLS,				/* Float: calls expected */
-	PRIVATE_ONE_PAIR			/* Integer: the query names one pair at most */
+	PRIVATE_NPAIRS,				/* Float: pairs expected */
+	PRIVATE_ONE_PAIR,			/* Integer: the query names one pair at most */
+	PRIVATE_BY_DAY				/* Integer: the rows come by the day */
 };
 
 /* Notes a column that holds a code of the pair, or of the investor. */
@@ -304,8 +306,8 @@ is_one_pair(RelOptInfo *rel, const PlannedTable *planned)
 }
 
 /*
- * The order in which the days of one pair come, where the query wants it: then
- * a LIMIT can end the scan before it has read all pages.
+ * The order in which the days of a pair come, where the query wants it: then a
+ * LIMIT can end the scan before it has read all pages.
  */
 static List *
 day_pathkeys(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned)
@@ -314,8 +316,7 @@ day_pathkeys(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned)
 	PathKey    *wanted;
 	ListCell   *cell;
 
-	if (call->paging == KIS_PAGING_NONE || root->query_pathkeys == NIL ||
-		!is_one_pair(rel, planned))
+	if (call->paging == KIS_PAGING_NONE || root->query_pathkeys == NIL)
 		return NIL;
 	wanted = linitial(root->query_pathkeys);
 	if (!kis_pathkey_descends(wanted) != (call->paging == KIS_PAGING_FORWARD) ||
@@ -331,8 +332,9 @@ day_pathkeys(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned)
 	return NIL;
 }
 
+/* A path that makes so many calls before its first row. */
 static void
-add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer)
+add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer, double first_calls, List *pathkeys)
 {
 	const PlannedTable *planned = rel->fdw_private;
 	ParamPathInfo *param = get_baserel_parampathinfo(root, rel, outer);
@@ -345,11 +347,28 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer)
 	total = startup + calls * CALL_COST / loops +
 		(cpu_tuple_cost + rel->baserestrictcost.per_tuple) * rows +
 		rel->reltarget->cost.per_tuple * rows;
-	startup += Min(calls, 1) * CALL_COST / loops;
+	startup += Min(calls, first_calls) * CALL_COST / loops;
 	add_path(rel, (Path *)
-			 kis_create_foreignscan_path(root, rel, rows, startup, total,
-										 param == NULL ? day_pathkeys(root, rel, planned) : NIL, outer,
+			 kis_create_foreignscan_path(root, rel, rows, startup, total, pathkeys, outer,
 										 list_make1(makeFloat(psprintf("%.3f", calls)))));
+}
+
+/*
+ * The paths without conditions of joins. The days of one pair come in order as
+ * they are; those of several have to be merged, for which the first page of
+ * each is needed.
+ */
+static void
+add_plain_paths(PlannerInfo *root, RelOptInfo *rel)
+{
+	const PlannedTable *planned = rel->fdw_private;
+	bool		one_pair = is_one_pair(rel, planned);
+	List	   *pathkeys = bms_is_empty(rel->lateral_relids) ?
+		day_pathkeys(root, rel, planned) : NIL;
+
+	add_scan_path(root, rel, rel->lateral_relids, 1, one_pair ? pathkeys : NIL);
+	if (!one_pair && pathkeys != NIL)
+		add_scan_path(root, rel, NULL, planned->estimate.pairs, pathkeys);
 }
 
 /* The relations that a join condition takes the keys' values from. */
@@ -428,7 +447,7 @@ kisGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	List	   *outers = NIL;
 	ListCell   *cell;
 
-	add_scan_path(root, baserel, baserel->lateral_relids);
+	add_plain_paths(root, baserel);
 
 	foreach(cell, baserel->joininfo)
 	{
@@ -444,7 +463,7 @@ kisGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	foreach(cell, outers)
 	{
 		if (!bms_equal(lfirst(cell), baserel->lateral_relids))
-			add_scan_path(root, baserel, lfirst(cell));
+			add_scan_path(root, baserel, lfirst(cell), 1, NIL);
 		all = bms_add_members(all, lfirst(cell));
 	}
 
@@ -453,7 +472,7 @@ kisGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 		if (bms_equal(lfirst(cell), all))
 			return;
 	if (list_length(outers) > 1)
-		add_scan_path(root, baserel, all);
+		add_scan_path(root, baserel, all, 1, NIL);
 }
 
 /* The columns that the query uses, as pull_varattnos counts. */
@@ -532,7 +551,9 @@ kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	private = lappend(private, makeInteger(list_length(day_quals)));
 	private = lappend(private, named);
 	private = lappend(private, linitial(best_path->fdw_private));
+	private = lappend(private, makeFloat(psprintf("%.3f", planned->estimate.pairs)));
 	private = lappend(private, makeInteger(is_one_pair(baserel, planned)));
+	private = lappend(private, makeInteger(best_path->path.pathkeys != NIL));
 
 	/* all are checked again, on the rows */
 	return make_foreignscan(tlist, clauses, baserel->relid,
@@ -604,6 +625,8 @@ kis_scan_plan(const ForeignScan *plan)
 	scan->named = list_nth(private, PRIVATE_NAMED);
 	scan->named_values = list_copy_tail(plan->fdw_exprs, nquals + nday_quals);
 	scan->calls = floatVal(list_nth(private, PRIVATE_CALLS));
+	scan->npairs = floatVal(list_nth(private, PRIVATE_NPAIRS));
 	scan->one_pair = intVal(list_nth(private, PRIVATE_ONE_PAIR)) != 0;
+	scan->by_day = intVal(list_nth(private, PRIVATE_BY_DAY)) != 0;
 	return scan;
 }

@@ -185,24 +185,6 @@ announce_calls(KisScan *scan)
 	scan->announced = true;
 }
 
-/* Asks for the next pair and for some that come after it, but for none that a LIMIT cuts off. */
-static void
-ask_ahead(KisScan *scan)
-{
-	int64		end = Min(scan->npairs,
-						  scan->next + scan->connection->options->max_concurrent_requests);
-
-	/* of days, one page may bring all that are wanted */
-	if (scan->days != NULL && scan->max_rows < PG_INT64_MAX)
-		end = scan->next + 1;
-	else if (scan->max_rows < end)
-		end = Min(end, scan->max_rows + scan->nempty);
-	/* a row is wanted now, even if the LIMIT's value has changed since the LIMIT looked at it */
-	end = Max(end, scan->next + 1);
-	for (int64 i = scan->next; i < end; i++)
-		kis_pair_ask(scan, &scan->pairs[i]);
-}
-
 /* The calendar comes along with the first rows, where they will need it. */
 static void
 ask_calendar(KisScan *scan)
@@ -215,7 +197,7 @@ ask_calendar(KisScan *scan)
 		}
 }
 
-/* Makes the pair's row one of the table's, and goes on to its next part or to the next row. */
+/* Makes the pair's row one of the table's. */
 static void
 take_row(KisScan *scan, KisPairScan *pair, KisTableRow *row)
 {
@@ -226,38 +208,35 @@ take_row(KisScan *scan, KisPairScan *pair, KisTableRow *row)
 	if (++scan->next_part < scan->split)
 		return;
 	scan->next_part = 0;
+	scan->ntaken++;
 	pair->at_row = false;
 	pair->next_row++;
-	/* a pair without days is through with its one row */
-	pair->is_through = pair->days == NULL && pair->next_row == pair->page->reply->nrows;
-	scan->next += pair->is_through;
+	scan->last = pair;
 }
 
 /* The next row; false after the last. */
 static bool
 next_row(KisScan *scan, KisTableRow *row)
 {
-	while (scan->next < scan->npairs)
-	{
-		KisPairScan *pair = &scan->pairs[scan->next];
+	KisPairScan *pair;
 
+	/* not sooner: what stands behind the last row that is wanted doesn't matter */
+	if (scan->last != NULL)
+		kis_pair_seek(scan, scan->last);
+	scan->last = NULL;
+
+	while ((pair = kis_next_pair(scan)) != NULL)
+	{
 		CHECK_FOR_INTERRUPTS();
-		if (!pair->at_row)
-		{
-			ask_ahead(scan);
-			kis_inquiry_wait_or_raise(pair->page);
-			kis_pair_seek(scan, pair);
-		}
 		if (pair->at_row)
 		{
 			take_row(scan, pair, row);
 			return true;
 		}
-		if (pair->is_through)
-		{
-			scan->next++;
-			scan->nempty++;
-		}
+		kis_ask_ahead(scan, pair);
+		kis_inquiry_wait_or_raise(pair->page);
+		kis_pair_seek(scan, pair);
+		scan->nempty += pair->is_through;
 	}
 	return false;
 }
@@ -321,8 +300,9 @@ kisReScanForeignScan(ForeignScanState *node)
 	if (node->ss.ps.chgParam != NULL)
 		scan->chosen = false;
 	scan->announced = false;
-	scan->next = 0;
+	scan->last = NULL;
 	scan->next_part = 0;
+	scan->ntaken = 0;
 	scan->nempty = 0;
 	for (int i = 0; i < scan->npairs; i++)
 		kis_pair_rewind(&scan->pairs[i]);
