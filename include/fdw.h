@@ -137,6 +137,7 @@ typedef struct KisScanPlan
 	double		npairs;			/* expected */
 	bool		one_pair;		/* the query names one pair at most */
 	bool		by_day;			/* the rows come by the day, in the order of the call's pages */
+	bool		may_end;		/* a cursor or the like may leave the query before its last row */
 } KisScanPlan;
 
 extern KisScanPlan *kis_scan_plan(const ForeignScan *plan);
@@ -234,7 +235,7 @@ extern bool kis_days_take(const KisDays *days, const KisInquiry *page, int row, 
 /* The rows that they are expected to have. */
 extern double kis_days_rows(const KisDays *days);
 
-/* Do they go back to where nobody knows whether KIS has anything? */
+/* Do they go back to where nobody knows whether KIS has anything? Then the calls may be fewer. */
 extern bool kis_days_reach_back(const KisDays *days);
 
 /*
@@ -245,8 +246,8 @@ extern bool kis_days_reach_back(const KisDays *days);
 #define KIS_NO_DAY	PG_INT32_MAX
 extern DateADT kis_days_next(const KisDays *days, DateADT beyond);
 
-/* The calls that they take, holidays estimated. */
-extern int	kis_days_pages(const KisDays *days);
+/* The calls that they take from the one for this day on, holidays estimated. */
+extern int	kis_days_pages(const KisDays *days, DateADT day);
 
 /* estimate.c: what conditions are expected to leave of the days of one pair */
 typedef struct KisDayEstimate
@@ -281,6 +282,9 @@ extern void kis_named_check(KisNamed *named, ExprContext *econtext,
 extern const char *kis_market_meant(const char *typed);
 extern const char *kis_sector_meant(const char *typed);
 extern const char *kis_investor_meant(const char *typed);
+
+/* limit.c: may the scan end before its last row, for what stands above it? */
+extern bool kis_may_end(ForeignScanState *node);
 
 /* limit.c: the LIMIT that bounds a scan alone */
 typedef struct KisLimit KisLimit;

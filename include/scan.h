@@ -18,7 +18,7 @@ typedef struct KisPairScan
 	int			pair;			/* position in the table's pairs */
 	KisDays    *days;			/* that are wanted of it; NULL: it has one row */
 	DateADT		first_day;		/* that its first page is asked for */
-	int			pages;			/* calls that it takes at least */
+	int			pages;			/* calls that it takes, as far as can be known */
 
 	DateADT		day;			/* of its row; where it is at none, the newest that the next can have */
 	KisInquiry *page;			/* NULL: to be asked for, with the day */
@@ -52,6 +52,7 @@ typedef struct KisScan
 	KisConverter *converter;
 	KisDays   **days;			/* by pair, or the first alone; NULL: of a pair there is one row */
 	bool		days_vary;		/* from pair to pair */
+	bool		may_end;		/* before its last row */
 
 	/* the pairs to ask for, and how far it is */
 	bool		chosen;			/* since the parameters changed */
@@ -76,6 +77,12 @@ extern void kis_ask_ahead(KisScan *scan, const KisPairScan *next);
 
 /* pages.c: the arguments of the call that brings the pair's row, or the page with the day. */
 extern KisCallArgs kis_pair_args(const KisScan *scan, const KisPairScan *pair, DateADT day);
+
+/* Is its first page here already, or asked for? */
+extern bool kis_pair_is_begun(const KisScan *scan, const KisPairScan *pair);
+
+/* The calls that are expected for its pages, but for those that are here already. */
+extern int	kis_pair_calls(const KisScan *scan, const KisPairScan *pair);
 
 /* Before its first page. */
 extern void kis_pair_rewind(KisPairScan *pair);

@@ -96,7 +96,12 @@ extern KisInquiry *kis_inquire(KisStatement *statement, KisConnection *connectio
 							   const KisCall *call, const KisCallArgs *args,
 							   KisCounters *counters);
 
-/* Has the statement asked this already? Then it costs nothing more. */
+/* What the statement has asked with these arguments; NULL: nothing. */
+extern const KisInquiry *kis_inquired(const KisStatement *statement,
+									  const KisConnection *connection,
+									  const KisCall *call, const KisCallArgs *args);
+
+/* Has the statement asked this already, or does the cache have it? Then it costs nothing more. */
 extern bool kis_has_inquired(KisStatement *statement, KisConnection *connection,
 							 const KisCall *call, const KisCallArgs *args);
 
@@ -104,9 +109,12 @@ extern bool kis_has_inquired(KisStatement *statement, KisConnection *connection,
 extern bool kis_statement_allows(const KisStatement *statement, const KisConnection *connection,
 								 int64 ncalls);
 
-/* Raises 54000 where so many new calls like this one would exceed max_calls. */
+/*
+ * Raises 54000 where so many new calls like this one would exceed max_calls;
+ * maybe_fewer: it is known only that they are no more.
+ */
 extern void kis_statement_expect(KisStatement *statement, KisConnection *connection,
-								 const KisCall *call, int ncalls);
+								 const KisCall *call, int ncalls, bool maybe_fewer);
 
 /* Waits for the answer, moving on all that the session asks. False: it failed, see inquiry->error. */
 extern bool kis_inquiry_wait(KisInquiry *inquiry);

@@ -117,6 +117,41 @@ SELECT * FROM kis_market_trend_daily WHERE market_code = 'ETF';
 -- too many calls
 SELECT refused($$SELECT FROM kis_market_trend_daily WHERE trade_date > '2010-01-01'$$);
 :dates
+-- nor is the whole history of a market begun, unless its first rows may be all that is wanted
+SELECT refused($$SELECT FROM kis_market_trend_daily WHERE market_code = 'KSP'$$);
+SELECT refused($$SELECT sector_code, max(close) FROM kis_market_trend_daily WHERE market_code = 'KSP' GROUP BY 1 ORDER BY 2 LIMIT 3$$);
+:dates
+SELECT count(*) FROM (SELECT FROM kis_market_trend_daily
+    WHERE market_code = 'KSP' AND sector_code < '0004' AND trade_date <= '2026-07-10' AND open > 0
+    ORDER BY trade_date DESC, sector_code LIMIT 6) AS t;
+:dates
+SELECT EXISTS (SELECT FROM kis_market_trend_daily WHERE market_code = 'KSP' AND trade_date <= '2026-07-10' AND open > 0);
+:dates
+BEGIN;
+DECLARE newest CURSOR FOR SELECT trade_date FROM kis_market_trend_daily
+    WHERE market_code = 'KSP' AND sector_code < '0004' AND trade_date <= '2026-07-10' ORDER BY trade_date DESC;
+FETCH 1 FROM newest;
+:dates
+COMMIT;
+-- a scan that nobody knows the end of stops where max_calls does
+ALTER SERVER kis OPTIONS (max_calls '9');
+SELECT trade_date FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-10' AND open < 0
+ORDER BY trade_date DESC LIMIT 6;
+\! $KIS_SIMCTL calls daily
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
+-- pages that are here already are no calls
+SELECT count(*) FROM kis_market_trend_daily a JOIN kis_market_trend_daily b USING (market_code, sector_code, trade_date)
+WHERE market_code = 'KSP' AND sector_code = '0001' AND a.trade_date BETWEEN '2016-07-11' AND '2026-07-10'
+  AND b.trade_date BETWEEN '2016-07-11' AND '2026-07-10';
+\! $KIS_SIMCTL calls daily
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
+ALTER SERVER kis OPTIONS (SET max_calls '1');
+SELECT count(*) FROM (SELECT FROM kis_market_trend_daily
+    WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2016-07-11' AND '2026-07-10' LIMIT 300) AS t;
+\! $KIS_SIMCTL calls daily
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
+ALTER SERVER kis OPTIONS (DROP max_calls);
 -- what the plan expects
 EXPLAIN (COSTS off) SELECT * FROM kis_calendar WHERE trade_date BETWEEN '2026-01-01' AND '2026-03-31';
 EXPLAIN (COSTS off) SELECT close FROM kis_market_trend_daily

@@ -72,6 +72,17 @@ my @shapes = (
 	'order' => [q{SELECT trade_date FROM daily WHERE market_code = 'KSP' AND sector_code = '0001' ORDER BY trade_date DESC LIMIT $1 OFFSET $2}, 'int, int', '5, 298'],
 	'order the other way' => [q{SELECT trade_date FROM daily WHERE market_code = 'KSP' AND sector_code = '0001' ORDER BY trade_date LIMIT 5}],
 	'order of many' => [q{SELECT trade_date, sector_code FROM daily ORDER BY trade_date DESC, sector_code LIMIT 7}],
+	'order of many by the day' => [q{SELECT row_number() OVER (), trade_date FROM (SELECT trade_date FROM daily ORDER BY trade_date DESC LIMIT $1 OFFSET $2) k}, 'int, int', '40, 2'],
+	'order of many over pages' => [q{SELECT row_number() OVER (), trade_date FROM (SELECT trade_date FROM daily ORDER BY trade_date DESC LIMIT 1000 OFFSET 500) k}],
+	'order of many, all' => [q{SELECT string_agg(k::text, ' ') FROM (SELECT trade_date, sector_code, close, foreign_net_amount FROM daily ORDER BY trade_date DESC NULLS LAST, sector_code) k}],
+	'order of many with days of their own' => [q{SELECT row_number() OVER (), k.* FROM (SELECT trade_date, sector_code FROM daily WHERE sector_code = '0001' OR (sector_code = '0013' AND extract(day FROM trade_date) % 3 = $1) OR (market_code = 'KSQ' AND trade_date < '2026-06-01') ORDER BY trade_date DESC, sector_code LIMIT 60) k}, 'int', '1'],
+	'order of many with few days' => [q{SELECT string_agg(trade_date::text, ' ') FROM (SELECT trade_date FROM daily WHERE (sector_code = '0013' AND trade_date IN ('2025-10-02', '2024-06-03')) OR (sector_code = '0001' AND trade_date IN ('2026-07-08', '2024-07-01')) OR (sector_code = '1001' AND trade_date BETWEEN '2024-06-28' AND '2024-07-02') ORDER BY trade_date DESC LIMIT 20) k}],
+	'order of many with a filter' => [q{SELECT string_agg(trade_date || sector_code, ' ') FROM (SELECT trade_date, sector_code FROM daily WHERE foreign_net_amount > 0 ORDER BY trade_date DESC, sector_code LIMIT 20) k}],
+	'order of many, groups' => [q{SELECT row_number() OVER (), k.* FROM (SELECT trade_date, count(*), sum(foreign_net_amount) FROM daily GROUP BY trade_date ORDER BY trade_date DESC LIMIT $1) k}, 'int', '4'],
+	'order of many, different days' => [q{SELECT DISTINCT trade_date FROM daily WHERE sector_code IN ('0001', '1001') ORDER BY trade_date DESC LIMIT 4}],
+	'order of many, window' => [q{SELECT trade_date, rank() OVER (ORDER BY trade_date DESC) FROM daily WHERE market_code = 'KSP' LIMIT 400}],
+	'order of a union' => [q{SELECT row_number() OVER (), k.* FROM (SELECT trade_date FROM (SELECT trade_date, 1 AS n FROM daily UNION ALL SELECT trade_date, 2 FROM daily WHERE market_code = 'KSP' UNION ALL SELECT day, 3 FROM days WHERE day IS NOT NULL) u ORDER BY trade_date DESC LIMIT 50) k}],
+	'order of a join by the day' => [q{SELECT string_agg(k::text, ' ') FROM (SELECT trade_date, a.sector_code, b.sector_code FROM daily a JOIN daily b USING (trade_date) WHERE a.market_code = 'KSP' AND b.sector_code <> '0001' ORDER BY trade_date DESC, 2, 3 LIMIT 30) k}],
 	'order of the calendar' => [q{SELECT trade_date FROM calendar WHERE is_open ORDER BY trade_date LIMIT $1}, 'int', '40'],
 	'LIMIT over pairs' => [q{SELECT count(*) FROM (SELECT FROM daily WHERE trade_date > '2026-06-01' LIMIT $1) k}, 'int', '50'],
 	'LIMIT over many pages' => [q{SELECT count(*) FROM (SELECT FROM daily OFFSET 700 LIMIT 200) k}],
@@ -89,6 +100,8 @@ my @shapes = (
 	'self-join' => [q{SELECT a.trade_date, a.close - b.close FROM daily a JOIN daily b ON a.market_code = b.market_code AND a.sector_code = b.sector_code AND b.trade_date = a.trade_date - 7 WHERE a.trade_date > '2026-06-01' AND a.sector_code = '0001'}],
 	'correlated subquery' => [q{SELECT id, (SELECT close FROM daily WHERE market_code = m AND sector_code = s AND trade_date = day) FROM days}],
 	'correlated subquery, the last day before' => [q{SELECT id, (SELECT trade_date FROM daily WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date < day ORDER BY trade_date DESC LIMIT 1) FROM days}],
+	'correlated subquery, the last day of many' => [q{SELECT id, (SELECT trade_date FROM daily WHERE trade_date < day AND sector_code <> s ORDER BY trade_date DESC LIMIT 1) FROM days}],
+	'LATERAL, the last days of many' => [q{SELECT id, k.* FROM days, LATERAL (SELECT trade_date, sector_code FROM daily WHERE trade_date <= day AND market_code = m ORDER BY trade_date DESC, sector_code LIMIT 3) k}],
 	'LATERAL and LIMIT' => [q{SELECT id, k.trade_date FROM days, LATERAL (SELECT trade_date FROM calendar WHERE trade_date >= day AND is_open ORDER BY trade_date LIMIT 1) k}],
 	'LATERAL with different pairs and days' => [q{SELECT id, n FROM days, LATERAL (SELECT count(*) AS n FROM daily WHERE market_code = m AND sector_code = s AND trade_date BETWEEN day - 10 AND day) k}],
 	'VALUES' => [q{SELECT * FROM (VALUES ('2026-07-08'::date), ('2026-07-08'), ($1), ('2026-07-11')) v(d) JOIN daily ON d = trade_date}, 'date', q{'2025-07-08'}],
@@ -141,6 +154,13 @@ same_script('a cursor over pages and pairs', q{
 	BEGIN;
 	DECLARE c SCROLL CURSOR FOR SELECT trade_date, sector_code FROM daily WHERE sector_code <> '1001' ORDER BY sector_code, trade_date DESC;
 	FETCH 2 FROM c; FETCH ABSOLUTE 301 FROM c; MOVE ABSOLUTE 600 FROM c; FETCH 2 FROM c; FETCH ABSOLUTE 3 FROM c;
+	COMMIT;});
+same_script('a cursor over pairs by the day', q{
+	BEGIN;
+	DECLARE c SCROLL CURSOR FOR SELECT trade_date FROM daily ORDER BY trade_date DESC;
+	FETCH 2 FROM c; FETCH ABSOLUTE 901 FROM c; FETCH BACKWARD 3 FROM c; MOVE ABSOLUTE 1200 FROM c; FETCH 2 FROM c; FETCH LAST FROM c; FETCH ABSOLUTE 3 FROM c;
+	DECLARE d NO SCROLL CURSOR FOR SELECT trade_date FROM daily WHERE market_code = 'KSP' ORDER BY trade_date DESC;
+	FETCH 3 FROM d; MOVE FORWARD 595 FROM d; FETCH 4 FROM d; FETCH 1 FROM c;
 	COMMIT;});
 same_script('PL/pgSQL with plans kept', q{
 	CREATE FUNCTION pg_temp.close_of(d date) RETURNS numeric LANGUAGE plpgsql AS $$
@@ -206,6 +226,74 @@ is(calls_of("$kospi AND trade_date > '2010-01-01' LIMIT 301"), 'KSP/0001 KSP/000
 is(calls_of(q{SELECT trade_date FROM all_daily WHERE trade_date > '2026-01-01' LIMIT 10}), 'KSP/0001', 'a LIMIT that one pair fills asks for no other');
 is(calls_of(q{SELECT trade_date FROM all_daily WHERE sector_code IN ('0001', '0002', '0003', '0004') AND trade_date IN ('2026-07-08', '2026-07-11') LIMIT 2}),
 	'KSP/0001 KSP/0002', 'one that needs two pairs asks for two');
+
+# By the day, several pairs: no page that a LIMIT doesn't need
+sub dates_of
+{
+	my ($query) = @_;
+
+	calls_of($query);
+	return join ' ', sort map { "$_->{sector}:$_->{query}{FID_INPUT_DATE_1}" } $simulator->requests('daily');
+}
+
+# The weekday before the 300 rows that begin with 2026-07-10
+my $second = $node->safe_psql('postgres', q{
+	SELECT to_char(oldest - CASE extract(isodow FROM oldest) WHEN 1 THEN 3 ELSE 1 END, 'YYYYMMDD')
+	FROM (SELECT trade_date AS oldest FROM local.daily WHERE sector_code = '0001' ORDER BY trade_date DESC OFFSET 298 LIMIT 1) AS page});
+my $two = q{SELECT trade_date FROM all_daily WHERE sector_code IN ('0001', '0013')};
+my $by_day = 'ORDER BY trade_date DESC LIMIT';
+
+is(dates_of("$two $by_day 4"), '0001:20260710 0013:20260710', 'the last days of two pairs: a call each');
+is(dates_of("$two $by_day 1"), '0001:20260710', 'nothing can be newer than the row of today');
+is(dates_of("$two AND trade_date <= '2026-07-05' $by_day 1"), '0001:20260703', 'nor than that of a Friday before a weekend');
+is(dates_of("$two AND trade_date <= '2026-06-03' $by_day 1"), '0001:20260603 0013:20260603', 'but a holiday may have one');
+is(dates_of("$two $by_day 600"), '0001:20260710 0013:20260710', 'two pages to their ends');
+is(dates_of("$two $by_day 601"), "0001:$second 0001:20260710 0013:20260710", 'and one row more: one page more');
+is(dates_of("SELECT trade_date FROM all_daily WHERE (sector_code = '0001' OR (sector_code = '0013' AND trade_date <= '2025-01-02')) $by_day 310"),
+	"0001:$second 0001:20260710", 'a pair whose days come later is not asked before');
+is(dates_of("SELECT trade_date FROM all_daily WHERE (sector_code = '0013' OR (sector_code = '0001' AND trade_date <= '2026-01-02')) $by_day 490"),
+	"0001:20260102 0013:$second 0013:20260710", 'of two pairs one turns its page');
+is(dates_of("SELECT max(trade_date) FROM all_daily WHERE market_code = 'KSP'"), '0001:20260710', 'the last day of a market');
+
+# as many as max_calls allows
+sub allow_calls
+{
+	$node->safe_psql('postgres', "ALTER SERVER kis OPTIONS (SET max_calls '$_[0]')");
+	return;
+}
+
+my $some = q{market_code = 'KSP' AND sector_code < '0010'};
+my @sectors = split /\n/, $node->safe_psql('postgres', "SELECT sector_code FROM kis_sector WHERE $some ORDER BY 1");
+my $first_pages = join ' ', map { "$_:20260710" } @sectors;
+my $many = "SELECT trade_date FROM all_daily WHERE $some";
+
+allow_calls(scalar @sectors);
+is(dates_of("$many $by_day 40"), $first_pages, 'the last days of many pairs: a call for each');
+is(dates_of("$many ORDER BY trade_date DESC, sector_code LIMIT 5"), $first_pages, 'the same where the codes order the day');
+is(dates_of("$many AND foreign_net_amount IS NOT NULL $by_day 1"), join(' ', map { "$_:20260710" } @sectors[ 0 .. 5 ]),
+	'a filter may leave fewer: max_concurrent_requests ahead');
+is(dates_of("$many $by_day 3"), join(' ', map { "$_:20260710" } @sectors[ 0 .. 2 ]), 'no more pairs than rows are wanted');
+is(dates_of("SELECT trade_date, sum(foreign_net_amount) FROM all_daily WHERE $some GROUP BY 1 ORDER BY 1 DESC LIMIT 3"), $first_pages,
+	'totals of the last days');
+
+# side by side
+calls_of('SELECT 1');
+my $session = $node->session('postgres');
+$simulator->fault({ fault => 'hang', times => 6 });
+$session->send("SET search_path = remote; $many $by_day 40");
+$simulator->wait_for('held', 6);
+is($simulator->calls, 6, 'max_concurrent_requests at a time');
+$simulator->release;
+is_deeply($session->result->{errors}, [], 'and all come');
+$session->quit;
+
+allow_calls(@sectors - 1);
+calls_of('SELECT 1');
+is((sql_error($node, 'postgres', "SET search_path = remote; $many $by_day 40"))[0], '54000', 'a call more than max_calls is refused');
+is($simulator->calls, 0, 'before the first');
+
+allow_calls(3);
+calls_of('SELECT 1');
 is((sql_error($node, 'postgres', "SET search_path = remote; $kospi AND trade_date > '2010-01-01' LIMIT 2000"))[0], '54000',
 	'one that needs too many pages is refused');
 is(calls_of('SELECT 1'), '', 'and');

@@ -203,12 +203,11 @@ page_end(const KisDays *days, DateADT day)
 }
 
 int
-kis_days_pages(const KisDays *days)
+kis_days_pages(const KisDays *days, DateADT day)
 {
 	int			pages = 0;
 
-	for (DateADT day = kis_days_next(days, KIS_NO_DAY); day != KIS_NO_DAY;
-		 day = kis_days_next(days, page_end(days, day)))
+	for (; day != KIS_NO_DAY; day = kis_days_next(days, page_end(days, day)))
 		pages++;
 	return pages;
 }

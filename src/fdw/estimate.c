@@ -309,6 +309,6 @@ kis_estimate_days(PlannerInfo *root, RelOptInfo *rel, Relation relation, const K
 
 	estimate.rows = Max(1, kis_days_rows(days) * share);
 	estimate.all_rows = kis_days_rows(choose_days(relation, call, attrs, NIL));
-	estimate.pages = Max(Min(1, kis_days_rows(days)), ceil(kis_days_pages(days) * share));
+	estimate.pages = Max(Min(1, kis_days_rows(days)), ceil(kis_days_pages(days, kis_days_next(days, KIS_NO_DAY)) * share));
 	return estimate;
 }

@@ -1,8 +1,8 @@
 /*
  * limit.c
- *		The LIMIT that bounds a scan alone: above it stands nothing that could
- *		take a row away, so that it never needs more rows than the LIMIT lets
- *		through.
+ *		What stands above a scan and may end it: the LIMIT that bounds it alone,
+ *		where nothing between them could take a row away, so that the scan never
+ *		needs more rows than the LIMIT lets through; and anything else.
  */
 #include "postgres.h"
 
@@ -19,53 +19,116 @@ struct KisLimit
 	ExprState  *offset;			/* NULL: none */
 };
 
-static bool find_limit(Plan *plan, Plan *target, Limit *limit, Limit **found);
+/* What stands above a node. */
+typedef struct Above
+{
+	Limit	   *limit;			/* that bounds it alone; NULL: none */
+	bool		may_end;		/* it need not be read to its last row */
+} Above;
+
+static bool find_above(Plan *plan, Plan *target, Above above, Above *found);
 
 static bool
-find_limit_in_list(List *plans, Plan *target, Limit *limit, Limit **found)
+find_above_in_list(List *plans, Plan *target, Above above, Above *found)
 {
 	ListCell   *cell;
 
 	foreach(cell, plans)
-		if (find_limit(lfirst(cell), target, limit, found))
+		if (find_above(lfirst(cell), target, above, found))
 			return true;
 	return false;
 }
 
-/* Looks for target below plan; *found becomes the LIMIT that bounds it alone, or NULL. */
+/* Has it read all of its first input before its first row? */
 static bool
-find_limit(Plan *plan, Plan *target, Limit *limit, Limit **found)
+reads_all_first(const Plan *plan)
 {
+	switch (nodeTag(plan))
+	{
+		case T_Sort:
+		case T_Hash:
+			return true;
+		case T_Agg:
+			return ((const Agg *) plan)->aggstrategy != AGG_SORTED;
+		case T_SetOp:
+			return ((const SetOp *) plan)->strategy == SETOP_HASHED;
+		default:
+			return false;
+	}
+}
+
+/* May it leave its second input before the last row? */
+static bool
+may_leave_second(const Plan *plan)
+{
+	const Join *join = (const Join *) plan;
+
+	return IsA(plan, MergeJoin) ||
+		(IsA(plan, NestLoop) &&
+		 (join->inner_unique || join->jointype == JOIN_SEMI || join->jointype == JOIN_ANTI));
+}
+
+/* Looks for target below plan; *found becomes what stands above it. */
+static bool
+find_above(Plan *plan, Plan *target, Above above, Above *found)
+{
+	Above		second;
+
 	if (plan == NULL)
 		return false;
 	if (plan == target)
 	{
-		*found = limit;
+		*found = above;
 		return true;
 	}
 	switch (nodeTag(plan))
 	{
 		case T_Limit:
-			limit = ((Limit *) plan)->limitOption == LIMIT_OPTION_COUNT ? (Limit *) plan : NULL;
+			above.limit = ((Limit *) plan)->limitOption == LIMIT_OPTION_COUNT ? (Limit *) plan : NULL;
+			above.may_end = true;
 			break;
 		case T_Result:
 			if (plan->qual != NIL)
-				limit = NULL;
+				above.limit = NULL;
 			break;
 		case T_SubqueryScan:
 			if (plan->qual != NIL)
-				limit = NULL;
-			return find_limit(((SubqueryScan *) plan)->subplan, target, limit, found);
+				above.limit = NULL;
+			return find_above(((SubqueryScan *) plan)->subplan, target, above, found);
 		case T_Append:
-			return find_limit_in_list(((Append *) plan)->appendplans, target, limit, found);
+			return find_above_in_list(((Append *) plan)->appendplans, target, above, found);
 		case T_MergeAppend:
-			return find_limit_in_list(((MergeAppend *) plan)->mergeplans, target, NULL, found);
+			above.limit = NULL;
+			return find_above_in_list(((MergeAppend *) plan)->mergeplans, target, above, found);
 		default:
-			limit = NULL;
+			above.limit = NULL;
 			break;
 	}
-	return find_limit(plan->lefttree, target, limit, found) ||
-		find_limit(plan->righttree, target, NULL, found);
+	second = above;
+	second.limit = NULL;
+	second.may_end |= may_leave_second(plan);
+	above.may_end = (above.may_end && !reads_all_first(plan)) || IsA(plan, MergeJoin);
+	return find_above(plan->lefttree, target, above, found) ||
+		find_above(plan->righttree, target, second, found);
+}
+
+static Above
+above_scan(ForeignScanState *node)
+{
+	const PlannedStmt *stmt = node->ss.ps.state->es_plannedstmt;
+	Plan	   *plan = node->ss.ps.plan;
+	Above		nothing = {.may_end = kis_scan_plan((ForeignScan *) plan)->may_end};
+	Above		found = nothing;
+
+	if (stmt != NULL && !find_above(stmt->planTree, plan, nothing, &found))
+		find_above_in_list(stmt->subplans, plan, nothing, &found);
+	return found;
+}
+
+bool
+kis_may_end(ForeignScanState *node)
+{
+	return above_scan(node).may_end;
 }
 
 static bool
@@ -81,19 +144,16 @@ is_constant(Node *expr)
 KisLimit *
 kis_limit_create(ForeignScanState *node, bool only_constant)
 {
-	PlannedStmt *stmt = node->ss.ps.state->es_plannedstmt;
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	KisScanPlan *scan;
-	Limit	   *found = NULL;
+	Limit	   *found;
 	KisLimit   *limit;
 
 	/* a condition on the rows themselves may take some away */
 	scan = kis_scan_plan(plan);
-	if (stmt == NULL ||
-		list_length(plan->scan.plan.qual) > list_length(scan->quals) + list_length(scan->day_quals))
+	if (list_length(plan->scan.plan.qual) > list_length(scan->quals) + list_length(scan->day_quals))
 		return NULL;
-	if (!find_limit(stmt->planTree, (Plan *) plan, NULL, &found))
-		find_limit_in_list(stmt->subplans, (Plan *) plan, NULL, &found);
+	found = above_scan(node).limit;
 	if (found == NULL || found->limitCount == NULL ||
 		(only_constant && !(is_constant(found->limitCount) && is_constant(found->limitOffset))))
 		return NULL;

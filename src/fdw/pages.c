@@ -20,6 +20,48 @@ kis_pair_args(const KisScan *scan, const KisPairScan *pair, DateADT day)
 	return args;
 }
 
+bool
+kis_pair_is_begun(const KisScan *scan, const KisPairScan *pair)
+{
+	KisCallArgs args = kis_pair_args(scan, pair, pair->first_day);
+
+	return kis_has_inquired(scan->statement, scan->connection, scan->plan->table->call, &args);
+}
+
+/* The day up to which the page that is asked for this one brings rows; false: it is not here. */
+static bool
+find_end(const KisScan *scan, const KisPairScan *pair, DateADT day, DateADT *end)
+{
+	const KisCall *call = scan->plan->table->call;
+	KisCallArgs args = kis_pair_args(scan, pair, day);
+	const KisInquiry *page = kis_inquired(scan->statement, scan->connection, call, &args);
+
+	if (page == NULL || page->reply == NULL)
+		return false;
+	if (page->reply->nrows == 0 ||
+		!kis_day_from_text(page->reply->rows[page->reply->nrows - 1].values[call->day_member].text, end))
+		*end = KIS_NO_DAY;
+	return true;
+}
+
+int
+kis_pair_calls(const KisScan *scan, const KisPairScan *pair)
+{
+	DateADT		day = pair->first_day;
+	DateADT		end;
+	KisCallArgs args;
+
+	if (pair->days == NULL)
+		return kis_pair_is_begun(scan, pair) ? 0 : 1;
+	while (day != KIS_NO_DAY && find_end(scan, pair, day, &end))
+		day = end == KIS_NO_DAY ? KIS_NO_DAY : kis_days_next(pair->days, end);
+	if (day == KIS_NO_DAY)
+		return 0;
+	args = kis_pair_args(scan, pair, day);
+	return kis_days_pages(pair->days, day) -
+		(kis_has_inquired(scan->statement, scan->connection, scan->plan->table->call, &args) ? 1 : 0);
+}
+
 void
 kis_pair_rewind(KisPairScan *pair)
 {

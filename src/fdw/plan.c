@@ -67,7 +67,8 @@ enum PrivateItem
 	PRIVATE_CALLS,				/* Float: calls expected */
 	PRIVATE_NPAIRS,				/* Float: pairs expected */
 	PRIVATE_ONE_PAIR,			/* Integer: the query names one pair at most */
-	PRIVATE_BY_DAY				/* Integer: the rows come by the day */
+	PRIVATE_BY_DAY,				/* Integer: the rows come by the day */
+	PRIVATE_MAY_END				/* Integer: who runs the query may want its first rows alone */
 };
 
 /* Notes a column that holds a code of the pair, or of the investor. */
@@ -554,6 +555,7 @@ kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	private = lappend(private, makeFloat(psprintf("%.3f", planned->estimate.pairs)));
 	private = lappend(private, makeInteger(is_one_pair(baserel, planned)));
 	private = lappend(private, makeInteger(best_path->path.pathkeys != NIL));
+	private = lappend(private, makeInteger(root->tuple_fraction > 0));
 
 	/* all are checked again, on the rows */
 	return make_foreignscan(tlist, clauses, baserel->relid,
@@ -628,5 +630,6 @@ kis_scan_plan(const ForeignScan *plan)
 	scan->npairs = floatVal(list_nth(private, PRIVATE_NPAIRS));
 	scan->one_pair = intVal(list_nth(private, PRIVATE_ONE_PAIR)) != 0;
 	scan->by_day = intVal(list_nth(private, PRIVATE_BY_DAY)) != 0;
+	scan->may_end = intVal(list_nth(private, PRIVATE_MAY_END)) != 0;
 	return scan;
 }

@@ -95,6 +95,7 @@ start_scan(ForeignScanState *node, KisScan *scan)
 		scan->days = create_days(scan->plan, scan->days_vary ? npairs : 1);
 	scan->named = kis_named_create(node, scan->plan, scan->values, investors);
 	scan->limit = kis_limit_create(node, false);
+	scan->may_end = kis_may_end(node);
 	scan->converter = kis_converter_create(relation, scan->plan, scan->values, investors,
 										   scan->statement, scan->counters);
 	scan->started = true;
@@ -116,6 +117,8 @@ static void
 choose_pairs(KisScan *scan)
 {
 	KisDays    *days = NULL;
+	DateADT		first_day = KIS_NO_DAY;
+	int			pages = 1;
 
 	scan->npairs = 0;
 	for (int i = 0; i < scan->values->n; i++)
@@ -125,18 +128,15 @@ choose_pairs(KisScan *scan)
 		kis_key_store(scan->values, i, scan->pair_slot);
 		if (!ExecQualAndReset(scan->quals, scan->econtext))
 			continue;
-		*pair = (KisPairScan) {.pair = i,.pages = 1};
-		if (scan->days != NULL)
+		if (scan->days != NULL && (scan->days_vary || days == NULL))
 		{
-			if (scan->days_vary || days == NULL)
-				days = choose_days(scan, i);
-			pair->days = days;
-			pair->first_day = kis_days_next(days, KIS_NO_DAY);
-			if (pair->first_day == KIS_NO_DAY)
-				continue;
-			if (!kis_days_reach_back(days))
-				pair->pages = kis_days_pages(days);
+			days = choose_days(scan, i);
+			first_day = kis_days_next(days, KIS_NO_DAY);
+			pages = kis_days_pages(days, first_day);
 		}
+		if (pages == 0)
+			continue;
+		*pair = (KisPairScan) {.pair = i,.days = days,.first_day = first_day,.pages = pages};
 		kis_pair_rewind(pair);
 		scan->npairs++;
 	}
@@ -146,26 +146,68 @@ choose_pairs(KisScan *scan)
 	scan->chosen = true;
 }
 
-/* The calls that the scan will take, but for pages that nobody can know of yet. */
-static int
-count_calls(const KisScan *scan)
+/* First pages that so many rows by the day are sure to take: each pair has one row of a day at most. */
+static int64
+count_first_pages(const KisScan *scan, int64 rows)
 {
-	int			ncalls = 0;
+	DateADT		newest = kis_next_pair(scan)->day;
+	int64		ncalls = 0;
 
-	for (int i = 0; i < scan->npairs && ncalls < scan->max_rows; i++)
+	for (int i = 0; i < scan->npairs && rows > 0; i++)
 	{
 		const KisPairScan *pair = &scan->pairs[i];
-		KisCallArgs args = kis_pair_args(scan, pair, pair->first_day);
 
-		ncalls += pair->pages;
-		if (kis_has_inquired(scan->statement, scan->connection,
-							 scan->plan->table->call, &args))
-			ncalls--;
+		if (pair->first_day != newest)
+			continue;
+		ncalls += !kis_pair_is_begun(scan, pair);
+		rows--;
 	}
-	/* so few may bring what a LIMIT lets through; each further one is looked at when it is asked for */
-	if (scan->days != NULL && scan->max_rows < PG_INT64_MAX)
-		ncalls = (int) Min(ncalls, scan->max_rows / scan->plan->table->call->max_rows + 1);
 	return ncalls;
+}
+
+/* The fewest calls that bring what a LIMIT lets through; nobody knows where the rows are. */
+static int64
+count_limited_calls(const KisScan *scan, int64 all, int64 here)
+{
+	int			max_rows = scan->plan->table->call->max_rows;
+	int64		pages = scan->max_rows / max_rows + (scan->max_rows % max_rows != 0);
+	int64		ncalls = Min(all, Max(0, pages - here));
+
+	if (scan->plan->by_day && scan->npairs > 0)
+		ncalls = Max(ncalls, count_first_pages(scan, scan->max_rows));
+	return ncalls;
+}
+
+/*
+ * The calls that the scan will take, without those that are made already, as
+ * far as that is known: of a scan that may end before its last row, one a pair.
+ */
+static int64
+count_calls(const KisScan *scan)
+{
+	bool		limited = scan->max_rows < PG_INT64_MAX;
+	int64		ncalls = 0;
+	int64		here = 0;
+
+	for (int i = 0; i < scan->npairs && (scan->days != NULL || i < scan->max_rows); i++)
+	{
+		const KisPairScan *pair = &scan->pairs[i];
+		int			calls = kis_pair_calls(scan, pair);
+
+		here += pair->pages - calls;
+		ncalls += !limited && scan->may_end ? !kis_pair_is_begun(scan, pair) : calls;
+	}
+	return scan->days != NULL && limited ? count_limited_calls(scan, ncalls, here) : ncalls;
+}
+
+/* May the history end before all pages have been read that are expected? */
+static bool
+reaches_back(const KisScan *scan)
+{
+	for (int i = 0; i < scan->npairs; i++)
+		if (scan->pairs[i].days != NULL && kis_days_reach_back(scan->pairs[i].days))
+			return scan->max_rows == PG_INT64_MAX && !scan->may_end;
+	return false;
 }
 
 /* Has max_calls refuse the statement before any call is made. */
@@ -181,7 +223,7 @@ announce_calls(KisScan *scan)
 	/* what is here already need only be looked for where it matters */
 	if (!kis_statement_allows(scan->statement, scan->connection, most))
 		kis_statement_expect(scan->statement, scan->connection, scan->plan->table->call,
-							 count_calls(scan));
+							 (int) count_calls(scan), reaches_back(scan));
 	scan->announced = true;
 }
 

@@ -140,6 +140,16 @@ is_cached(const KisConnection *connection, const KisCall *call, const KisCallArg
 	return fresh;
 }
 
+const KisInquiry *
+kis_inquired(const KisStatement *statement, const KisConnection *connection,
+			 const KisCall *call, const KisCallArgs *args)
+{
+	KisCallArgs filled;
+
+	fill_args(&filled, args);
+	return find_inquiry(statement, connection, call, &filled);
+}
+
 bool
 kis_has_inquired(KisStatement *statement, KisConnection *connection,
 				 const KisCall *call, const KisCallArgs *args)
@@ -157,9 +167,20 @@ kis_statement_allows(const KisStatement *statement, const KisConnection *connect
 	return statement->ncalls + ncalls <= connection->options->max_calls;
 }
 
+static int
+hint_how_to_narrow(const KisCall *call)
+{
+	const char *pair = kis_call_takes(call, KIS_ARG_MARKET) ? "market_code and sector_code" : "";
+	const char *day = call->day_member >= 0 ? "trade_date, with a lower bound" : "";
+
+	return errhint("Narrow the query by %s%s%s%s, or raise max_calls.",
+				   pair, pair[0] != '\0' && day[0] != '\0' ? ", and by " : "", day,
+				   call->paging == KIS_PAGING_BACK ? " or with ORDER BY trade_date DESC and LIMIT" : "");
+}
+
 void
 kis_statement_expect(KisStatement *statement, KisConnection *connection,
-					 const KisCall *call, int ncalls)
+					 const KisCall *call, int ncalls, bool maybe_fewer)
 {
 	int			total = statement->ncalls + ncalls;
 
@@ -167,13 +188,36 @@ kis_statement_expect(KisStatement *statement, KisConnection *connection,
 		return;
 	ereport(ERROR,
 			errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			maybe_fewer ?
+			errmsg("statement would take up to %d calls to KIS, more than max_calls allows", total) :
 			errmsg("statement would take %d calls to KIS, more than max_calls allows", total),
+			maybe_fewer ?
+			errdetail("Option max_calls of server \"%s\" is %d. Without a lower bound on trade_date the history is read to its beginning, in 1980 at the earliest.",
+					  connection->server_name, connection->options->max_calls) :
 			errdetail("Option max_calls of server \"%s\" is %d.",
 					  connection->server_name, connection->options->max_calls),
-			errhint("Narrow the query by %s%s%s, or raise max_calls.",
-					kis_call_takes(call, KIS_ARG_MARKET) ? "market_code and sector_code" : "",
-					kis_call_takes(call, KIS_ARG_MARKET) && call->day_member >= 0 ? ", and by " : "",
-					call->day_member >= 0 ? "trade_date, with a lower bound" : ""));
+			hint_how_to_narrow(call));
+}
+
+/* The same for a call that nobody could announce. */
+static void
+allow_call(const KisStatement *statement, const KisInquiry *inquiry)
+{
+	const KisConnection *connection = inquiry->connection;
+	const KisCallArgs *args = &inquiry->args;
+
+	if (kis_statement_allows(statement, connection, 1))
+		return;
+	ereport(ERROR,
+			errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			errmsg("statement would take at least %d calls to KIS, more than max_calls allows",
+				   statement->ncalls + 1),
+			errdetail("Option max_calls of server \"%s\" is %d, and as many have been made. The next one would be for %s%s%s%s%s.",
+					  connection->server_name, connection->options->max_calls,
+					  args->market[0] != '\0' ? args->market : "the calendar",
+					  args->market[0] != '\0' ? "/" : "", args->sector,
+					  args->date[0] != '\0' ? " from " : "", args->date),
+			hint_how_to_narrow(inquiry->call));
 }
 
 KisInquiry *
@@ -204,7 +248,7 @@ kis_inquire(KisStatement *statement, KisConnection *connection,
 	kis_inquiry_begin(inquiry);
 	if (!inquiry->done)
 	{
-		kis_statement_expect(statement, connection, call, 1);
+		allow_call(statement, inquiry);
 		statement->ncalls++;
 	}
 	return inquiry;

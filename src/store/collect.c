@@ -144,7 +144,8 @@ fetch(Collection *collection)
 							  &kis_call_trend, &args))
 			ncalls++;
 	}
-	kis_statement_expect(collection->statement, collection->connection, &kis_call_trend, ncalls);
+	kis_statement_expect(collection->statement, collection->connection, &kis_call_trend, ncalls,
+						 false);
 
 	for (int i = 0; i < collection->ntargets; i++)
 	{
