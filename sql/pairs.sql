@@ -99,7 +99,23 @@ PREPARE by_number(text) AS SELECT count(*) FROM kis_market_trend
 WHERE market_code = 'KSP' AND ($1 = '' OR sector_code = lpad(($1::int)::text, 4, '0'));
 EXECUTE by_number('');
 EXECUTE by_number('1');
+-- a filter that is left out names nothing
+PREPARE by_choice(text, text, text[]) AS SELECT count(*) FROM kis_market_trend
+WHERE ($1 = '' OR market_code = $1) AND (sector_code = $2 OR $2 IS NULL)
+  AND ($3 IS NULL OR (market_code = ANY ($3) AND ($1 = '' OR market_code = $1)));
+EXECUTE by_choice('', NULL, NULL);
+EXECUTE by_choice('KSP', NULL, NULL);
+EXECUTE by_choice('', '0001', '{KSP,KSQ}');
+EXECUTE by_choice('KOSPI', NULL, NULL);
+EXECUTE by_choice('', '', NULL);
+EXECUTE by_choice('', NULL, '{KOSDAQ}');
+PREPARE by_switch(boolean, int) AS SELECT count(*) FROM kis_market_trend
+WHERE $1 OR 1 / $2 > 1 OR market_code = 'NYSE';
+EXECUTE by_switch(true, 0);
+EXECUTE by_switch(false, 2);
 RESET plan_cache_mode;
+SELECT count(*) FROM kis_market_trend
+WHERE market_code = (SELECT '' || '') OR (SELECT true);
 -- kis_calendar, which has no codes, holds no empty ones
 SELECT market_code FROM kis_market_trend WHERE market_code = '' OR sector_code = '';
 -- pairs whose codes are both held, in other arms of an OR

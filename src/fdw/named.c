@@ -8,8 +8,12 @@
  * is joined by AND is one context, each arm of an OR one of its own within
  * it: a market and a sector named in the same context are named as a pair.
  *
+ * An arm that asks for no column, such as $1 = '', may say that the other arms
+ * don't count: where it is true, they name nothing.
+ *
  * In the plan a context is a List of two: its names, each a List of int, and
- * the contexts of its ORs' arms.
+ * its ORs. An OR is a List of two as well: positions in named_values of the
+ * arms without columns, and the contexts of the others.
  */
 #include "postgres.h"
 
@@ -93,13 +97,62 @@ is_at_hand(Node *value)
 	return true;
 }
 
+static bool
+is_leaky(Oid function, void *context)
+{
+	return !get_func_leakproof(function);
+}
+
+/* Could evaluating it fail, or do more than give a value? */
+static bool
+is_harmful_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_OpExpr:
+		case T_ScalarArrayOpExpr:
+		case T_FuncExpr:
+		case T_DistinctExpr:
+			if (check_functions_in_node(node, is_leaky, NULL))
+				return true;
+			break;
+		case T_Const:
+		case T_Param:
+		case T_List:
+		case T_ArrayExpr:
+		case T_BoolExpr:
+		case T_BooleanTest:
+		case T_CoalesceExpr:
+		case T_CollateExpr:
+		case T_NullTest:
+		case T_RelabelType:
+			break;
+		default:
+			return true;
+	}
+	return expression_tree_walker(node, is_harmful_walker, context);
+}
+
+/* Is it the same for all rows, and known before them? */
+static bool
+is_without_columns(const NameFinder *finder, Node *clause)
+{
+	return !is_harmful_walker(clause, NULL) && !contain_volatile_functions(clause) &&
+		!is_joined_walker(clause, finder->root);
+}
+
 static List *find_names(NameFinder *finder, List *clauses);
 
-/* Adds what the arms of an OR name, each a context of its own. */
+/* Adds an OR of these arms, where one of them names anything. */
 static void
-find_names_of_arms(NameFinder *finder, List *clauses, List **arms)
+find_names_of_arms(NameFinder *finder, List *clauses, List **ors)
 {
 	bool		in_arm = finder->in_arm;
+	List	   *conditions = NIL;
+	List	   *arms = NIL;
+	List	   *positions = NIL;
 	ListCell   *cell;
 
 	finder->in_arm = true;
@@ -108,14 +161,22 @@ find_names_of_arms(NameFinder *finder, List *clauses, List **arms)
 		List	   *arm = find_names(finder, list_make1(lfirst(cell)));
 
 		if (arm != NIL)
-			*arms = lappend(*arms, arm);
+			arms = lappend(arms, arm);
+		else if (is_without_columns(finder, lfirst(cell)))
+			conditions = lappend(conditions, lfirst(cell));
 	}
 	finder->in_arm = in_arm;
+	if (arms == NIL)
+		return;
+	for (int i = 0; i < list_length(conditions); i++)
+		positions = lappend_int(positions, list_length(finder->values) + i);
+	finder->values = list_concat(finder->values, conditions);
+	*ors = lappend(*ors, list_make2(positions, arms));
 }
 
-/* Adds what a clause of a context names to its names and arms. */
+/* Adds what a clause of a context names to its names and ORs. */
 static void
-find_names_of_clause(NameFinder *finder, Node *clause, List **names, List **arms)
+find_names_of_clause(NameFinder *finder, Node *clause, List **names, List **ors)
 {
 	KisKeyEquality equality;
 	List	   *name;
@@ -124,12 +185,12 @@ find_names_of_clause(NameFinder *finder, Node *clause, List **names, List **arms
 	if (is_andclause(clause))
 	{
 		foreach(cell, ((BoolExpr *) clause)->args)
-			find_names_of_clause(finder, lfirst(cell), names, arms);
+			find_names_of_clause(finder, lfirst(cell), names, ors);
 		return;
 	}
 	if (is_orclause(clause))
 	{
-		find_names_of_arms(finder, ((BoolExpr *) clause)->args, arms);
+		find_names_of_arms(finder, ((BoolExpr *) clause)->args, ors);
 		return;
 	}
 
@@ -151,12 +212,12 @@ static List *
 find_names(NameFinder *finder, List *clauses)
 {
 	List	   *names = NIL;
-	List	   *arms = NIL;
+	List	   *ors = NIL;
 	ListCell   *cell;
 
 	foreach(cell, clauses)
-		find_names_of_clause(finder, lfirst(cell), &names, &arms);
-	return names == NIL && arms == NIL ? NIL : list_make2(names, arms);
+		find_names_of_clause(finder, lfirst(cell), &names, &ors);
+	return names == NIL && ors == NIL ? NIL : list_make2(names, ors);
 }
 
 /* What the relation's restrictions name; the values' expressions go to *named_values. */
@@ -540,6 +601,37 @@ check_investors(const NamedCheck *check, List *codes)
 	}
 }
 
+static void check_context(const NamedCheck *check, const List *context,
+						  NamedSet markets, NamedSet sectors);
+
+/* Is one of the conditions that ask for no column true? */
+static bool
+is_any_true(const NamedCheck *check, const List *positions)
+{
+	ListCell   *cell;
+
+	foreach(cell, positions)
+	{
+		ExprState  *state = list_nth(check->named->value_states, lfirst_int(cell));
+		bool		isnull;
+
+		if (DatumGetBool(ExecEvalExpr(state, check->econtext, &isnull)) && !isnull)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_or(const NamedCheck *check, const List *or, NamedSet markets, NamedSet sectors)
+{
+	ListCell   *cell;
+
+	if (is_any_true(check, linitial(or)))
+		return;
+	foreach(cell, lsecond(or))
+		check_context(check, lfirst(cell), markets, sectors);
+}
+
 static void
 check_context(const NamedCheck *check, const List *context, NamedSet markets, NamedSet sectors)
 {
@@ -574,7 +666,7 @@ check_context(const NamedCheck *check, const List *context, NamedSet markets, Na
 	foreach(cell, named_sectors)
 		check_code(check, lfirst(cell), false, &markets);
 	foreach(cell, lsecond(context))
-		check_context(check, lfirst(cell), markets, sectors);
+		check_or(check, lfirst(cell), markets, sectors);
 }
 
 /* Warns of each code that the query names and the table doesn't hold, once a statement. */
