@@ -116,7 +116,7 @@ typedef struct KisScanColumn
 	KisColumn	column;
 } KisScanColumn;
 
-/* plan.c: a foreign table's scan as planned; what fdw_private and fdw_exprs hold, read back */
+/* A foreign table's scan as planned: what fdw_private and fdw_exprs hold. */
 typedef struct KisScanPlan
 {
 	const KisTable *table;
@@ -131,7 +131,7 @@ typedef struct KisScanPlan
 	int			ndays;
 	AttrNumber *days;			/* columns of KIS_SOURCE_DAY and type date */
 	List	   *day_quals;		/* conditions on these, and maybe the codes, alone */
-	List	   *named;			/* the codes that the query names, see named.c */
+	List	   *named;			/* the codes that the query names, see names.c */
 	List	   *named_values;	/* their expressions */
 	double		calls;			/* expected */
 	double		npairs;			/* expected */
@@ -140,7 +140,13 @@ typedef struct KisScanPlan
 	bool		may_end;		/* a cursor or the like may leave the query before its last row */
 } KisScanPlan;
 
+/* scan_plan.c: what stands in a plan, read back; nothing in it is a copy. */
 extern KisScanPlan *kis_scan_plan(const ForeignScan *plan);
+
+/* scan_plan.c: the lists that it reads. */
+extern void kis_scan_plan_write(const KisScanPlan *scan, List **exprs, List **private);
+
+/* plan.c */
 extern void kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
 extern void kisGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
 extern ForeignScan *kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
@@ -266,11 +272,23 @@ extern double kis_estimate_investors(PlannerInfo *root, RelOptInfo *rel, Relatio
 									 const KisKeyValues *values, const Bitmapset *keys,
 									 List *conditions);
 
-/* named.c: the codes that a query names, for a warning where the table doesn't hold them */
-typedef struct KisNamed KisNamed;
+/* names.c: the codes that a query names; the ints of a name in the plan */
+typedef enum KisNameItem
+{
+	NAME_ATTNUM,
+	NAME_VALUE,					/* position in named_values */
+	NAME_IS_ARRAY,
+	NAME_VALUE_FIRST,
+	NAME_FUNCTION,
+	NAME_COLLATION
+} KisNameItem;
 
 extern List *kis_named_plan(PlannerInfo *root, RelOptInfo *rel, const Bitmapset *keys,
 							List **named_values);
+
+/* named.c: warns of those that the table doesn't hold */
+typedef struct KisNamed KisNamed;
+
 extern KisNamed *kis_named_create(ForeignScanState *node, const KisScanPlan *plan,
 								  const KisKeyValues *values,
 								  const KisKeyValues *investors);

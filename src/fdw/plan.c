@@ -51,26 +51,6 @@ typedef struct PlannedTable
 	KisDayEstimate days_estimate;	/* of each pair */
 } PlannedTable;
 
-/* The items of fdw_private. */
-enum PrivateItem
-{
-	PRIVATE_TABLE,				/* String: KIS's table */
-	PRIVATE_PAIRS,				/* Integer: a KisPairSet */
-	PRIVATE_COLUMNS,			/* List of int: attribute, source, member of each */
-	PRIVATE_FIELDS,				/* List of String: KIS_SOURCE_EXTRA_MEMBER's, in order */
-	PRIVATE_KEYS,				/* List of int: attribute, source of each */
-	PRIVATE_INVESTOR_KEYS,		/* the same */
-	PRIVATE_NQUALS,				/* Integer: so many of fdw_exprs are conditions on keys */
-	PRIVATE_DAYS,				/* List of int: columns that hold a row's day */
-	PRIVATE_NDAY_QUALS,			/* Integer: so many that follow are conditions on days */
-	PRIVATE_NAMED,				/* named.c's List; the other fdw_exprs belong to it */
-	PRIVATE_CALLS,				/* Float: calls expected */
-	PRIVATE_NPAIRS,				/* Float: pairs expected */
-	PRIVATE_ONE_PAIR,			/* Integer: the query names one pair at most */
-	PRIVATE_BY_DAY,				/* Integer: the rows come by the day */
-	PRIVATE_MAY_END				/* Integer: who runs the query may want its first rows alone */
-};
-
 /* Notes a column that holds a code of the pair, or of the investor. */
 static void
 add_key(PlannedTable *planned, AttrNumber attnum, KisSource source)
@@ -487,41 +467,22 @@ used_columns(RelOptInfo *rel, List *clauses)
 	return attrs;
 }
 
-/* PRIVATE_COLUMNS and PRIVATE_FIELDS. */
-static List *
-describe_columns(const PlannedTable *planned, const Bitmapset *used, List **fields)
+/* The columns that a scan has to fill. */
+static void
+choose_columns(KisScanPlan *scan, const PlannedTable *planned, const Bitmapset *used)
 {
 	bool		whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
-	List	   *columns = NIL;
 
-	*fields = NIL;
+	scan->columns = palloc0(Max(1, planned->ncolumns) * sizeof(KisScanColumn));
 	for (int i = 0; i < planned->ncolumns; i++)
 	{
-		const KisColumn *column = &planned->columns[i];
-
 		if (planned->dropped[i] ||
 			!(whole_row || bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, used)))
 			continue;
-		columns = lappend_int(columns, i + 1);
-		columns = lappend_int(columns, column->source);
-		columns = lappend_int(columns, column->member);
-		if (column->source == KIS_SOURCE_EXTRA_MEMBER)
-			*fields = lappend(*fields, makeString(column->field));
+		scan->columns[scan->ncolumns].attnum = i + 1;
+		scan->columns[scan->ncolumns].column = planned->columns[i];
+		scan->ncolumns++;
 	}
-	return columns;
-}
-
-static List *
-describe_keys(int nkeys, const KisKey *keys)
-{
-	List	   *described = NIL;
-
-	for (int i = 0; i < nkeys; i++)
-	{
-		described = lappend_int(described, keys[i].attnum);
-		described = lappend_int(described, keys[i].source);
-	}
-	return described;
 }
 
 ForeignScan *
@@ -530,106 +491,37 @@ kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 {
 	const PlannedTable *planned = baserel->fdw_private;
 	List	   *clauses = extract_actual_clauses(scan_clauses, false);
-	List	   *quals = extract_actual_clauses(key_conditions(scan_clauses, baserel,
-															 planned->key_attrs), false);
-	List	   *day_quals = extract_actual_clauses(day_conditions(baserel, planned), false);
-	KisPairSet	pairs = planned->options->has_pairs ?
-		planned->options->pairs : planned->table->pairs;
-	List	   *named_values;
-	List	   *named = kis_named_plan(root, baserel,
-									   bms_union(planned->key_attrs, planned->investor_attrs),
-									   &named_values);
-	List	   *columns;
-	List	   *fields;
+	List	   *exprs;
 	List	   *private;
+	ListCell   *cell;
+	KisScanPlan scan = {
+		.table = planned->table,
+		.options.pairs = planned->options->has_pairs ?
+		planned->options->pairs : planned->table->pairs,
+		.nkeys = planned->nkeys,
+		.keys = planned->keys,
+		.ninvestor_keys = planned->ninvestor_keys,
+		.investor_keys = planned->investor_keys,
+		.calls = floatVal(linitial(best_path->fdw_private)),
+		.npairs = planned->estimate.pairs,
+		.one_pair = is_one_pair(baserel, planned),
+		.by_day = best_path->path.pathkeys != NIL,
+		.may_end = root->tuple_fraction > 0
+	};
 
-	columns = describe_columns(planned, used_columns(baserel, clauses), &fields);
-	private = list_make5(makeString(pstrdup(planned->table->name)), makeInteger(pairs),
-						 columns, fields, describe_keys(planned->nkeys, planned->keys));
-	private = lappend(private, describe_keys(planned->ninvestor_keys, planned->investor_keys));
-	private = lappend(private, makeInteger(list_length(quals)));
-	private = lappend(private, planned->days);
-	private = lappend(private, makeInteger(list_length(day_quals)));
-	private = lappend(private, named);
-	private = lappend(private, linitial(best_path->fdw_private));
-	private = lappend(private, makeFloat(psprintf("%.3f", planned->estimate.pairs)));
-	private = lappend(private, makeInteger(is_one_pair(baserel, planned)));
-	private = lappend(private, makeInteger(best_path->path.pathkeys != NIL));
-	private = lappend(private, makeInteger(root->tuple_fraction > 0));
+	choose_columns(&scan, planned, used_columns(baserel, clauses));
+	scan.days = palloc(Max(1, list_length(planned->days)) * sizeof(AttrNumber));
+	foreach(cell, planned->days)
+		scan.days[scan.ndays++] = lfirst_int(cell);
+	scan.quals = extract_actual_clauses(key_conditions(scan_clauses, baserel,
+													   planned->key_attrs), false);
+	scan.day_quals = extract_actual_clauses(day_conditions(baserel, planned), false);
+	scan.named = kis_named_plan(root, baserel,
+								bms_union(planned->key_attrs, planned->investor_attrs),
+								&scan.named_values);
 
-	/* all are checked again, on the rows */
-	return make_foreignscan(tlist, clauses, baserel->relid,
-							list_concat(list_concat_copy(quals, day_quals), named_values), private,
-							NIL, NIL, outer_plan);
-}
+	kis_scan_plan_write(&scan, &exprs, &private);
 
-static KisScanColumn *
-read_columns(List *numbers, List *fields, int *ncolumns)
-{
-	KisScanColumn *columns;
-	ListCell   *field = list_head(fields);
-	int			n = list_length(numbers) / 3;
-
-	columns = palloc0(Max(1, n) * sizeof(KisScanColumn));
-	for (int i = 0; i < n; i++)
-	{
-		columns[i].attnum = list_nth_int(numbers, i * 3);
-		columns[i].column.source = list_nth_int(numbers, i * 3 + 1);
-		columns[i].column.member = list_nth_int(numbers, i * 3 + 2);
-		if (columns[i].column.source == KIS_SOURCE_EXTRA_MEMBER)
-		{
-			columns[i].column.field = strVal(lfirst(field));
-			field = lnext(fields, field);
-		}
-	}
-	*ncolumns = n;
-	return columns;
-}
-
-static KisKey *
-read_keys(List *numbers, int *nkeys)
-{
-	KisKey	   *keys;
-
-	*nkeys = list_length(numbers) / 2;
-	keys = palloc(Max(1, *nkeys) * sizeof(KisKey));
-	for (int i = 0; i < *nkeys; i++)
-	{
-		keys[i].attnum = list_nth_int(numbers, i * 2);
-		keys[i].source = list_nth_int(numbers, i * 2 + 1);
-	}
-	return keys;
-}
-
-/* Reads back what kisGetForeignPlan wrote; nothing in it is a copy. */
-KisScanPlan *
-kis_scan_plan(const ForeignScan *plan)
-{
-	List	   *private = plan->fdw_private;
-	List	   *days = list_nth(private, PRIVATE_DAYS);
-	int			nquals = intVal(list_nth(private, PRIVATE_NQUALS));
-	int			nday_quals = intVal(list_nth(private, PRIVATE_NDAY_QUALS));
-	KisScanPlan *scan = palloc0(sizeof(KisScanPlan));
-
-	scan->table = kis_table_find(strVal(list_nth(private, PRIVATE_TABLE)));
-	scan->options.has_pairs = true;
-	scan->options.pairs = intVal(list_nth(private, PRIVATE_PAIRS));
-	scan->columns = read_columns(list_nth(private, PRIVATE_COLUMNS),
-								 list_nth(private, PRIVATE_FIELDS), &scan->ncolumns);
-	scan->keys = read_keys(list_nth(private, PRIVATE_KEYS), &scan->nkeys);
-	scan->investor_keys = read_keys(list_nth(private, PRIVATE_INVESTOR_KEYS), &scan->ninvestor_keys);
-	scan->ndays = list_length(days);
-	scan->days = palloc(Max(1, scan->ndays) * sizeof(AttrNumber));
-	for (int i = 0; i < scan->ndays; i++)
-		scan->days[i] = list_nth_int(days, i);
-	scan->quals = list_truncate(list_copy(plan->fdw_exprs), nquals);
-	scan->day_quals = list_truncate(list_copy_tail(plan->fdw_exprs, nquals), nday_quals);
-	scan->named = list_nth(private, PRIVATE_NAMED);
-	scan->named_values = list_copy_tail(plan->fdw_exprs, nquals + nday_quals);
-	scan->calls = floatVal(list_nth(private, PRIVATE_CALLS));
-	scan->npairs = floatVal(list_nth(private, PRIVATE_NPAIRS));
-	scan->one_pair = intVal(list_nth(private, PRIVATE_ONE_PAIR)) != 0;
-	scan->by_day = intVal(list_nth(private, PRIVATE_BY_DAY)) != 0;
-	scan->may_end = intVal(list_nth(private, PRIVATE_MAY_END)) != 0;
-	return scan;
+	/* all conditions are checked again, on the rows */
+	return make_foreignscan(tlist, clauses, baserel->relid, exprs, private, NIL, NIL, outer_plan);
 }
