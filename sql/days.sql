@@ -95,6 +95,10 @@ SELECT count(*), min(trade_date), max(trade_date) FROM (SELECT trade_date FROM k
     WHERE market_code = 'KSP' AND trade_date <= '2026-07-10' ORDER BY trade_date DESC NULLS LAST LIMIT 60) AS t;
 \! $KIS_SIMCTL calls daily
 \! $KIS_SIMCTL reset '{"keep_tokens": true}'
+SELECT count(*) FROM (SELECT FROM kis_market_trend_daily
+    WHERE market_code = 'KSP' AND trade_date <= '2026-07-10' ORDER BY trade_date DESC LIMIT 5) AS t;
+\! $KIS_SIMCTL calls daily
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
 -- one pair's first page is used up before the other's
 SELECT market_code, count(*), min(trade_date) FROM (SELECT market_code, trade_date FROM kis_market_trend_daily
     WHERE (market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-10')
@@ -103,6 +107,18 @@ SELECT market_code, count(*), min(trade_date) FROM (SELECT market_code, trade_da
 GROUP BY 1 ORDER BY 1;
 \! $KIS_SIMCTL calls daily
 \! $KIS_SIMCTL reset '{"keep_tokens": true}'
+-- a row that is here comes before one of the same day that would have to be asked for
+SELECT count(*), min(trade_date) FROM (SELECT trade_date FROM kis_market_trend_daily
+    WHERE (market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-08')
+       OR (market_code = 'KSQ' AND sector_code = '1001' AND trade_date <= '2026-07-10')
+    ORDER BY trade_date DESC LIMIT 3) AS t;
+:dates
+-- nor is a pair asked before its days come
+SELECT count(*) FROM (SELECT FROM kis_market_trend_daily
+    WHERE (market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-10')
+       OR (market_code = 'KSQ' AND sector_code = '1001' AND trade_date <= '2026-07-08')
+    ORDER BY trade_date DESC LIMIT 2) AS t;
+:dates
 -- conditions that pairs and days share, and a page that serves a second scan
 SELECT market_code, sector_code, trade_date FROM kis_market_trend_daily
 WHERE sector_code IN ('0001', '1001')
