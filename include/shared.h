@@ -109,12 +109,13 @@ extern bool kis_has_inquired(KisStatement *statement, KisConnection *connection,
 extern bool kis_statement_allows(const KisStatement *statement, const KisConnection *connection,
 								 int64 ncalls);
 
-/*
- * Raises 54000 where so many new calls like this one would exceed max_calls;
- * maybe_fewer: it is known only that they are no more.
- */
+/* Raises 54000 where so many new calls like this one would exceed max_calls. */
 extern void kis_statement_expect(KisStatement *statement, KisConnection *connection,
-								 const KisCall *call, int ncalls, bool maybe_fewer);
+								 const KisCall *call, int ncalls);
+
+/* The same where nobody knows how far the history reaches back: they may be fewer. */
+extern void kis_statement_expect_at_most(KisStatement *statement, KisConnection *connection,
+										 const KisCall *call, int ncalls);
 
 /* Waits for the answer, moving on all that the session asks. False: it failed, see inquiry->error. */
 extern bool kis_inquiry_wait(KisInquiry *inquiry);

@@ -220,11 +220,16 @@ announce_calls(KisScan *scan)
 	ResetExprContext(scan->econtext);
 	for (int i = 0; i < scan->npairs; i++)
 		most += scan->pairs[i].pages;
-	/* what is here already need only be looked for where it matters */
-	if (!kis_statement_allows(scan->statement, scan->connection, most))
-		kis_statement_expect(scan->statement, scan->connection, scan->plan->table->call,
-							 (int) count_calls(scan), reaches_back(scan));
 	scan->announced = true;
+	/* what is here already need only be looked for where it matters */
+	if (kis_statement_allows(scan->statement, scan->connection, most))
+		return;
+	if (reaches_back(scan))
+		kis_statement_expect_at_most(scan->statement, scan->connection, scan->plan->table->call,
+									 (int) count_calls(scan));
+	else
+		kis_statement_expect(scan->statement, scan->connection, scan->plan->table->call,
+							 (int) count_calls(scan));
 }
 
 /* The calendar comes along with the first rows, where they will need it. */

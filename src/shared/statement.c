@@ -180,21 +180,30 @@ hint_how_to_narrow(const KisCall *call)
 
 void
 kis_statement_expect(KisStatement *statement, KisConnection *connection,
-					 const KisCall *call, int ncalls, bool maybe_fewer)
+					 const KisCall *call, int ncalls)
 {
-	int			total = statement->ncalls + ncalls;
-
 	if (kis_statement_allows(statement, connection, ncalls))
 		return;
 	ereport(ERROR,
 			errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			maybe_fewer ?
-			errmsg("statement would take up to %d calls to KIS, more than max_calls allows", total) :
-			errmsg("statement would take %d calls to KIS, more than max_calls allows", total),
-			maybe_fewer ?
-			errdetail("Option max_calls of server \"%s\" is %d. Without a lower bound on trade_date the history is read to its beginning, in 1980 at the earliest.",
-					  connection->server_name, connection->options->max_calls) :
+			errmsg("statement would take %d calls to KIS, more than max_calls allows",
+				   statement->ncalls + ncalls),
 			errdetail("Option max_calls of server \"%s\" is %d.",
+					  connection->server_name, connection->options->max_calls),
+			hint_how_to_narrow(call));
+}
+
+void
+kis_statement_expect_at_most(KisStatement *statement, KisConnection *connection,
+							 const KisCall *call, int ncalls)
+{
+	if (kis_statement_allows(statement, connection, ncalls))
+		return;
+	ereport(ERROR,
+			errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			errmsg("statement would take up to %d calls to KIS, more than max_calls allows",
+				   statement->ncalls + ncalls),
+			errdetail("Option max_calls of server \"%s\" is %d. Without a lower bound on trade_date the history is read to its beginning, in 1980 at the earliest.",
 					  connection->server_name, connection->options->max_calls),
 			hint_how_to_narrow(call));
 }

@@ -144,8 +144,7 @@ fetch(Collection *collection)
 							  &kis_call_trend, &args))
 			ncalls++;
 	}
-	kis_statement_expect(collection->statement, collection->connection, &kis_call_trend, ncalls,
-						 false);
+	kis_statement_expect(collection->statement, collection->connection, &kis_call_trend, ncalls);
 
 	for (int i = 0; i < collection->ntargets; i++)
 	{
