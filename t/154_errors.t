@@ -367,7 +367,11 @@ $simulator->fault;
 is($one->query_safe($sql), 't', 'then it works again');
 is($other->query_safe($sql), 't', 'in another session too');
 
-set_option('first', requests_per_second => '0.2');
+# the one call in so long
+set_option('first', requests_per_second => '0.02');
+set_option('first', max_wait => '30s');
+is($one->query_safe($sql), 't', 'the only call that the rate lets through');
+set_option('first', max_wait => '300ms');
 $simulator->reset(keep_tokens => JSON::PP::true);
 error_is($one, $sql,
 	{ sqlstate => '53400', message => 'too many calls a second for the app key',
