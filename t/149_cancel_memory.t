@@ -183,7 +183,8 @@ my $session = $node->session;
 $phases->prepare($name);
 ok($phases->works($session), 'a session with a connection to KIS');
 $phases->interrupt('cancel', $name, $session, $phases->query($name)) foreach 1 .. 16;
-is(threads($session), 17, '16 look-ups may hang');
+# since 8.20 libcurl has a thread for each family of addresses
+like(threads($session), qr/^(?:17|33)$/, '16 look-ups may hang');
 ok($phases->works($session), 'which hold up no call that needs none');
 my $error = $session->query($phases->query($name))->{errors}[0];
 is($error->{sqlstate}, 'HV00N', 'then an error');
