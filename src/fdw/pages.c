@@ -91,15 +91,18 @@ warn_of_empty(const KisScan *scan, const KisInquiry *inquiry)
 {
 	char	   *message = psprintf("KIS has no figures for %s/%s",
 								   inquiry->args.market, inquiry->args.sector);
+	bool		is_listed = kis_pair_find(inquiry->args.market, inquiry->args.sector) != NULL;
 
 	if (kis_warn_once(scan->statement, message))
 		ereport(WARNING,
 				(errcode(ERRCODE_NO_DATA),
 				 errmsg_internal("%s", message),
-				 kis_pair_find(inquiry->args.market, inquiry->args.sector) != NULL ?
+				 inquiry->reply->nrows == 0 ?
+				 errdetail("Its reply has no row.") :
+				 is_listed ?
 				 errdetail("All members of its reply are empty.") :
 				 errdetail("All members of its reply are empty: KIS doesn't know this pair."),
-				 kis_pair_find(inquiry->args.market, inquiry->args.sector) != NULL ?
+				 is_listed ?
 				 0 :
 				 errhint("Take it out of the option \"extra_pairs\" of server \"%s\".",
 						 scan->connection->server_name)));
@@ -145,5 +148,7 @@ kis_pair_seek(KisScan *scan, KisPairScan *pair)
 			return;
 		}
 	}
+	if (pair->days == NULL && pair->page->reply->nrows == 0)
+		warn_of_empty(scan, pair->page);
 	turn_page(pair);
 }
