@@ -28,7 +28,9 @@
 
 /* Look-ups that hang hold a thread each: with so many, no more are begun. */
 #define MOST_PARKED				16
-#define MOST_LOOK_UPS			(MOST_PARKED + 64L)
+
+/* Of those and of running ones; libcurl's pool has a thread for each family of addresses. */
+#define MOST_LOOK_UP_THREADS	(2 * (MOST_PARKED + 64L))
 
 /* An owner who neither steps nor waits for so long is not looking. */
 #define ABSENCE_US				250000
@@ -145,7 +147,7 @@ kis_http_create(KisError *error)
 		curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long) CURLPIPE_NOTHING);
 #if LIBCURL_VERSION_NUM >= 0x081400
 		/* it has a pool of threads for look-ups: none waits for those that hang, nor do we at the end */
-		curl_multi_setopt(http->multi, CURLMOPT_RESOLVE_THREADS_MAX, MOST_LOOK_UPS);
+		curl_multi_setopt(http->multi, CURLMOPT_RESOLVE_THREADS_MAX, MOST_LOOK_UP_THREADS);
 		curl_multi_setopt(http->multi, CURLMOPT_QUICK_EXIT, 1L);
 #endif
 		return http;

@@ -436,9 +436,17 @@ kis_transfer_judge(KisTransfer *transfer, CURLcode result)
 		case CURLE_FAILED_INIT:
 		case CURLE_URL_MALFORMAT:
 		case CURLE_SSL_CACERT_BADFILE:
-		case CURLE_ABORTED_BY_CALLBACK:
 			kis_error_set(failure, KIS_ERROR_LOCAL, phase, "%s", words_of(transfer, result));
 			return;
+		case CURLE_ABORTED_BY_CALLBACK:
+			/* some libcurls tell so of a look-up that on_look_up refused */
+			if (transfer->hung_look_ups == 0)
+			{
+				kis_error_set(failure, KIS_ERROR_LOCAL, phase, "%s", words_of(transfer, result));
+				return;
+			}
+			phase = KIS_PHASE_RESOLVE;
+			break;
 		case CURLE_COULDNT_RESOLVE_HOST:
 		case CURLE_COULDNT_RESOLVE_PROXY:
 			phase = KIS_PHASE_RESOLVE;
