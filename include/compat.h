@@ -12,6 +12,11 @@
 #error "market_investor_fdw needs PostgreSQL 15 or later"
 #endif
 
+/* postgres.h brings it no more since 19 */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"

@@ -9,6 +9,7 @@
 #include "executor/tuptable.h"
 #include "utils/lsyscache.h"
 
+#include "compat.h"
 #include "fdw.h"
 
 /* A key column's input function. */
