@@ -195,7 +195,7 @@ BEGIN
         (SELECT count(*) FROM kis_market_trend WHERE market_code IN ('KSP', 'KSQ')),
         (SELECT count(*) FROM kis_market_trend WHERE market_code = 'KOSPI');
 END $$;
-SET force_parallel_mode = on;
+SELECT set_config(name, 'on', false) FROM pg_settings WHERE name IN ('debug_parallel_query', 'force_parallel_mode');
 SELECT count(*), count(foreign_net_qty) FROM kis_market_trend WHERE market_code = 'KSP';
 SELECT count(*) FROM kis_sector;
 SELECT count(*) FROM kis_investor_type;
@@ -205,7 +205,7 @@ SELECT step, ok FROM kis_check() WHERE NOT ok AND step <> 'identities';
 SELECT create_market_investor_trend('parallel');
 SELECT outcome FROM collect_market_investor_trend('{KSP}', store => 'parallel');
 SELECT count(*) FROM parallel_by_investor;
-RESET force_parallel_mode;
+SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN ('debug_parallel_query', 'force_parallel_mode');
 SET min_parallel_table_scan_size = 0;
 SELECT sum(length(f.market_code)) FROM big, LATERAL (SELECT max(market_code) AS market_code FROM kis_market_trend t WHERE t.market_code = big.market_code) f WHERE i < 100;
 \! $KIS_SIMCTL problems

@@ -202,13 +202,16 @@ foreach my $count (1 .. 16)
 	$session->result if $count < 16;
 }
 my @threads = threads($session->pid);
-is(scalar @threads, 16, 'a session with 16 look-ups that hang');
+# since 8.20 libcurl has one for each family of addresses
+like(scalar @threads, qr/^(?:16|32)$/, 'a session with 16 look-ups that hang');
 is_deeply([ map { join ' ', blocked($session->pid, $_) } @threads ], [ map { join ' ', @blockable } @threads ],
 	'their threads block all signals');
 # PostgreSQL reads SIGURG from a descriptor
 is_deeply([ grep { $_ != 23 } blocked($session->pid, $session->pid) ], [], 'the session itself none');
 $phases->finish($phase);
-like($session->result->{output}, qr/^KSP\|/, 'they end, and the last one is tried again');
+my $result = $session->result;
+like($result->{output}, qr/^KSP\|/, 'they end, and the last one is tried again')
+  or diag(map { "$_->{message}: $_->{detail}\n" } @{ $result->{errors} });
 ok((eventually { !threads($session->pid) }), 'and so do their threads');
 $session->quit;
 

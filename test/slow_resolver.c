@@ -3,7 +3,7 @@
  *		A name look-up that hangs, for a server that the tests preload it into.
  *
  * Looking up the host of SLOW_RESOLVER_HOST hangs while the file of
- * SLOW_RESOLVER_HOLD exists, and finds nothing then; where there is no such
+ * SLOW_RESOLVER_HOLD exists, and fails for now then; where there is no such
  * file it finds 127.0.0.1 at once. The file of SLOW_RESOLVER_LOG gets a "b"
  * when such a look-up begins and an "e" when it ends. All other hosts are
  * looked up as ever.
@@ -47,5 +47,5 @@ getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
 	while (access(getenv("SLOW_RESOLVER_HOLD"), F_OK) == 0)
 		nanosleep(&pause, NULL);
 	tell("e");
-	return hangs ? EAI_NONAME : look_up("127.0.0.1", service, hints, result);
+	return hangs ? EAI_AGAIN : look_up("127.0.0.1", service, hints, result);
 }
