@@ -222,9 +222,9 @@ $simulator->reset(keep_tokens => JSON::PP::true);
 keep('0');
 $node->safe_psql('postgres', pair('KSP/0005')) foreach 1 .. 2;
 is($simulator->calls, 2, 'cache_size 0 keeps none');
-is((sql_error($node, 'postgres', 'SET market_investor_fdw.cache_size = 8'))[0], '55P02',
+is((sql_error($node, 'postgres', "LOAD 'market_investor_fdw'; SET market_investor_fdw.cache_size = 8"))[0], '55P02',
 	'a session can not change it');
-is((sql_error($node, 'postgres', 'SET market_investor_fdw.nonsense = 1'))[0], '42602',
+is((sql_error($node, 'postgres', "LOAD 'market_investor_fdw'; SET market_investor_fdw.nonsense = 1"))[0], '42602',
 	'the prefix is reserved')
   if $node->safe_psql('postgres', 'SHOW server_version_num') >= 150000;
 

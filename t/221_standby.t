@@ -155,7 +155,8 @@ prepared('a temporary store', '0A000', q{SELECT create_market_investor_trend('pg
 my $stored = q{SELECT count(*) FILTER (WHERE foreign_net_qty = 54321), count(*) FILTER (WHERE source = 'daily') FROM market_investor_trend};
 is($primary->safe_psql('postgres', $stored), '0|0', 'what is prepared is not seen');
 is((sql_error($primary, 'postgres', q{SET lock_timeout = '300ms'; SELECT * FROM collect_market_investor_trend('{KSP}')}))[0], '55P03', 'another collection waits for its rows');
-$primary->restart('immediate');
+$primary->stop('immediate');
+$primary->start;
 is($primary->safe_psql('postgres', 'SELECT count(*) FROM pg_prepared_xacts'), 6, 'it outlives a crash');
 $primary->safe_psql('postgres', "COMMIT PREPARED '$_'") foreach 'a query', 'an open cursor', 'a failure', 'a collection', 'a backfill';
 $primary->safe_psql('postgres', "ROLLBACK PREPARED 'a new store'");
