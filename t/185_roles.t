@@ -121,6 +121,10 @@ is(as_reader('SELECT count(*) FROM market_investor_trend')->{output}, 2, 'and th
 is(as_reader('SELECT * FROM collect_market_investor_trend()')->{errors}[0]{message}, 'permission denied for foreign server kis',
 	'where it may not collect itself');
 
+is(as_reader("SELECT detail FROM kis_check('kis') WHERE step = 'keys'")->{output},
+	'permission denied for foreign server kis. Reading the tables takes a user mapping, and not this right.'
+	  . ' To collect and to check: GRANT USAGE ON FOREIGN SERVER kis TO reader.', 'nor check, and is told what to do');
+
 # ---- through a mapping for PUBLIC, or one of its own -------------------------
 
 value("SET log_statement = 'none'; CREATE USER MAPPING FOR PUBLIC SERVER kis OPTIONS ($keys)");

@@ -72,7 +72,10 @@ check_keys(Check *check)
 	if (check->options == NULL)
 		return failed(check, "not tried: the options of the server come first");
 	if (kis_server_aclcheck(check->server->serverid, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER, check->server->servername);
+		return failed(check, psprintf("permission denied for foreign server %s. Reading the tables takes a user mapping, and not this right. To collect and to check: GRANT USAGE ON FOREIGN SERVER %s TO %s.",
+									  check->server->servername,
+									  quote_identifier(check->server->servername),
+									  quote_identifier(GetUserNameFromId(GetUserId(), false))));
 	check->connection = kis_statement_connection(check->statement, check->server->serverid,
 												 GetUserId());
 	kis_connection_fingerprint(check->connection, fingerprint);
