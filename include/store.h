@@ -83,8 +83,8 @@ extern KisStoreTable *kis_store_open(const RangeVar *name, const char *text,
 extern KisStoreTable *kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode,
 										 bool keep_lock);
 
-/* Raises 55000 where the snapshots are neither the store's owner's nor a superuser's. */
-extern void kis_snapshots_require_owner(Oid store, Oid snapshots);
+/* Raises 55000 where what goes with a store is neither its owner's nor a superuser's. */
+extern void kis_store_require_owner(Oid store, Oid relid);
 
 /* ---- figures (figures.c) ---------------------------------------------------- */
 
@@ -104,7 +104,8 @@ extern char *kis_figures_take(const KisCall *call, const KisRow *row, const bool
 
 /*
  * Makes the store's view in the namespace, as the current user's, unless there
- * is a relation of its name or the store has no net figures. Inside SPI.
+ * is a relation of its name, which is told of where it is another, or the store
+ * has no net figures. Raises 55000 as kis_store_require_owner. Inside SPI.
  */
 extern void kis_view_make(const KisStoreTable *store, Oid namespace);
 

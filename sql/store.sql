@@ -74,6 +74,8 @@ SELECT create_market_investor_trend('nowhere.store');
 CREATE TABLE other.bare (market_code text, sector_code text, trade_date text);
 CREATE VIEW other.seen AS SELECT 1 AS one;
 SELECT create_market_investor_trend('other.seen');
+CREATE FOREIGN TABLE other.live (market_code text) SERVER kis OPTIONS (table_name 'kis_market_trend');
+SELECT create_market_investor_trend('other.live');
 SELECT create_market_investor_trend('other.bare');
 ALTER TABLE other.bare ALTER trade_date TYPE date USING NULL;
 SELECT create_market_investor_trend('other.bare');
@@ -170,8 +172,9 @@ SELECT count(*) FILTER (WHERE (v.market_name, v.market_name_en, v.sector_name, v
        count(*) FILTER (WHERE (v.quantity_unit, v.amount_unit) IS NOT DISTINCT FROM (k.quantity_unit, k.amount_unit)) AS same_units,
        count(DISTINCT net_amount_eok) AS amounts, count(net_amount_eok) AS known, count(v.amount_unit) AS units
 FROM market_investor_trend_by_investor v JOIN kis_sector k USING (market_code, sector_code) WHERE investor = 'bank';
-SELECT count(*) FROM (SELECT DISTINCT investor, investor_name, investor_name_en FROM market_investor_trend_by_investor) v
-JOIN kis_investor_type ON (code, name, name_en) = (investor, investor_name, investor_name_en);
+SELECT count(*) FROM (SELECT DISTINCT investor, investor_name, investor_name_en, screen_name, part_of FROM market_investor_trend_by_investor) v
+JOIN kis_investor_type t ON (code, name, name_en, t.screen_name) = (investor, investor_name, investor_name_en, v.screen_name)
+    AND t.part_of IS NOT DISTINCT FROM v.part_of;
 -- who may read the view need not read the store
 CREATE ROLE regress_kis_reader;
 GRANT SELECT ON market_investor_trend_by_investor TO regress_kis_reader;
@@ -202,6 +205,16 @@ SELECT create_market_investor_trend('other.some', snapshots => false);
 DROP MATERIALIZED VIEW other.some_by_investor;
 CREATE TABLE other.some_by_investor (one int);
 SELECT create_market_investor_trend('other.some', snapshots => false);
+DROP TABLE other.some_by_investor;
+CREATE VIEW other.some_by_investor AS SELECT 1 AS one;
+SELECT create_market_investor_trend('other.some', snapshots => false);
+-- but not where it is another role's
+CREATE ROLE regress_kis_reader;
+ALTER VIEW other.some_by_investor OWNER TO regress_kis_reader;
+SELECT create_market_investor_trend('other.some', snapshots => false);
+\echo :LAST_ERROR_SQLSTATE
+DROP VIEW other.some_by_investor;
+DROP ROLE regress_kis_reader;
 -- operators of the user's own don't get in between
 CREATE SCHEMA trap;
 CREATE FUNCTION trap.equal(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';

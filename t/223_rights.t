@@ -149,11 +149,20 @@ value(q{SET ROLE owner;
 	CREATE TRIGGER steal BEFORE INSERT ON shared.flows_snapshot FOR EACH ROW EXECUTE FUNCTION shared.steal();
 	GRANT ALL ON shared.flows_snapshot TO PUBLIC});
 my @error = sql_error($node, 'postgres', "SET ROLE victim; $collect");
-is("$error[0] $error[1]", '55000 table "flows_snapshot" does not belong to the owner of its store "flows"', 'snapshots that are another role\'s are not written');
+is("$error[0] $error[1]", '55000 relation "flows_snapshot" does not belong to the owner of its store "flows"', 'snapshots that are another role\'s are not written');
 is($error[2], 'Its owner is "owner", that of the store is "victim".', 'and it says whose they are');
 refused('victim', q{SELECT create_market_investor_trend('shared.flows')}, '55000', 'nor taken for a store\'s when it is made');
 like((sql_error($node, 'postgres', $collect))[0], qr/^55000$/, 'nor by a superuser');
 value('DROP TABLE shared.flows_snapshot');
+# or a view that would pass for the store's
+value('DROP VIEW shared.flows_by_investor; SET ROLE owner; CREATE VIEW shared.flows_by_investor AS SELECT 1 AS net_amount');
+@error = sql_error($node, 'postgres', q{SET ROLE victim; SELECT create_market_investor_trend('shared.flows', snapshots => false)});
+is("$error[0] $error[1]", '55000 relation "flows_by_investor" does not belong to the owner of its store "flows"', 'nor is a view taken for the store\'s');
+value('DROP VIEW shared.flows_by_investor');
+# nor can one be made there by somebody who may read the store
+value('GRANT SELECT ON shared.flows TO owner');
+like(as_role('owner', q{SELECT create_market_investor_trend('shared.flows', snapshots => false)}), qr/^55000/, 'nor made there in the store\'s name');
+value('REVOKE SELECT ON shared.flows FROM owner');
 value(q{SELECT create_market_investor_trend('shared.flows'); GRANT ALL ON shared.flows_snapshot TO victim});
 is(as_role('victim', $collect), 'ok', 'victim: snapshots of a superuser');
 

@@ -217,7 +217,7 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 		Oid			snapshots = make_or_check(namespace, kis_snapshot_name(name->relname),
 											  make_snapshots, kis_snapshot_describe);
 
-		kis_snapshots_require_owner(store, snapshots);
+		kis_store_require_owner(store, snapshots);
 		kis_snapshot_make_partitions(snapshots, text_to_cstring(PG_GETARG_TEXT_PP(0)),
 									 GetCurrentTimestamp());
 	}

@@ -85,21 +85,24 @@ kis_store_open(const RangeVar *name, const char *text, LOCKMODE lockmode, bool k
 				   lockmode, keep_lock);
 }
 
-/* Else whoever may create in the schema could have a table, and its triggers, written to by the collectors of another's store. */
+/*
+ * Else whoever may create in the schema could have a table, and its triggers,
+ * written to by the collectors of another's store, or its readers read a view.
+ */
 void
-kis_snapshots_require_owner(Oid store, Oid snapshots)
+kis_store_require_owner(Oid store, Oid relid)
 {
 	Oid			owner = relation_owner(store);
-	Oid			found = relation_owner(snapshots);
+	Oid			found = relation_owner(relid);
 
 	if (found != owner && !superuser_arg(found))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" does not belong to the owner of its store \"%s\"",
-						get_rel_name(snapshots), get_rel_name(store)),
+				 errmsg("relation \"%s\" does not belong to the owner of its store \"%s\"",
+						get_rel_name(relid), get_rel_name(store)),
 				 errdetail("Its owner is \"%s\", that of the store is \"%s\".",
 						   GetUserNameFromId(found, false), GetUserNameFromId(owner, false)),
-				 errhint("Give both to one role with ALTER TABLE ... OWNER TO, or rename the table.")));
+				 errhint("Give both to one role with ALTER TABLE ... OWNER TO, or rename that one.")));
 }
 
 KisStoreTable *
@@ -111,7 +114,7 @@ kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode, bool keep_lock
 	if (!OidIsValid(snapshots))
 		return NULL;
 	LockRelationOid(snapshots, lockmode);
-	kis_snapshots_require_owner(store->relid, snapshots);
+	kis_store_require_owner(store->relid, snapshots);
 	return look_at(snapshots, kis_snapshot_describe, ACL_SELECT | ACL_INSERT,
 				   lockmode, keep_lock);
 }

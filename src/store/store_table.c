@@ -207,6 +207,9 @@ describe(Relation rel, const NeededColumn *columns, const char *key_columns)
 	AttrNumber	key[KEY_COLUMNS];
 	int			nkey = 0;
 
+	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+		not_a_store(rel, "It is a foreign table.",
+					"A store is an ordinary table: give no name to have market_investor_trend.");
 	if (rel->rd_rel->relkind != RELKIND_RELATION &&
 		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		not_a_store(rel, "It is not a table.", "Move it out of the way.");

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/attnum.h"
 #include "catalog/pg_class.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
@@ -36,6 +37,8 @@ static const struct
 	{"investor", "투자자 코드 / Investor"},
 	{"investor_name", "투자자 이름 / Korean name of the investor"},
 	{"investor_name_en", "투자자 영문 이름 / English name of the investor"},
+	{"screen_name", "HTS 화면의 투자자 이름 / Korean name of the investor on traders' screens"},
+	{"part_of", "이 투자자를 포함하는 투자자, 없으면 NULL / Investor whose figures include this one's; NULL where there is none"},
 	{"net_qty", "순매수 수량(단위는 quantity_unit) / Net quantity (bought minus sold), in quantity_unit"},
 	{"net_amount", "순매수 거래대금(단위는 amount_unit) / Net amount (bought minus sold), in amount_unit"},
 	{"net_amount_eok", "순매수 거래대금(억원), 단위가 미확인이면 NULL / Net amount in 100 million won; NULL where KIS's unit is not known"},
@@ -108,9 +111,10 @@ append_investors(StringInfo query, const KisStoreTable *store)
 
 		if (net_qty == NULL && net_amount == NULL)
 			continue;
-		appendStringInfo(query, "%s(%s, %s, %s, %s, %s)", n++ > 0 ? ", " : "",
+		appendStringInfo(query, "%s(%s, %s, %s, %s, %s, %s, %s)", n++ > 0 ? ", " : "",
 						 literal(investor->code), literal(investor->name_ko),
-						 literal(investor->name_en),
+						 literal(investor->name_en), literal(investor->name_ko_screen),
+						 literal(investor->part_of),
 						 net_qty != NULL ? net_qty : none,
 						 net_amount != NULL ? net_amount : none);
 	}
@@ -128,7 +132,8 @@ view_query(const KisStoreTable *store)
 					 "SELECT t.trade_date, t.collected_at AT TIME ZONE 'Asia/Seoul' AS collected_at, "
 					 "t.market_code, m.market_name, m.market_name_en, "
 					 "t.sector_code, s.sector_name, s.sector_name_en, "
-					 "i.investor, i.investor_name, i.investor_name_en, i.net_qty, i.net_amount, "
+					 "i.investor, i.investor_name, i.investor_name_en, i.screen_name, i.part_of, "
+					 "i.net_qty, i.net_amount, "
 					 "i.net_amount OPERATOR(pg_catalog.*) s.eok AS net_amount_eok, "
 					 "s.quantity_unit, s.amount_unit "
 					 "FROM %s AS t LEFT JOIN (VALUES ", store->name);
@@ -147,7 +152,8 @@ view_query(const KisStoreTable *store)
 	if (append_investors(&query, store) == 0)
 		return NULL;
 	appendStringInfoString(&query,
-						   ") AS i(investor, investor_name, investor_name_en, net_qty, net_amount)");
+						   ") AS i(investor, investor_name, investor_name_en, screen_name, part_of, "
+						   "net_qty, net_amount)");
 	return query.data;
 }
 
@@ -161,29 +167,46 @@ comment_on(const char *view, const char *column, const char *comment)
 						   quote_literal_cstr(kis_to_server_lossy(comment))));
 }
 
+/* Tells of what has the view's name but is not like it; the view of an older version lacks columns. */
+static void
+look_at_namesake(Oid relid)
+{
+	char		relkind = get_rel_relkind(relid);
+	const char *missing = NULL;
+
+	for (int i = 0; i < (int) lengthof(view_comments) && missing == NULL; i++)
+		if (get_attnum(relid, view_comments[i].column) == InvalidAttrNumber)
+			missing = view_comments[i].column;
+	if (relkind == RELKIND_VIEW && missing == NULL)
+		return;
+	ereport(NOTICE,
+			(errcode(ERRCODE_DUPLICATE_TABLE),
+			 errmsg("relation \"%s\" already exists, skipping the view of that name",
+					get_rel_name(relid)),
+			 relkind == RELKIND_VIEW ? errdetail("It has no column \"%s\".", missing) : 0,
+			 errhint("To have the view, drop or rename it and call create_market_investor_trend() again.")));
+}
+
 void
 kis_view_make(const KisStoreTable *store, Oid namespace)
 {
 	char	   *relname = kis_derived_name(store->plain_name, "by_investor");
 	char	   *name = quote_qualified_identifier(get_namespace_name(namespace), relname);
+	char	   *query = view_query(store);
 	Oid			relid = get_relname_relid(relname, namespace);
-	char	   *query;
 
-	if (OidIsValid(relid))
-	{
-		if (get_rel_relkind(relid) != RELKIND_VIEW && get_rel_relkind(relid) != RELKIND_MATVIEW)
-			ereport(NOTICE,
-					(errcode(ERRCODE_DUPLICATE_TABLE),
-					 errmsg("relation \"%s\" already exists, skipping the view of that name",
-							relname)));
-		return;
-	}
-	query = view_query(store);
 	if (query == NULL)
 		return;
+	if (OidIsValid(relid))
+	{
+		kis_store_require_owner(store->relid, relid);
+		look_at_namesake(relid);
+		return;
+	}
 	kis_store_run(psprintf("CREATE VIEW %s AS %s", name, query));
 	comment_on(name, NULL,
-			   "투자자별 매매동향, 시장·업종 조합과 거래일과 투자자마다 한 행 / Investor flows by investor, a row for each pair of market and sector, trading day and investor");
+			   "투자자별 매매동향, 시장·업종 조합·거래일·투자자마다 한 행 / Investor flows by investor, a row for each pair of market and sector, trading day and investor");
 	for (int i = 0; i < (int) lengthof(view_comments); i++)
 		comment_on(name, view_comments[i].column, view_comments[i].comment);
+	kis_store_require_owner(store->relid, get_relname_relid(relname, namespace));
 }
