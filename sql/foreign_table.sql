@@ -17,6 +17,17 @@ EXPLAIN (COSTS OFF) SELECT * FROM mine;
 \echo :LAST_ERROR_SQLSTATE
 ALTER FOREIGN TABLE mine RENAME foreign_nett_qty TO x;
 EXPLAIN (COSTS OFF) SELECT * FROM mine;
+-- which another table has, or a view
+ALTER FOREIGN TABLE mine RENAME x TO close;
+EXPLAIN (COSTS OFF) SELECT * FROM mine;
+ALTER FOREIGN TABLE mine RENAME close TO investor_name;
+EXPLAIN (COSTS OFF) SELECT * FROM mine;
+ALTER FOREIGN TABLE mine RENAME investor_name TO amount_unit;
+EXPLAIN (COSTS OFF) SELECT * FROM mine;
+ALTER FOREIGN TABLE mine RENAME amount_unit TO x;
+-- a table's name that is none
+ALTER FOREIGN TABLE mine OPTIONS (SET table_name 'kis_invester_trend');
+ALTER FOREIGN TABLE mine OPTIONS (SET table_name 'x');
 
 -- secrets: missing, or in a file that can't be read
 ALTER FOREIGN TABLE mine DROP x;

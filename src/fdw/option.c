@@ -129,7 +129,7 @@ static const Option options[] = {
 	"Write a number from 0.001 to 1000, such as '10' or '0.5'."},
 
 	{"table_name", ForeignTableRelationId, OPTION_TABLE_NAME, IN_TABLE(table_name), 0, 0, NULL, false,
-	"Write the name of a table that IMPORT FOREIGN SCHEMA makes, such as 'kis_market_trend'."},
+	NULL},						/* names the nearest */
 	{"pairs", ForeignTableRelationId, OPTION_PAIR_SET, 0, 0, 0, NULL, false,
 	"Write 'headline' or 'all'."},
 
@@ -265,6 +265,9 @@ raise_bad_value(const Option *option, const char *value, const char *why)
 			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, kis_shown(value)) :
 			 errmsg("invalid value for option \"%s\"", option->name),
 			 errdetail_internal("%s", why),
+			 option->type == OPTION_TABLE_NAME ?
+			 errhint("Write the name of a table that IMPORT FOREIGN SCHEMA makes, such as '%s'.",
+					 kis_table_suggest(value)) :
 			 errhint("%s", option->hint)));
 }
 
