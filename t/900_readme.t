@@ -74,6 +74,19 @@ my @programs = map { m{^((?:scripts|examples)/\w+)}mg } $readme =~ /^```sh\n(.*?
 is_deeply([ grep { !-x "$FindBin::RealBin/../$_" } 'scripts/demo', 'examples/draw', @programs ], [], 'its programs are there');
 ok((grep { $_ eq 'scripts/demo' } @programs) && (grep { $_ eq 'examples/draw' } @programs), 'and it has them run');
 
+# Where the demo can't be it says so, before it begins
+foreach my $case ([ '새 폴더', 'has a blank' ], [ q{it's}, 'has a blank' ], [ 'long' x 30, 'is too long' ])
+{
+	my ($name, $said) = @$case;
+	my $home = PostgreSQL::Test::Utils::tempdir() . "/$name";
+
+	local %ENV = (%ENV, HOME => $home);
+	delete $ENV{XDG_STATE_HOME};
+	my ($output, $errors) = run_command([ "$FindBin::RealBin/../scripts/demo" ]);
+	like($errors, qr/^demo: \Q$home\E\S* \Q$said\E.*; XDG_STATE_HOME chooses another place$/, "the demo in $name");
+	ok(!-e $home, 'has made nothing');
+}
+
 my %where = (
 	'server' => q{ALTER SERVER kis OPTIONS (nothing_like_it 'x')},
 	'user mapping' => q{ALTER USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS (nothing_like_it 'x')},
