@@ -20,6 +20,8 @@ use Test::More;
 my $top = "$FindBin::RealBin/..";
 my @pages = map { s{^\Q$top\E/}{}r } sort glob("$top/README*.md"), sort glob("$top/doc/*.md");
 my $has_cron = -f `pg_config --pkglibdir` =~ s/\n//r . '/pg_cron.so';
+my $partman = `pg_config --sharedir` =~ s/\n//r . '/extension/pg_partman.control';
+my $has_partman = -f $partman && slurp_file($partman) =~ /^default_version = '4\./m;
 
 my $simulator = KisTest::Simulator->new;
 my $clock = KisTest::Clock->new($simulator);
@@ -64,6 +66,10 @@ sub blocks
 
 			push @blocks, { line => $begin, sql => "$do;\n$undo$do;\n" };
 		}
+		elsif ($fence =~ /^(?:sh)?$/ && $text =~ /^\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|GRANT|REVOKE|CALL|SET|COMMENT)\s/m)
+		{
+			fail("$page, line $begin: SQL that nobody runs");
+		}
 		$csv = $text if $fence eq 'csv';
 		$blocks[-1]{complete} = 1 if @blocks && $fence ne 'sql';
 		undef $fence;
@@ -97,6 +103,7 @@ sub server_of_page
 	$clock->set('2025-06-02 10:30:00');
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION pg_cron') if $has_cron;
+	$node->safe_psql('postgres', 'CREATE SCHEMA partman; CREATE EXTENSION pg_partman SCHEMA partman') if $has_partman;
 	if (!$bare)
 	{
 		setup($node, 'postgres', $simulator, cache_ttl => undef, calendar => undef, requests_per_second => undef);
@@ -191,6 +198,8 @@ foreach my $page (@pages)
 		{
 			skip "$page, line $block->{line}: pg_cron is not installed", 1
 			  if !$has_cron && $block->{sql} =~ /\bcron\./;
+			skip "$page, line $block->{line}: pg_partman 4 is not installed", 1
+			  if !$has_partman && $block->{sql} =~ /\bpartman\./;
 			run_block($node, $page, $block);
 		}
 	}
