@@ -91,6 +91,18 @@ RESET ROLE;
 SELECT max(stat_reset_at) > :'last_reset' AS reset FROM kis_stat;
 REVOKE EXECUTE ON FUNCTION kis_stat_reset() FROM regress_kis_nobody;
 
+-- or may see it alone, which takes the view and its function
+GRANT SELECT ON kis_stat TO regress_kis_nobody;
+SET ROLE regress_kis_nobody;
+SELECT calls FROM kis_stat;
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION kis_stat_rows() TO regress_kis_nobody;
+SET ROLE regress_kis_nobody;
+SELECT count(*) > 0 AS may_see FROM kis_stat;
+RESET ROLE;
+REVOKE ALL ON kis_stat FROM regress_kis_nobody;
+REVOKE ALL ON FUNCTION kis_stat_rows() FROM regress_kis_nobody;
+
 -- A reply that is kept for all proves nothing: it asks KIS itself
 ALTER SERVER kis_operation OPTIONS (SET cache_ttl '1min');
 SELECT count(*) FROM kis_check('kis_operation') WHERE ok;

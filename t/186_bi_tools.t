@@ -56,6 +56,13 @@ is(calls(q{SELECT * FROM investors_now WHERE market_code = 'KSP' AND investor = 
 is(calls('SELECT * FROM flows_now JOIN investors_now USING (market_code, sector_code)'), 19, 'both together: 19 calls');
 is(calls('SELECT * FROM flows_now'), 19, '19 calls');
 is(calls('SELECT * FROM flows_now LIMIT 3'), 3, 'no more calls than rows');
+is(calls('SELECT * FROM flows_now ORDER BY foreign_net_amount LIMIT 3'), 19, 'but for a sort');
+is(calls('SELECT * FROM flows_now WHERE foreign_net_amount IS NULL LIMIT 3'), 19, 'or a condition on figures');
+is($node->safe_psql('postgres', q{SELECT abs(sum(net_amount)) < 6 FROM market_investor_trend_by_investor
+	WHERE market_code = 'KSP' AND part_of IS NULL}), 't', 'those that are no part of another add up to zero');
+like($node->safe_psql('postgres', "SELECT obj_description('$_->[0]'::regclass), col_description('$_->[0]'::regclass, $_->[1])"),
+	qr/ \/ .*\|.*million won$/, "$_->[0] has comments")
+  foreach [ 'flows_now', 4 ], [ 'investors_now', 7 ];
 
 is(run_sql($node, 'postgres', 'SELECT * FROM kis_market_trend', extra_params => [ '-U', 'dashboard' ])->{errors}[0]{sqlstate},
 	'42501', 'what it has not been given it may not read');
