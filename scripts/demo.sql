@@ -22,10 +22,11 @@ SELECT kis_comment_tables('public');
 \endif
 
 \echo
-\echo '--- Who buys and who sells on KOSPI now (net, thousand shares and million won)'
-\x on
-SELECT * FROM kis_market_trend WHERE market_code = 'KSP';
-\x off
+\echo '--- Who buys and who sells on KOSPI now (million won)'
+SELECT screen_name, name_en, part_of, sell_amount, buy_amount, net_amount
+FROM kis_investor_trend JOIN kis_investor_type ON code = investor
+WHERE market_code = 'KSP'
+ORDER BY part_of NULLS FIRST, net_amount DESC;
 
 \echo '--- The store, and a collection into it'
 \if :simulated
@@ -40,6 +41,11 @@ SELECT market_code, sector_code, trade_date, collected_at,
        foreign_net_amount, individual_net_amount, institution_net_amount
 FROM market_investor_trend
 ORDER BY market_code, sector_code;
+\echo '--- The same by its view, in 100 million won'
+SELECT trade_date, collected_at, market_name, screen_name, net_amount_eok
+FROM market_investor_trend_by_investor
+WHERE sector_code = '0001' AND part_of IS NULL
+ORDER BY trade_date, net_amount DESC;
 
 \echo '--- The schedule, by pg_cron, whose hours are GMT: 0-10 is 09:00 to 19:59 in Seoul'
 \if :first
