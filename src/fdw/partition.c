@@ -9,7 +9,9 @@
  */
 #include "postgres.h"
 
+#include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/prep.h"
 #include "optimizer/restrictinfo.h"
 #include "rewrite/rewriteManip.h"
 #include "utils/partcache.h"
@@ -24,7 +26,9 @@ kis_partition_bound_add(PlannerInfo *root, RelOptInfo *rel, Relation relation)
 
 	if (!relation->rd_rel->relispartition)
 		return;
-	bound = (List *) expression_planner((Expr *) RelationGetPartitionQual(relation));
+	/* restrictions are clauses of their own, never an AND of some */
+	bound = make_ands_implicit(canonicalize_qual(
+		expression_planner(make_ands_explicit(RelationGetPartitionQual(relation))), false));
 	ChangeVarNodes((Node *) bound, 1, rel->relid, 0);
 	foreach(cell, bound)
 		rel->baserestrictinfo = lappend(rel->baserestrictinfo,
