@@ -97,9 +97,12 @@ RESET plan_cache_mode;
 SELECT investor FROM kis_investor_trend WHERE market_code = 'KSP' AND investor IN ('foreigner', 'foreign', '개인', '연기금');
 SELECT FROM kis_investor_trend WHERE market_code = 'KSP' AND 'FRGN' = investor;
 SELECT FROM kis_investor_trend WHERE market_code = 'KSP' AND (investor = 'martians' OR investor = 'Insurance');
+-- a plan for all values would ask
+SET plan_cache_mode = force_custom_plan;
 PREPARE of_pair(text, text) AS SELECT investor FROM kis_investor_trend WHERE market_code = $1 AND investor = $2;
 EXECUTE of_pair('KOSPI', '외국인');
 EXECUTE of_pair('KSP', NULL);
+RESET plan_cache_mode;
 SELECT investor FROM kis_investor_trend WHERE market_code = 'KSP' AND investor <> ALL ('{foreigner}') AND investor LIKE 'foreigner%';
 -- a pair that it does not hold
 SELECT FROM kis_investor_trend WHERE market_code = 'KSP' AND sector_code = '0013';
