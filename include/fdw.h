@@ -159,9 +159,9 @@ extern bool kis_is_key_condition(RestrictInfo *rinfo, RelOptInfo *rel, const Bit
 
 /*
  * partition.c: adds the bound of a foreign table that is a partition to its
- * conditions, so that it holds what it says and no more.
+ * conditions, so that it holds what it says and no more. Returns what it adds.
  */
-extern void kis_partition_bound_add(PlannerInfo *root, RelOptInfo *rel, Relation relation);
+extern List *kis_partition_bound_add(PlannerInfo *root, RelOptInfo *rel, Relation relation);
 
 /* conditions.c: does it mention one of these columns, as pull_varattnos counts? */
 extern bool kis_mentions(Node *expr, Index relid, const Bitmapset *attrs);
@@ -252,6 +252,9 @@ extern bool kis_days_reach_back(const KisDays *days);
 #define KIS_NO_DAY	PG_INT32_MAX
 extern DateADT kis_days_next(const KisDays *days, DateADT beyond);
 
+/* Does day come after beyond in the order of the call's pages? After KIS_NO_DAY all do. */
+extern bool kis_day_is_beyond(const KisCall *call, DateADT day, DateADT beyond);
+
 /* The calls that they take from the one for this day on, holidays estimated. */
 extern int	kis_days_pages(const KisDays *days, DateADT day);
 
@@ -284,7 +287,7 @@ typedef enum KisNameItem
 } KisNameItem;
 
 extern List *kis_named_plan(PlannerInfo *root, RelOptInfo *rel, const Bitmapset *keys,
-							List **named_values);
+							const List *bound, List **named_values);
 
 /* named.c: warns of those that the table doesn't hold */
 typedef struct KisNamed KisNamed;

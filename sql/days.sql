@@ -141,6 +141,12 @@ SELECT count(*) FROM (SELECT FROM kis_market_trend_daily
     WHERE market_code = 'KSP' AND sector_code < '0004' AND trade_date <= '2026-07-10' AND open > 0
     ORDER BY trade_date DESC, sector_code LIMIT 6) AS t;
 :dates
+SELECT n, newest FROM (SELECT row_number() OVER (ORDER BY trade_date DESC) AS n, trade_date AS newest FROM kis_market_trend_daily
+    WHERE market_code = 'KSP' AND trade_date <= '2026-07-10') AS numbered WHERE n <= 2;
+:dates
+WITH days AS MATERIALIZED (SELECT trade_date FROM kis_market_trend_daily
+    WHERE market_code = 'KSP' AND trade_date <= '2026-07-10' ORDER BY trade_date DESC) SELECT * FROM days LIMIT 2;
+:dates
 SELECT EXISTS (SELECT FROM kis_market_trend_daily WHERE market_code = 'KSP' AND trade_date <= '2026-07-10' AND open > 0);
 :dates
 BEGIN;
@@ -176,6 +182,11 @@ EXPLAIN (COSTS off) SELECT close FROM kis_market_trend_daily
 WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-10' ORDER BY trade_date DESC LIMIT 400;
 CREATE FUNCTION analyzed(query text) RETURNS json LANGUAGE plpgsql AS
     $$ DECLARE plan json; BEGIN EXECUTE 'EXPLAIN (ANALYZE, FORMAT JSON) ' || query INTO plan; RETURN plan->0->'Plan'; END $$;
+-- its first row by the day costs the first pages of all pairs
+CREATE FUNCTION cost_of_first_row(query text) RETURNS numeric LANGUAGE plpgsql AS
+    $$ DECLARE plan json; BEGIN EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan; RETURN plan->0->'Plan'->>'Startup Cost'; END $$;
+SELECT cost_of_first_row($$SELECT trade_date FROM kis_market_trend_daily WHERE market_code = 'KSP' AND sector_code IN ('0001', '0013', '0027') ORDER BY 1 DESC LIMIT 1$$)
+     / cost_of_first_row($$SELECT trade_date FROM kis_market_trend_daily WHERE market_code = 'KSP' AND sector_code = '0001' ORDER BY 1 DESC LIMIT 1$$) > 2.5 AS of_three_pairs;
 SELECT (plan->>'Actual Rows')::numeric::int AS rows, plan->'Calls Expected' AS expected, plan->'Calls' AS calls, plan->'Bytes Received' AS bytes
 FROM CAST(analyzed($$SELECT close FROM kis_market_trend_daily
     WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-10'
@@ -184,6 +195,9 @@ EXPLAIN (COSTS off) SELECT sector_code, close FROM kis_market_trend_daily
 WHERE market_code = 'KSP' AND sector_code IN ('0001', '0013') AND trade_date <= '2026-07-10' ORDER BY trade_date DESC LIMIT 4;
 EXPLAIN (COSTS off) SELECT sector_code, close FROM kis_market_trend_daily
 WHERE market_code = 'KSP' AND sector_code IN ('0001', '0013') AND trade_date <= '2026-07-10' ORDER BY trade_date DESC LIMIT 700;
+EXPLAIN (COSTS off) SELECT sector_code, close FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code IN ('0001', '0013') AND trade_date BETWEEN '2016-07-11' AND '2026-07-10'
+ORDER BY trade_date DESC LIMIT 9223372036854775806;
 EXPLAIN (COSTS off) SELECT sector_code, close FROM kis_market_trend_daily
 WHERE market_code = 'KSP' AND sector_code IN ('0001', '0013') AND trade_date >= '2026-07-06' ORDER BY trade_date DESC, sector_code;
 EXPLAIN (COSTS off) SELECT sector_code, close FROM kis_market_trend_daily
@@ -196,5 +210,5 @@ WHERE market_code = 'KSP' AND sector_code IN ('0001', '0013') AND trade_date >= 
 SELECT trade_date FROM kis_market_trend_daily
 WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2026-07-01' AND '2026-07-10';
 \! $KIS_SIMCTL problems
-DROP FUNCTION refused(text), analyzed(text);
+DROP FUNCTION refused(text), analyzed(text), cost_of_first_row(text);
 DROP SERVER kis CASCADE;

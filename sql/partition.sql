@@ -107,6 +107,10 @@ SELECT market_code FROM barred WHERE market_code = 'ETN';
 \! $KIS_SIMCTL pairs
 RESET ROLE;
 
+-- a bound is no code that the query names
+SELECT tableoid::regclass, market_code, sector_code FROM flows WHERE sector_code IN ('0001', '1001') ORDER BY 2;
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
+
 -- a child of a local table, and a parent of one
 CREATE TABLE parent (market_code text, sector_code text);
 CREATE FOREIGN TABLE child (foreign_net_qty bigint) INHERITS (parent) SERVER kis OPTIONS (table_name 'kis_market_trend');

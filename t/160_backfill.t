@@ -328,6 +328,11 @@ is(value('SELECT count(*) FROM market_investor_trend'), 4, 'what it had is store
 $result = run_sql($node, 'postgres', q{SET statement_timeout = '20s'; SELECT count(*) FROM kis_market_trend_daily
 	WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2020-01-01' AND '2026-07-09'});
 is($result->{output}, 4, 'and a query ends as well');
+$node->safe_psql('postgres', "ALTER SERVER kis OPTIONS (ADD max_calls '7')");
+my $counted = q{count(*) FROM kis_market_trend_daily WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2020-01-01' AND '2026-07-09'};
+$result = run_sql($node, 'postgres', "SET statement_timeout = '20s'; SELECT (SELECT $counted), (SELECT $counted AND close IS NOT NULL)");
+is_deeply([ $result->{output}, $result->{errors} ], [ '4|4', [] ], 'one that counts beforehand what its second scan will take, too');
+$node->safe_psql('postgres', 'ALTER SERVER kis OPTIONS (DROP max_calls)');
 
 # ---- in a transaction, all is one
 

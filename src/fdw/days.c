@@ -125,9 +125,8 @@ kis_days_reach_back(const KisDays *days)
 		kis_days_next(days, days->first + DAYS_OF_A_WEEK) != KIS_NO_DAY;
 }
 
-/* Does day come after beyond in the order of the call's pages? */
-static bool
-is_beyond(const KisCall *call, DateADT day, DateADT beyond)
+bool
+kis_day_is_beyond(const KisCall *call, DateADT day, DateADT beyond)
 {
 	if (beyond == KIS_NO_DAY)
 		return true;
@@ -156,7 +155,7 @@ day_of_row(const KisInquiry *page, int row)
 
 	if (!kis_day_from_text(rows[row].values[call->day_member].text, &day) ||
 		(row > 0 && kis_day_from_text(rows[row - 1].values[call->day_member].text, &before) &&
-		 !is_beyond(call, day, before)))
+		 !kis_day_is_beyond(call, day, before)))
 		raise_unordered(page, row);
 	return day;
 }
@@ -166,7 +165,7 @@ kis_days_take(const KisDays *days, const KisInquiry *page, int row, DateADT *bey
 {
 	DateADT		day = day_of_row(page, row);
 
-	if (!is_beyond(days->call, day, *beyond))
+	if (!kis_day_is_beyond(days->call, day, *beyond))
 		return false;
 	*beyond = day;
 	return day >= days->first && day < days->first + days->n && days->kept[day - days->first];

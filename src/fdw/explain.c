@@ -14,9 +14,10 @@ static int64
 pages_of_rows(const KisScanPlan *plan, int64 rows, int64 npairs)
 {
 	int64		pairs = Max(1, Min(npairs, rows));
-	int64		share = (rows + pairs - 1) / pairs;
+	int64		share = rows / pairs + (rows % pairs != 0);
+	int64		page = plan->table->call->max_rows;
 
-	return pairs * ((share + plan->table->call->max_rows - 1) / plan->table->call->max_rows);
+	return pairs * (share / page + (share % page != 0));
 }
 
 /* The calls that the plan expects, or a LIMIT that is known lets it make. */

@@ -95,6 +95,12 @@ find_above(Plan *plan, Plan *target, Above above, Above *found)
 			if (plan->qual != NIL)
 				above.limit = NULL;
 			return find_above(((SubqueryScan *) plan)->subplan, target, above, found);
+		case T_WindowAgg:
+			/* it ends where rows no longer meet its condition, unless other partitions may follow */
+			above.limit = NULL;
+			above.may_end |= ((WindowAgg *) plan)->topWindow && ((WindowAgg *) plan)->partNumCols == 0 &&
+				((WindowAgg *) plan)->runCondition != NIL;
+			break;
 		case T_Append:
 			return find_above_in_list(((Append *) plan)->appendplans, target, above, found);
 		case T_MergeAppend:
@@ -118,10 +124,12 @@ above_scan(ForeignScanState *node)
 	const PlannedStmt *stmt = node->ss.ps.state->es_plannedstmt;
 	Plan	   *plan = node->ss.ps.plan;
 	Above		nothing = {.may_end = kis_scan_plan((ForeignScan *) plan)->may_end};
+	Above		in_part = {.may_end = true};
 	Above		found = nothing;
 
+	/* a CTE may be read in part */
 	if (stmt != NULL && !find_above(stmt->planTree, plan, nothing, &found))
-		find_above_in_list(stmt->subplans, plan, nothing, &found);
+		find_above_in_list(stmt->subplans, plan, in_part, &found);
 	return found;
 }
 

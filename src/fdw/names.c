@@ -197,9 +197,13 @@ find_names(NameFinder *finder, List *clauses)
 	return names == NIL && ors == NIL ? NIL : list_make2(names, ors);
 }
 
-/* What the relation's restrictions name; the values' expressions go to *named_values. */
+/*
+ * What the relation's restrictions name, but for the bound of a partition; the
+ * values' expressions go to *named_values.
+ */
 List *
-kis_named_plan(PlannerInfo *root, RelOptInfo *rel, const Bitmapset *keys, List **named_values)
+kis_named_plan(PlannerInfo *root, RelOptInfo *rel, const Bitmapset *keys,
+			   const List *bound, List **named_values)
 {
 	NameFinder	finder = {.root = root,.relid = rel->relid,.keys = keys};
 	List	   *clauses = NIL;
@@ -210,7 +214,7 @@ kis_named_plan(PlannerInfo *root, RelOptInfo *rel, const Bitmapset *keys, List *
 	{
 		RestrictInfo *rinfo = lfirst(cell);
 
-		if (!rinfo->pseudoconstant && restriction_is_securely_promotable(rinfo, rel))
+		if (!rinfo->pseudoconstant && !list_member_ptr(bound, rinfo) && restriction_is_securely_promotable(rinfo, rel))
 			clauses = lappend(clauses, rinfo->clause);
 	}
 	context = find_names(&finder, clauses);

@@ -49,12 +49,18 @@ kis_pair_calls(const KisScan *scan, const KisPairScan *pair)
 {
 	DateADT		day = pair->first_day;
 	DateADT		end;
+	DateADT		beyond = KIS_NO_DAY;
 	KisCallArgs args;
 
 	if (pair->days == NULL)
 		return kis_pair_is_begun(scan, pair) ? 0 : 1;
 	while (day != KIS_NO_DAY && find_end(scan, pair, day, &end))
-		day = end == KIS_NO_DAY ? KIS_NO_DAY : kis_days_next(pair->days, end);
+	{
+		/* a page without new days was the last */
+		day = end != KIS_NO_DAY && kis_day_is_beyond(scan->plan->table->call, end, beyond) ?
+			kis_days_next(pair->days, end) : KIS_NO_DAY;
+		beyond = end;
+	}
 	if (day == KIS_NO_DAY)
 		return 0;
 	args = kis_pair_args(scan, pair, day);

@@ -18,21 +18,23 @@
 
 #include "fdw.h"
 
-void
+List *
 kis_partition_bound_add(PlannerInfo *root, RelOptInfo *rel, Relation relation)
 {
 	List	   *bound;
+	List	   *added = NIL;
 	ListCell   *cell;
 
 	if (!relation->rd_rel->relispartition)
-		return;
+		return NIL;
 	/* restrictions are clauses of their own, never an AND of some */
 	bound = make_ands_implicit(canonicalize_qual(
 		expression_planner(make_ands_explicit(RelationGetPartitionQual(relation))), false));
 	ChangeVarNodes((Node *) bound, 1, rel->relid, 0);
 	foreach(cell, bound)
-		rel->baserestrictinfo = lappend(rel->baserestrictinfo,
-										make_simple_restrictinfo(root, lfirst(cell)));
+		added = lappend(added, make_simple_restrictinfo(root, lfirst(cell)));
+	rel->baserestrictinfo = list_concat(rel->baserestrictinfo, added);
 	if (bound != NIL)
 		rel->baserestrict_min_security = 0;
+	return added;
 }

@@ -46,6 +46,7 @@ typedef struct PlannedTable
 	Bitmapset  *investor_attrs;
 	List	   *days;			/* of int: columns that hold a row's day */
 	Bitmapset  *day_attrs;
+	List	   *bound;			/* conditions that are the table's own, as a partition */
 	KisKeyValues *values;
 	KisPairEstimate estimate;	/* without conditions of joins */
 	KisDayEstimate days_estimate;	/* of each pair */
@@ -183,7 +184,7 @@ kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 
 	planned->table = kis_table_of_relation(foreigntableid, &planned->options);
 	resolve_columns(planned, relation);
-	kis_partition_bound_add(root, baserel, relation);
+	planned->bound = kis_partition_bound_add(root, baserel, relation);
 	pairs = kis_table_pairs(planned->table, planned->options, server, &npairs);
 	planned->values = kis_pair_values(relation, planned->nkeys, planned->keys, npairs, pairs);
 
@@ -518,7 +519,7 @@ kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	scan.day_quals = extract_actual_clauses(day_conditions(baserel, planned), false);
 	scan.named = kis_named_plan(root, baserel,
 								bms_union(planned->key_attrs, planned->investor_attrs),
-								&scan.named_values);
+								planned->bound, &scan.named_values);
 
 	kis_scan_plan_write(&scan, &exprs, &private);
 
