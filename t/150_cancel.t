@@ -89,6 +89,7 @@ sub median
 }
 
 my @all;
+my $repeated = 0;
 
 foreach my $phase ($phases->all)
 {
@@ -104,9 +105,10 @@ foreach my $phase ($phases->all)
 			$good = median(@$figures) <= MEDIAN_MS && List::Util::max(@$figures) <= WORST_MS;
 			diag sprintf '%-33s %-9s %s ms', $phase->{name}, $way,
 			  join ' ', map { sprintf '%6.1f', $_ } @$figures;
+			push @all, @$figures;
 			last if $good || @$wrong || List::Util::max(@$figures) > ALWAYS_MS;
+			$repeated++ if $try < TRIES;
 		}
-		push @all, @$figures;
 		is_deeply($wrong, [], "$phase->{name}: $way ends the query and nothing else");
 		ok($good, "$phase->{name}: $way at once");
 	}
@@ -115,7 +117,8 @@ foreach my $phase ($phases->all)
 	like($phase->{owner_result}{output}, qr/^KSP\|/, 'and whom they waited for has its answer')
 	  if $phase->{owner_result};
 }
-diag sprintf 'of %d: median %.1f ms, worst %.1f ms', scalar @all, median(@all), List::Util::max(@all);
+diag sprintf 'ended %d times, %d tries repeated (their figures are in): median %.1f ms, worst %.1f ms',
+  scalar @all, $repeated, median(@all), List::Util::max(@all);
 
 # ---- who is cancelled while others wait for what it does
 

@@ -49,11 +49,13 @@ foreach my $kind (qw(uncached cached))
 	my $began = Time::HiRes::time();
 
 	is(scan($count), $count, "$count $kind scans in a session");
-	note(sprintf('%.3f ms each', (Time::HiRes::time() - $began) * 1000 / $count));
+	my $each_ms = (Time::HiRes::time() - $began) * 1000 / $count;
 	is($simulator->calls - $calls, $kind eq 'cached' ? 0 : $count, 'with as many calls as they take');
 	my $grown = backend_memory_kb($session->pid) - $memory;
 	cmp_ok($grown, '<', $flat_kb, "memory is flat: $grown kB more");
 	is(backend_fds($session->pid), $fds, 'and no descriptor more is open');
+	diag sprintf '%d %s scans: %.3f ms each, %d kB more, %d descriptors then %d',
+	  $count, $kind, $each_ms, $grown, $fds, backend_fds($session->pid);
 }
 
 $session->quit;

@@ -192,5 +192,5 @@ foreach my $kind (@kinds)
 
 is_deeply([ $simulator->problems ], [], 'every request was as KIS documents it');
 $session->quit;
-note("inputs tried: $tried");
+diag("inputs tried: $tried");
 done_testing();

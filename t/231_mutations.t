@@ -3,7 +3,7 @@
 # (test/mutation_reader.py, which has the rules), or there is an error. 2,000
 # replies, always the same.
 #
-# KIS_TEST_LONG=N: 20,000.
+# KIS_TEST_LONG=N: 20,000, each time others.
 use strict;
 use warnings;
 
@@ -19,9 +19,10 @@ my $count = $ENV{KIS_TEST_LONG} ? 10_000 : 1_000;
 my $batch = 500;
 
 # A pair for each way to ask: the reply that is changed, and the seed.
+my $first_seed = $ENV{KIS_TEST_LONG} ? time : 20260710;
 my %ways = (
-	query => { pair => 'KSP/0027', seed => 20260710 },
-	collection => { pair => '999/S001', seed => 20260711 });
+	query => { pair => 'KSP/0027', seed => $first_seed },
+	collection => { pair => '999/S001', seed => $first_seed + 1 });
 
 # What a reply that is refused may come to. A collection reports a figure that
 # is none as its own failure; a query has the column's type speak.
@@ -41,7 +42,7 @@ my @columns = map { $_->[1] } @members;
 my $line = "array_to_string(ARRAY[@{[ join ', ', @columns ]}], '|', '')";
 
 my $simulator = KisTest::Simulator->new(config => { record_limit => 1000 });
-my $node = new_node('main');
+my $node = new_node('main', conf => 'log_error_verbosity = verbose');
 
 setup($node, 'postgres', $simulator, import => 0, max_retries => '0');
 $simulator->config(captured => { map { $_->{pair} => file_of($_->{pair}) } values %ways });
@@ -123,7 +124,7 @@ foreach my $way (sort keys %ways)
 		push @{ $wrong{"$meaning, but $state"} }, $number unless $right;
 	}
 	my $refused = join ', ', map { "$told{$_} $_" } grep { $_ ne 'accepted' } sort keys %told;
-	note("$way: $count replies, $told{accepted} accepted; refused: $refused");
+	diag("$way: seed $seed, $count replies, $told{accepted} accepted; refused: $refused");
 	my $seen = 0;
 	$seen += $_ foreach values %told;
 	is($seen, $count, "$way: each had a result");
