@@ -472,5 +472,5 @@ works_again(@$_[ 0, 1 ]) foreach @late;
 is($simulator->stats->{problems}, 0, 'all requests were as KIS documents them');
 $_->quit foreach $admin, values %session, values %other;
 $node->stop;
-note "$cells cells of ", scalar($matrix->faults), ' faults';
+diag "$cells cells of ", scalar($matrix->faults), ' faults';
 done_testing();

@@ -333,6 +333,6 @@ foreach my $bounds (sort keys %bounds)
 cmp_ok($simulator->calls, '<=', 3, 'a page each at most');
 
 is_deeply([ $simulator->problems ], [], 'every request was as KIS documents it');
-note("inputs tried: $tried");
+diag("inputs tried: $tried");
 cmp_ok($tried, '>', 4000, "inputs tried: $tried");
 done_testing();

@@ -70,7 +70,7 @@ foreach my $target (@targets)
 	cmp_ok($output =~ /#(\d+)\s+DONE/ ? $1 : 0, '>', 10, "$target: which is not empty");
 
 	$output = try("$target: each beginning of each", "$fuzz/build/${target}_truncations", @files);
-	note("$target: " . @files . " files, $output");
+	diag("$target: " . @files . " files, $output");
 
 	system('mkdir', '-p', $dirs[0]) == 0 or die 'mkdir failed';
 	$output = try("$target: mutations for $seconds s", "$fuzz/build/${target}_fuzz", "-seed=$seed",
@@ -79,7 +79,7 @@ foreach my $target (@targets)
 	my ($runs, $edges, $features, $kept) =
 	  $output =~ m{#(\d+)\s+DONE\s+cov: (\d+) ft: (\d+) corp: (\d+)};
 	cmp_ok($runs // 0, '>', 100, "$target: some were run");
-	note(sprintf '%s: %d inputs in %d s, %d edges, %d features, %d kept',
+	diag(sprintf '%s: %d inputs in %d s, %d edges, %d features, %d kept',
 		$target, $runs // 0, $seconds, $edges // 0, $features // 0, $kept // 0);
 }
 
