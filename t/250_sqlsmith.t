@@ -30,7 +30,7 @@ plan_cache_mode = auto
 max_locks_per_transaction = 256
 });
 my $dir = PostgreSQL::Test::Utils::tempdir();
-my (%count, @crashes);
+my (%count, @crashes, @leaks);
 
 # ---- two databases ---------------------------------------------------------
 
@@ -205,6 +205,7 @@ sub count_message
 		$statement = $1;
 		$status = 'ok';
 	}
+	push @leaks, "WARNING:  $message->{message}$statement" if "WARNING:  $message->{message}" =~ $KisTest::Node::leak;
 	return if $message->{severity} eq 'WARNING' || $statement =~ /^\s*(?:BEGIN|ROLLBACK|set\s)/;
 
 	my $about = $statement =~ /\bpublic\.(?:$ours)\b/ ? 'foreign' : 'other';
@@ -310,5 +311,6 @@ cmp_ok($count{foreign}{ok} // 0, '>=', $statements / 10, 'and many of them succe
 is(list(@{ $count{internal} }), '', 'no internal error but what local tables bring as well');
 is(list(@{ $count{wrapper} }), '', 'no failure to ask KIS');
 is(list($simulator->problems), '', 'and KIS was asked as it wants to be');
+is(list(@leaks), '', 'nothing was left open');
 is(list(@crashes), '', 'no process crashed');
 done_testing();

@@ -1,4 +1,5 @@
-# A PostgreSQL server of a test, with an environment of its own and sessions.
+# A PostgreSQL server of a test, with an environment of its own and sessions. A
+# test whose servers have logged that something was left open fails in the end.
 package KisTest::Node;
 
 use strict;
@@ -9,10 +10,17 @@ use KisTest::Session;
 
 use parent -norequire, 'PostgreSQL::Test::Cluster';
 
+# What PostgreSQL says of relations, buffers, snapshots and the like that a
+# transaction leaves open; from 17 on it is a resource, whatever it was.
+our $leak = qr/WARNING:  (?:\w{5}: )?(?:.*\b(?:reference|refcount|file|memory) leak\b|resource was not closed|leak(?:ed|ing) |.* not closed at end-of-transaction)/;
+
+my %logs;
+
 sub start
 {
 	my ($self, %params) = @_;
 
+	$logs{ $self->logfile } = 1;
 	local %ENV = (%ENV, %{ $self->{kis_env} || {} });
 	return $self->SUPER::start(%params);
 }
@@ -32,6 +40,20 @@ sub session
 
 	return KisTest::Session->new(
 		$self->background_psql(defined $db ? $db : 'postgres', on_error_stop => 0, %params));
+}
+
+END
+{
+	foreach my $file (keys %logs)
+	{
+		open my $log, '<', $file or next;
+		while (<$log>)
+		{
+			next unless /$leak/;
+			print STDERR "# $file: $_";
+			$? ||= 1;
+		}
+	}
 }
 
 1;
