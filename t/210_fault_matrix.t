@@ -158,16 +158,19 @@ sub look_at_stores
 	return;
 }
 
-# The row of kis_stat of each role's account: [ calls, errors, tokens issued, effective rate ]
+# The row of kis_stat of each role's account: [ calls, classes of errors, tokens issued,
+# effective rate ]. What is late comes when others are counted, so nothing is reset.
 sub stats
 {
 	my %stat = map { (split /\|/)[0] => [ (split /\|/)[ 1 .. 4 ] ] } split /\n/,
 	  $admin->query_safe('SELECT app_key_fingerprint, calls, errors, tokens_issued, effective_rate FROM kis_stat');
 
+	$_->[1] = { $_->[1] =~ /"(\w+)": (\d+)/g } foreach values %stat;
+
 	return map {
 		my $digest = Digest::SHA::sha256_hex($simulator->url . "\0$key{$_}");
 		my ($fingerprint) = grep { index($digest, $_) == 0 } keys %stat;
-		$_ => $stat{$fingerprint}
+		$_ => (defined $fingerprint ? $stat{$fingerprint} : [ 0, {}, 0, 0 ])
 	} @_;
 }
 
@@ -315,14 +318,15 @@ my %class_of = (
 # What all share of the account: errors of that class alone, no token too many, the whole rate
 sub shared_state_is_as_it_was
 {
-	my ($name, $role, $line, $stat, $hasty) = @_;
+	my ($name, $role, $line, $before, $stat, $hasty) = @_;
 	my ($calls, $errors, $tokens, $rate) = @$stat;
+	my @new = grep { $errors->{$_} > ($before->[1]{$_} // 0) } sort keys %$errors;
 	my $class = $class_of{ $line->{message} } || ($line->{result} eq 'HV00M' && $line->{detail} =~ /^HTTP|while/ ? 'reply' : '');
-	my @classes = grep { !$hasty || $_ ne 'timeout' || $class eq $_ } $errors =~ /"(\w+)":/g;
+	my @classes = grep { !$hasty || $_ ne 'timeout' || $class eq $_ } @new;
 	# a refusal has the token of a call replaced, once; one that KIS issued it may refuse
 	my $issued = kind_of($role) ne 'token' ? $class eq 'token' : !is_error($line) || $line->{detail} =~ /HTTP status 500, code EGW00121/;
 
-	is("errors: @classes; tokens: $tokens; rate: " . ($rate < 1000 ? 'lowered' : 'whole'),
+	is("errors: @classes; tokens: " . ($tokens - $before->[2]) . '; rate: ' . ($rate < 1000 ? 'lowered' : 'whole'),
 		"errors: $class; tokens: " . ($issued ? 1 : 0) . '; rate: ' . ($class eq 'rate' ? 'lowered' : 'whole'),
 		"$name: in kis_stat");
 	return;
@@ -389,14 +393,14 @@ my $cells = 0;
 
 sub check_cell
 {
-	my ($fault, $role, $result, $arrived, $requests, $stat, $hasty) = @_;
+	my ($fault, $role, $result, $arrived, $requests, $before, $hasty) = @_;
 	my $name = "$fault->{title}, $role";
 	my $line = line_of($fault, $role);
 
 	$cells++;
 	is_as_the_table_says($name, $fault, $role, $result, $requests);
 	others_are_untouched($name, $role, $line, $result, $arrived);
-	shared_state_is_as_it_was($name, $role, $line, $stat, $hasty) if $stat;
+	shared_state_is_as_it_was($name, $role, $line, $before, { stats($role) }->{$role}, $hasty);
 	return;
 }
 
@@ -421,7 +425,7 @@ foreach my $fault ($matrix->faults)
 	$admin->query_safe('TRUNCATE ' . join ', ', map { "${_}_store" } @storing);
 	take_new_secrets(@data, $token);
 	run_all(\%session, map { $_ => $warm_up } @data);
-	$admin->query_safe('SELECT kis_stat_reset()');
+	my %before = stats(@data, $token);
 	arrived();
 
 	set_patience($times_out ? '500ms' : '10s', $waits ? '800ms' : '30s') if $times_out || $waits;
@@ -429,25 +433,24 @@ foreach my $fault ($matrix->faults)
 	my %result = run_all(\%session, map { $_ => $sql{$_} } @data);
 	$simulator->fault;
 	my $arrived = arrived();
-	my %stat = stats(@data);
 	look_at_stores();
-	check_cell($fault, $_, $result{$_}, $arrived, requests($arrived, $_, kind_of($_), $hit), $stat{$_}, $times_out)
+	check_cell($fault, $_, $result{$_}, $arrived, requests($arrived, $_, kind_of($_), $hit), $before{$_}, $times_out)
 	  foreach @data;
 
 	set_fault($fault, { kind => 'token' });
-	my $before = $simulator->calls('token');
+	my $tokens = $simulator->calls('token');
 	$session{$token}->send($sql{$token});
-	$simulator->wait_for('token', $before + 1);
+	$simulator->wait_for('token', $tokens + 1);
 	if ($is_late)
 	{
-		push @late, [ $fault, $token, $in_all{ $key{$token} } ];
+		push @late, [ $fault, $token, $in_all{ $key{$token} }, $before{$token} ];
 	}
 	else
 	{
 		my $result = $session{$token}->result;
 
 		$arrived = arrived();
-		check_cell($fault, $token, $result, $arrived, requests($arrived, $token, 'token', ''), { stats($token) }->{$token});
+		check_cell($fault, $token, $result, $arrived, requests($arrived, $token, 'token', ''), $before{$token});
 	}
 	$simulator->fault;
 	set_patience('10s', '30s') if $times_out || ($waits && $fault->{of}{token}{next} ne 'refused');
@@ -461,11 +464,11 @@ foreach my $fault ($matrix->faults)
 
 foreach my $late (@late)
 {
-	my ($fault, $role, $before) = @$late;
+	my ($fault, $role, $requests, $before) = @$late;
 	my $result = $session{$role}->result;
 
 	my $arrived = arrived();
-	check_cell($fault, $role, $result, $arrived, $in_all{ $key{$role} } - $before);
+	check_cell($fault, $role, $result, $arrived, $in_all{ $key{$role} } - $requests, $before);
 }
 works_again(@$_[ 0, 1 ]) foreach @late;
 
