@@ -42,7 +42,8 @@ kis_session_http(int max_concurrent_requests)
 	/* libcurl opens a descriptor to poll, and a socket and a resolver's pair per connection */
 	int			wanted = 1 + 3 * max_concurrent_requests;
 
-	while (reserved_fds < wanted)
+	/* without a postmaster PostgreSQL has not asked the system, and allows 16 in all */
+	while (IsUnderPostmaster && reserved_fds < wanted)
 	{
 		if (!AcquireExternalFD())
 			ereport(ERROR,
@@ -245,28 +246,45 @@ kis_session_arrival(int64 *monotonic_us)
 	return arrival;
 }
 
-/*
- * What the session waits for, kept since it takes six system calls to make:
- * its latch, the postmaster's end, and, once it has been there, http.
- */
+/* The session's latch, the postmaster's end, where there is a postmaster, and http, if it is there. */
+static WaitEventSet *
+make_wait_set(void)
+{
+	WaitEventSet *set = kis_create_wait_set(3);
+
+	PG_TRY();
+	{
+		AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+		if (IsUnderPostmaster)
+			AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+		if (http != NULL)
+			AddWaitEventToSet(set, WL_SOCKET_READABLE, kis_http_fd(http), NULL, NULL);
+	}
+	PG_CATCH();
+	{
+		FreeWaitEventSet(set);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return set;
+}
+
+/* What the session waits for, kept since it takes six system calls to make. */
 static WaitEventSet *
 wait_set(void)
 {
 	static WaitEventSet *set = NULL;
 	static bool has_http = false;
 
+	if (set != NULL && http != NULL && !has_http)
+	{
+		FreeWaitEventSet(set);
+		set = NULL;
+	}
 	if (set == NULL)
 	{
-		WaitEventSet *fresh = kis_create_wait_set(3);
-
-		AddWaitEventToSet(fresh, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
-		AddWaitEventToSet(fresh, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-		set = fresh;
-	}
-	if (http != NULL && !has_http)
-	{
-		AddWaitEventToSet(set, WL_SOCKET_READABLE, kis_http_fd(http), NULL, NULL);
-		has_http = true;
+		set = make_wait_set();
+		has_http = http != NULL;
 	}
 	return set;
 }
