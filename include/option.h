@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
+#include "foreign/foreign.h"
 #include "nodes/pg_list.h"
 
 #include "kis.h"
@@ -73,6 +74,9 @@ typedef struct KisTableOptions
 	bool		has_pairs;
 	KisPairSet	pairs;
 } KisTableOptions;
+
+/* The server; raises 42704 where it was dropped since it was looked up: nothing locks it. */
+extern ForeignServer *kis_foreign_server(Oid serverid);
 
 /* All allocate in the current memory context. Errors: HV00D, 22023, 42501; see error.h. */
 extern KisServerOptions *kis_server_options(Oid serverid);

@@ -29,6 +29,8 @@
 typedef struct KisStoreTable
 {
 	Oid			relid;
+	Oid			namespace;
+	Oid			owner;
 	char	   *name;			/* quoted and qualified: for SQL */
 	char	   *plain_name;		/* for messages */
 	int			nfigures;
@@ -83,8 +85,14 @@ extern KisStoreTable *kis_store_open(const RangeVar *name, const char *text,
 extern KisStoreTable *kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode,
 										 bool keep_lock);
 
-/* Raises 55000 where what goes with a store is neither its owner's nor a superuser's. */
-extern void kis_store_require_owner(Oid store, Oid relid);
+/*
+ * The relation of that name, locked, and of that name still: whoever had the
+ * lock before us may have dropped or replaced it. InvalidOid where there is none.
+ */
+extern Oid	kis_relation_lock(Oid namespace, const char *relname, LOCKMODE lockmode);
+
+/* Raises 55000 where what goes with a store, and is locked, is neither its owner's nor a superuser's. */
+extern void kis_store_require_owner(const KisStoreTable *store, Oid relid);
 
 /* ---- figures (figures.c) ---------------------------------------------------- */
 

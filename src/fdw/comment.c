@@ -166,12 +166,15 @@ tables_of_schema(Oid schema, Oid extension)
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Form_pg_foreign_table form = (Form_pg_foreign_table) GETSTRUCT(tuple);
+		ForeignServer *server;
 		ForeignDataWrapper *wrapper;
 
 		if (get_rel_namespace(form->ftrelid) != schema)
 			continue;
-		wrapper = GetForeignDataWrapper(GetForeignServer(form->ftserver)->fdwid);
-		if (getExtensionOfObject(ProcedureRelationId, wrapper->fdwhandler) == extension)
+		/* either may be dropped meanwhile, and the table with it */
+		server = GetForeignServerExtended(form->ftserver, FSV_MISSING_OK);
+		wrapper = server ? GetForeignDataWrapperExtended(server->fdwid, FDW_MISSING_OK) : NULL;
+		if (wrapper && getExtensionOfObject(ProcedureRelationId, wrapper->fdwhandler) == extension)
 			tables = lappend_oid(tables, form->ftrelid);
 	}
 	systable_endscan(scan);

@@ -58,7 +58,7 @@ create_statement(const KisTable *table, const char *server_name)
 List *
 kisImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverOid)
 {
-	ForeignServer *server = GetForeignServer(serverOid);
+	ForeignServer *server = kis_foreign_server(serverOid);
 	List	   *statements = NIL;
 
 	if (stmt->options != NIL)

@@ -475,12 +475,25 @@ market_investor_fdw_validator(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+ForeignServer *
+kis_foreign_server(Oid serverid)
+{
+	ForeignServer *server = GetForeignServerExtended(serverid, FSV_MISSING_OK);
+
+	if (server == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server with OID %u does not exist", serverid),
+				 errdetail("It was dropped meanwhile.")));
+	return server;
+}
+
 KisServerOptions *
 kis_server_options(Oid serverid)
 {
 	KisServerOptions *server = palloc0(sizeof(KisServerOptions));
 
-	read_options(GetForeignServer(serverid)->options, ForeignServerRelationId, server);
+	read_options(kis_foreign_server(serverid)->options, ForeignServerRelationId, server);
 	return server;
 }
 

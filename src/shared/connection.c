@@ -62,7 +62,7 @@ user_mapping(Oid serverid, Oid userid)
 		!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
 							   ObjectIdGetDatum(serverid)))
 	{
-		ForeignServer *server = GetForeignServer(serverid);
+		ForeignServer *server = kis_foreign_server(serverid);
 		const char *user = GetUserNameFromId(userid, false);
 
 		ereport(ERROR,
@@ -132,7 +132,7 @@ connection_create(Oid serverid, Oid userid, MemoryContext context)
 	connection->serverid = serverid;
 	connection->userid = userid;
 	connection->context = context;
-	connection->server_name = pstrdup(GetForeignServer(serverid)->servername);
+	connection->server_name = pstrdup(kis_foreign_server(serverid)->servername);
 	connection->options = kis_server_options(serverid);
 	connection->user_options = kis_user_options(mapping->options);
 	connection->identity = palloc(sizeof(KisIdentity));

@@ -204,13 +204,16 @@ lacks_partition(Relation snapshots, Month month)
 	return is_ours_to_partition(snapshots) && !has_partition(snapshots, month_start(month));
 }
 
-/* The month's partition is to be made: raises where it can't be. */
+/* The month's partition is to be made: raises where it can't be. A table that is gone needs none. */
 static bool
 must_make(Oid relid, const char *store, Month month)
 {
-	Relation	snapshots = table_open(relid, AccessShareLock);
-	bool		lacks = lacks_partition(snapshots, month);
+	Relation	snapshots = try_table_open(relid, AccessShareLock);
+	bool		lacks;
 
+	if (snapshots == NULL)
+		return false;
+	lacks = lacks_partition(snapshots, month);
 	if (lacks && !may_make_partitions(snapshots))
 		partition_missing(snapshots, store, month);
 	table_close(snapshots, AccessShareLock);

@@ -151,34 +151,51 @@ make_snapshots(const char *table)
 		comment_on(table, kis_members[i].column, kis_member_comment(&kis_members[i]));
 }
 
-/* Makes the table where it is missing; else it must be one that serves. Returns its OID. */
+/*
+ * The namespace to make the store in, locked until the transaction ends. One
+ * session at a time makes a store in it, so that none meets half a store.
+ */
 static Oid
+lock_namespace(RangeVar *name)
+{
+	Oid			namespace = RangeVarGetCreationNamespace(name);
+
+	for (;;)
+	{
+		Oid			now;
+
+		LockDatabaseObject(NamespaceRelationId, namespace, 0, ShareUpdateExclusiveLock);
+		/* whoever had the lock before us may have dropped it */
+		now = RangeVarGetCreationNamespace(name);
+		if (now == namespace)
+			return namespace;
+		UnlockDatabaseObject(NamespaceRelationId, namespace, 0, ShareUpdateExclusiveLock);
+		namespace = now;
+	}
+}
+
+/*
+ * Makes the table where it is missing; else it must be one that serves. It
+ * stays locked until the transaction ends, as one that was made.
+ */
+static KisStoreTable *
 make_or_check(Oid namespace, char *relname, void (*make) (const char *table),
 			  KisStoreTable *(*describe) (Relation rel))
 {
-	Oid			relid = get_relname_relid(relname, namespace);
+	Oid			relid = kis_relation_lock(namespace, relname, AccessShareLock);
 	Relation	rel;
+	KisStoreTable *table;
 
 	if (!OidIsValid(relid))
 	{
 		make(quote_qualified_identifier(get_namespace_name(namespace), relname));
 		CommandCounterIncrement();
-		return get_relname_relid(relname, namespace);
+		relid = get_relname_relid(relname, namespace);
 	}
 	rel = relation_open(relid, AccessShareLock);
-	(void) describe(rel);
-	relation_close(rel, AccessShareLock);
-	return relid;
-}
-
-/* Makes the view of a store where it is missing. */
-static void
-make_view(Oid store, Oid namespace)
-{
-	Relation	rel = relation_open(store, AccessShareLock);
-
-	kis_view_make(kis_store_describe(rel), namespace);
-	relation_close(rel, AccessShareLock);
+	table = describe(rel);
+	relation_close(rel, NoLock);
+	return table;
 }
 
 /*
@@ -192,7 +209,7 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 {
 	RangeVar   *name;
 	Oid			namespace;
-	Oid			store;
+	KisStoreTable *store;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR,
@@ -203,22 +220,19 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly(FUNCTION_NAME);
 
 	name = kis_store_name(PG_GETARG_TEXT_PP(0));
-	namespace = RangeVarGetCreationNamespace(name);
-
-	/* One session at a time makes a store in a schema, so that none meets half a store */
-	LockDatabaseObject(NamespaceRelationId, namespace, 0, ShareUpdateExclusiveLock);
+	namespace = lock_namespace(name);
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	store = make_or_check(namespace, name->relname, make_store, kis_store_describe);
-	make_view(store, namespace);
+	kis_view_make(store, namespace);
 	if (PG_GETARG_BOOL(1))
 	{
-		Oid			snapshots = make_or_check(namespace, kis_snapshot_name(name->relname),
-											  make_snapshots, kis_snapshot_describe);
+		KisStoreTable *snapshots = make_or_check(namespace, kis_snapshot_name(name->relname),
+												 make_snapshots, kis_snapshot_describe);
 
-		kis_store_require_owner(store, snapshots);
-		kis_snapshot_make_partitions(snapshots, text_to_cstring(PG_GETARG_TEXT_PP(0)),
+		kis_store_require_owner(store, snapshots->relid);
+		kis_snapshot_make_partitions(snapshots->relid, text_to_cstring(PG_GETARG_TEXT_PP(0)),
 									 GetCurrentTimestamp());
 	}
 	SPI_finish();

@@ -27,16 +27,16 @@ Oid
 kis_store_server(const char *name, Oid function)
 {
 	ForeignServer *server = GetForeignServerByName(name, true);
-	Oid			handler;
+	ForeignDataWrapper *wrapper = server ?
+		GetForeignDataWrapperExtended(server->fdwid, FDW_MISSING_OK) : NULL;
 
-	if (server == NULL)
+	if (wrapper == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("server \"%s\" does not exist", name),
 				 errhint("Make it with CREATE SERVER %s FOREIGN DATA WRAPPER market_investor_fdw, or name yours with source => 'name'.",
 						 quote_identifier(name))));
-	handler = GetForeignDataWrapper(server->fdwid)->fdwhandler;
-	if (getExtensionOfObject(ProcedureRelationId, handler) !=
+	if (getExtensionOfObject(ProcedureRelationId, wrapper->fdwhandler) !=
 		getExtensionOfObject(ProcedureRelationId, function))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -47,14 +47,23 @@ kis_store_server(const char *name, Oid function)
 	return server->serverid;
 }
 
-static Oid
-relation_owner(Oid relid)
+Oid
+kis_relation_lock(Oid namespace, const char *relname, LOCKMODE lockmode)
 {
-	Relation	rel = relation_open(relid, AccessShareLock);
-	Oid			owner = rel->rd_rel->relowner;
+	Oid			relid = get_relname_relid(relname, namespace);
 
-	relation_close(rel, AccessShareLock);
-	return owner;
+	while (OidIsValid(relid))
+	{
+		Oid			now;
+
+		LockRelationOid(relid, lockmode);
+		now = get_relname_relid(relname, namespace);
+		if (now == relid)
+			break;
+		UnlockRelationOid(relid, lockmode);
+		relid = now;
+	}
+	return relid;
 }
 
 /* Describes one table, which is locked, and gives the lock back unless told to keep it. */
@@ -90,16 +99,18 @@ kis_store_open(const RangeVar *name, const char *text, LOCKMODE lockmode, bool k
  * written to by the collectors of another's store, or its readers read a view.
  */
 void
-kis_store_require_owner(Oid store, Oid relid)
+kis_store_require_owner(const KisStoreTable *store, Oid relid)
 {
-	Oid			owner = relation_owner(store);
-	Oid			found = relation_owner(relid);
+	Relation	rel = relation_open(relid, NoLock);
+	Oid			owner = store->owner;
+	Oid			found = rel->rd_rel->relowner;
 
+	relation_close(rel, NoLock);
 	if (found != owner && !superuser_arg(found))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("relation \"%s\" does not belong to the owner of its store \"%s\"",
-						get_rel_name(relid), get_rel_name(store)),
+						get_rel_name(relid), store->plain_name),
 				 errdetail("Its owner is \"%s\", that of the store is \"%s\".",
 						   GetUserNameFromId(found, false), GetUserNameFromId(owner, false)),
 				 errhint("Give both to one role with ALTER TABLE ... OWNER TO, or rename that one.")));
@@ -108,13 +119,12 @@ kis_store_require_owner(Oid store, Oid relid)
 KisStoreTable *
 kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode, bool keep_lock)
 {
-	Oid			snapshots = get_relname_relid(kis_snapshot_name(store->plain_name),
-											  get_rel_namespace(store->relid));
+	Oid			snapshots = kis_relation_lock(store->namespace,
+											  kis_snapshot_name(store->plain_name), lockmode);
 
 	if (!OidIsValid(snapshots))
 		return NULL;
-	LockRelationOid(snapshots, lockmode);
-	kis_store_require_owner(store->relid, snapshots);
+	kis_store_require_owner(store, snapshots);
 	return look_at(snapshots, kis_snapshot_describe, ACL_SELECT | ACL_INSERT,
 				   lockmode, keep_lock);
 }

@@ -225,6 +225,8 @@ describe(Relation rel, const NeededColumn *columns, const char *key_columns)
 	find_figures(rel, table);
 
 	table->relid = RelationGetRelid(rel);
+	table->namespace = RelationGetNamespace(rel);
+	table->owner = rel->rd_rel->relowner;
 	table->plain_name = pstrdup(RelationGetRelationName(rel));
 	table->name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 											 RelationGetRelationName(rel));

@@ -193,13 +193,14 @@ kis_view_make(const KisStoreTable *store, Oid namespace)
 	char	   *relname = kis_derived_name(store->plain_name, "by_investor");
 	char	   *name = quote_qualified_identifier(get_namespace_name(namespace), relname);
 	char	   *query = view_query(store);
-	Oid			relid = get_relname_relid(relname, namespace);
+	Oid			relid;
 
 	if (query == NULL)
 		return;
+	relid = kis_relation_lock(namespace, relname, AccessShareLock);
 	if (OidIsValid(relid))
 	{
-		kis_store_require_owner(store->relid, relid);
+		kis_store_require_owner(store, relid);
 		look_at_namesake(relid);
 		return;
 	}
@@ -208,5 +209,5 @@ kis_view_make(const KisStoreTable *store, Oid namespace)
 			   "투자자별 매매동향, 시장·업종 조합·거래일·투자자마다 한 행 / Investor flows by investor, a row for each pair of market and sector, trading day and investor");
 	for (int i = 0; i < (int) lengthof(view_comments); i++)
 		comment_on(name, view_comments[i].column, view_comments[i].comment);
-	kis_store_require_owner(store->relid, get_relname_relid(relname, namespace));
+	kis_store_require_owner(store, get_relname_relid(relname, namespace));
 }

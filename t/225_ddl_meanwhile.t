@@ -1,0 +1,205 @@
+# Tables, schemas and servers that another session drops or replaces while a
+# call looks them up: the call goes on with what is there, or says what is not;
+# it never raises an internal error. Then DDL and use at once, at random.
+#
+# KIS_TEST_LONG=N: at random for N minutes.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use KisTest;
+use Test::More;
+use Time::HiRes ();
+
+my $simulator = KisTest::Simulator->new;
+
+# Statements that fail have secrets in them, which are not for the log
+my $node = new_node('main', conf => q{
+deadlock_timeout = 50ms
+log_statement = none
+log_min_error_statement = panic
+});
+
+setup($node, 'postgres', $simulator, session_start => '00:00');
+
+sub value { return $node->safe_psql('postgres', $_[0]) }
+
+# What use comes to that starts after DDL and waits until it is committed:
+# "SQLSTATE message", or its output. In a new session, which knows nothing yet.
+sub meanwhile
+{
+	my ($ddl, $use) = @_;
+	my ($a, $b) = map { $node->session } 1 .. 2;
+
+	$a->query_safe("BEGIN; $ddl");
+	$b->send($use);
+	my $waits = eventually {
+		$b->is_done || value('SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = ' . $b->pid) };
+	ok($waits && !$b->is_done, "waits: $use") or diag($ddl);
+	$a->query_safe('COMMIT');
+	my $result = $b->result;
+	my ($error) = @{ $result->{errors} };
+
+	$_->quit foreach $a, $b;
+	return $error ? "$error->{sqlstate} $error->{message}" : $result->{output};
+}
+
+my $collect = q{SELECT string_agg(market_code || ' ' || outcome, ', ') FROM collect_market_investor_trend('{KSP}')};
+my $backfill = q{CALL backfill_market_investor_trend('2026-06-01', '2026-06-03', '{KSP/0001}')};
+my $create = 'SELECT create_market_investor_trend()';
+my $store = 'market_investor_trend';
+my $tables = q{SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class
+	WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v') AND relname LIKE 'market\_investor\_trend%'
+	AND NOT relispartition};
+my $all = join ' ', $store, "${store}_by_investor", "${store}_snapshot";
+
+# The store anew, whatever there is
+sub begin
+{
+	value("DROP TABLE IF EXISTS $store CASCADE; DROP TABLE IF EXISTS ${store}_snapshot; $create");
+	return;
+}
+
+# ---- the store's tables ------------------------------------------------------
+
+my @cases = (
+	# a table that goes
+	[ "DROP TABLE ${store}_snapshot", $collect, 'KSP inserted', 'collection: the snapshots go' ],
+	[ "DROP TABLE ${store}_snapshot; DROP TABLE $store CASCADE", $collect, qq{42P01 store "$store" does not exist}, 'collection: both go' ],
+	[ "DROP TABLE $store CASCADE", $collect, qq{42P01 store "$store" does not exist}, 'collection: the store goes' ],
+	[ "DROP TABLE $store CASCADE", $backfill, qq{42P01 store "$store" does not exist}, 'backfill: the store goes' ],
+	[ "DROP TABLE ${store}_snapshot", $create, '', 'create: the snapshots go', $all ],
+	[ "DROP TABLE $store CASCADE", $create, '', 'create: the store goes', $all ],
+	[ "DROP VIEW ${store}_by_investor", $create, '', 'create: the view goes', $all ],
+	# a table that is replaced: create_market_investor_trend() itself locks the schema
+	[ "CREATE TABLE other (LIKE ${store}_snapshot INCLUDING ALL); DROP TABLE ${store}_snapshot; ALTER TABLE other RENAME TO ${store}_snapshot",
+		$collect, 'KSP inserted', 'collection: other snapshots' ],
+	[ "CREATE TABLE other (LIKE $store INCLUDING ALL); DROP TABLE $store CASCADE; ALTER TABLE other RENAME TO $store",
+		$collect, 'KSP inserted', 'collection: another store' ],
+	[ "CREATE TABLE other (LIKE ${store}_snapshot INCLUDING ALL); DROP TABLE ${store}_snapshot; ALTER TABLE other RENAME TO ${store}_snapshot",
+		$create, '', 'create: other snapshots', $all ],
+	[ "CREATE TABLE other (LIKE $store INCLUDING ALL); DROP TABLE $store CASCADE; ALTER TABLE other RENAME TO $store",
+		$create, '', 'create: another store', $all ],
+	[ "DROP TABLE ${store}_snapshot; CREATE VIEW ${store}_snapshot AS SELECT 1 AS one",
+		$collect, qq{42P16 relation "${store}_snapshot" cannot hold investor flows}, 'collection: a view in their place' ],
+	[ "DROP TABLE ${store}_snapshot, $store CASCADE; $create", $collect, 'KSP inserted', 'collection: all is made anew' ],
+	[ "DROP TABLE ${store}_snapshot, $store CASCADE; $create", $create, '', 'create: all is made anew', $all ]);
+
+foreach my $case (@cases)
+{
+	my ($ddl, $use, $result, $name, $there) = @$case;
+
+	begin();
+	is(meanwhile($ddl, $use), $result, $name);
+	is(value($tables), $there, "$name: what is there then") if defined $there;
+	value("DROP VIEW IF EXISTS ${store}_snapshot") if $ddl =~ /CREATE VIEW/;
+}
+begin();
+
+# ---- the schema ----------------------------------------------------------------
+
+value('CREATE SCHEMA sx');
+is(meanwhile('DROP SCHEMA sx CASCADE', q{SELECT create_market_investor_trend('sx.a')}),
+	'3F000 schema "sx" does not exist', 'create: the schema goes');
+value('CREATE SCHEMA sx');
+is(meanwhile('DROP SCHEMA sx CASCADE; CREATE SCHEMA sx', q{SELECT create_market_investor_trend('sx.a')}),
+	'', 'create: another schema');
+is(value(q{SELECT to_regclass('sx.a'), to_regclass('sx.a_by_investor'), to_regclass('sx.a_snapshot')}),
+	'sx.a|sx.a_by_investor|sx.a_snapshot', 'has it all');
+is(meanwhile('DROP SCHEMA sx CASCADE', q{SET search_path = sx, public; SELECT create_market_investor_trend('b')}),
+	'', 'create: the first schema of the path goes');
+is(value(q{SELECT to_regclass('b'), to_regclass('b_by_investor'), to_regclass('b_snapshot')}),
+	'b|b_by_investor|b_snapshot', 'and the next has it');
+
+# ---- the server ----------------------------------------------------------------
+
+# A call has found the server and waits to read the catalogue that is locked
+my $again = setup_sql($simulator, session_start => '00:00');
+my $gone = qr/^42704 server (?:with OID \d+|"kis") does not exist$/;
+
+foreach my $case (
+	[ $collect, 'pg_foreign_data_wrapper' ], [ $backfill, 'pg_foreign_data_wrapper' ],
+	[ $collect, 'pg_user_mapping' ], [ $backfill, 'pg_user_mapping' ])
+{
+	my ($use, $catalog) = @$case;
+	my ($name) = $use =~ /(collect|backfill)/;
+
+	like(meanwhile("DROP SERVER kis CASCADE; LOCK TABLE pg_catalog.$catalog", $use), $gone, "$name: the server goes, $catalog");
+	value($again);
+}
+foreach my $catalog (qw(pg_foreign_server pg_foreign_data_wrapper))
+{
+	is(meanwhile("DROP SERVER kis CASCADE; LOCK TABLE pg_catalog.$catalog", 'SELECT kis_comment_tables()'),
+		0, "comments: the server goes, $catalog");
+	value($again);
+}
+
+# ---- at random -----------------------------------------------------------------
+
+my $seconds = $ENV{KIS_TEST_LONG} ? $ENV{KIS_TEST_LONG} * 60 : 5;
+my $seed = int(Time::HiRes::time() * 1000) % 2**31;
+my ($server) = $again =~ /^(CREATE SERVER .*);$/m;
+my ($mapping) = $again =~ /^(CREATE USER MAPPING .*);$/m;
+my $month = value(q{SELECT to_char(now() AT TIME ZONE 'Asia/Seoul', '"y"YYYY"m"MM')});
+my @server_ddl = (
+	'DROP SERVER kis CASCADE', ($server) x 2, ($mapping) x 4,
+	'DROP USER MAPPING FOR CURRENT_USER SERVER kis', 'DROP FOREIGN TABLE kis_market_trend',
+	('IMPORT FOREIGN SCHEMA kis LIMIT TO (kis_market_trend) FROM SERVER kis INTO public') x 2,
+	q{ALTER SERVER kis OPTIONS (SET cache_ttl '1ms')}, q{ALTER FOREIGN TABLE kis_market_trend OPTIONS (ADD pairs 'all')},
+	'ALTER FOREIGN TABLE kis_market_trend DROP COLUMN foreign_net_qty',
+	'ALTER FOREIGN TABLE kis_market_trend ADD COLUMN foreign_net_qty bigint');
+my @store_ddl = (
+	"DROP TABLE $store CASCADE", "DROP TABLE ${store}_snapshot", ($create) x 3, "DROP VIEW ${store}_by_investor",
+	"DROP TABLE ${store}_snapshot_$month", "ALTER TABLE $store RENAME TO away", "ALTER TABLE away RENAME TO $store");
+my @use = (
+	q{SELECT * FROM kis_market_trend WHERE market_code = 'KSP'}, 'SELECT count(*) FROM kis_market_trend',
+	($collect) x 2, 'SELECT count(*) FROM collect_market_investor_trend()', $backfill, 'SELECT count(*) FROM kis_check()',
+	'SELECT kis_comment_tables()', 'EXPLAIN SELECT * FROM kis_market_trend', $create);
+my @players = map { { statements => $_, session => $node->session } }
+  \@server_ddl, \@store_ddl, \@store_ddl, (\@use) x 3;
+my $until = Time::HiRes::time() + $seconds;
+my (%ends, @internal);
+
+sub end_of
+{
+	my ($player) = @_;
+	my $result = $player->{session}->result;
+	my ($error) = @{ $result->{errors} };
+	my $sqlstate = $error ? $error->{sqlstate} : $player->{session}->is_closed ? 'closed' : '00000';
+
+	$ends{$sqlstate}++;
+	push @internal, "$sqlstate " . ($error ? $error->{message} : '') . ": $player->{running}"
+	  if $sqlstate =~ /^(XX|closed)/;
+	return;
+}
+
+srand $seed;
+while (Time::HiRes::time() < $until && !@internal)
+{
+	my $idle = 1;
+
+	foreach my $player (@players)
+	{
+		if (defined $player->{running})
+		{
+			next unless $player->{session}->is_done;
+			end_of($player);
+		}
+		$player->{running} = $player->{statements}[ rand @{ $player->{statements} } ];
+		$player->{session}->send($player->{running});
+		$idle = 0;
+	}
+	Time::HiRes::sleep(0.001) if $idle;
+}
+foreach my $player (@players)
+{
+	end_of($player);
+	$player->{session}->quit;
+}
+is_deeply(\@internal, [], "DDL and use at once: no internal error; seed $seed");
+ok($ends{'00000'}, 'some succeed');
+note(join ', ', map { "$_ $ends{$_}" } sort keys %ends);
+unlike(slurp_log($node), qr/terminated by signal|TRAP/, 'no backend crashed');
+
+done_testing();
