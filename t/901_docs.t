@@ -135,7 +135,7 @@ sub plain_lines
 {
 	my ($text) = @_;
 
-	return grep { /\S/ && !/^[-+ ]+$/ && !/^QUERY PLAN$|^\(\d+ rows?\)$|^Buffers: |^LINE \d+: |^\^$/ }
+	return grep { /\S/ && !/^[-+ ]+$/ && !/^QUERY PLAN$|^\(\d+ rows?\)$|^Planning:$|^Buffers: |^LINE \d+: |^\^$/ }
 	  map { s/\s+/ /gr =~ s/^ | $//gr =~ s/^psql:\S+ //r =~ s/rows=\d+\K\.00//r
 	  =~ s/\((\w+\.\w+) = (\w+)\)/($2 = $1)/gr } split /\n/, $text;
 }

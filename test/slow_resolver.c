@@ -38,14 +38,18 @@ getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
 	const struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
 	const char *slow_host = getenv("SLOW_RESOLVER_HOST");
 	LookUp		look_up = (LookUp) dlsym(RTLD_NEXT, "getaddrinfo");
+	/* libcurl may look up each family of addresses for itself: that is one */
+	bool		counts = hints == NULL || hints->ai_family != AF_INET6;
 	bool		hangs;
 
 	if (node == NULL || slow_host == NULL || strcmp(node, slow_host) != 0)
 		return look_up(node, service, hints, result);
-	tell("b");
+	if (counts)
+		tell("b");
 	hangs = access(getenv("SLOW_RESOLVER_HOLD"), F_OK) == 0;
 	while (access(getenv("SLOW_RESOLVER_HOLD"), F_OK) == 0)
 		nanosleep(&pause, NULL);
-	tell("e");
+	if (counts)
+		tell("e");
 	return hangs ? EAI_AGAIN : look_up("127.0.0.1", service, hints, result);
 }
