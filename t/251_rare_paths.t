@@ -181,7 +181,7 @@ $resolver->hold;
 $session->query_safe(q{BEGIN; DECLARE c CURSOR FOR SELECT sector_code FROM slow WHERE market_code = 'KSP'});
 is($session->query_safe('FETCH 1 FROM c'), '0001', 'is not while a cursor has its first row from the cache');
 is($session->query_safe(ask_of('customer_1')), '0001', 'another query of the session');
-is($resolver->begun, 2, "moves the cursor's calls ahead on, too");
+ok((eventually { $resolver->begun == 2 }), "moves the cursor's calls ahead on, too");
 # a request's time and a slot's
 Time::HiRes::sleep(1.5);
 $resolver->let_go;
