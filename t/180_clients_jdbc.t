@@ -15,7 +15,7 @@ my $driver = '/usr/share/java/postgresql.jar';
 
 need_client('libpostgresql-jdbc-java', $driver);
 # It compiles a program of one file itself
-need_client('default-jre-headless', [ 'java', '--describe-module', 'jdk.compiler' ]);
+need_client('default-jre-headless', [ 'java', '-XX:-UsePerfData', '--describe-module', 'jdk.compiler' ]);
 
 my $simulator = KisTest::Simulator->new;
 
@@ -33,7 +33,7 @@ setup($node, 'postgres', $simulator);
 $node->safe_psql('postgres', "ALTER ROLE CURRENT_USER PASSWORD '$password';"
 	  . 'SELECT kis_comment_tables(); SELECT create_market_investor_trend()');
 
-my $client = KisTest::Client->new($node, 'postgres', [ 'java', '-XX:TieredStopAtLevel=1', '-cp', $driver ],
+my $client = KisTest::Client->new($node, 'postgres', [ 'java', '-XX:-UsePerfData', '-XX:TieredStopAtLevel=1', '-cp', $driver ],
 	'JdbcClient.java', 'jdbc:postgresql://127.0.0.1:' . $node->port . '/postgres?user=' . getpwuid($>)
 	  . "&password=$password&options=-c%20plan_cache_mode=force_generic_plan");
 
