@@ -11,9 +11,11 @@ use Test::More;
 
 my $simulator = KisTest::Simulator->new(config => { before_open => 'previous' });
 my $clock = KisTest::Clock->new($simulator);
+
+# before the server starts: its checkpointer must not see the clock go back for months
+$clock->set('2026-07-06 10:00:00');
 my $node = new_node('main', env => $clock->env);
 
-$clock->set('2026-07-06 10:00:00');
 setup($node, 'postgres', $simulator, calendar => 'kis');
 $node->safe_psql('postgres', q{SELECT create_market_investor_trend()});
 
