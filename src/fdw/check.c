@@ -289,7 +289,7 @@ kis_check(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Check		check = {0};
 
-	check.server = GetForeignServerByName(NameStr(*PG_GETARG_NAME(0)), false);
+	check.server = kis_foreign_server(get_foreign_server_oid(NameStr(*PG_GETARG_NAME(0)), false));
 	check.statement = kis_statement_create(CurrentMemoryContext);
 	/* a reply that is kept says nothing of this token, nor of KIS as it is now */
 	kis_statement_ask_anew(check.statement);

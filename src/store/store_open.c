@@ -26,7 +26,8 @@
 Oid
 kis_store_server(const char *name, Oid function)
 {
-	ForeignServer *server = GetForeignServerByName(name, true);
+	/* not by GetForeignServerByName: its second look-up fails where the server is dropped after the first */
+	ForeignServer *server = GetForeignServerExtended(get_foreign_server_oid(name, true), FSV_MISSING_OK);
 	ForeignDataWrapper *wrapper = server ?
 		GetForeignDataWrapperExtended(server->fdwid, FDW_MISSING_OK) : NULL;
 
