@@ -26,8 +26,23 @@ counts() {
 	echo "$passed passed, $failed failed$( ((skipped)) && echo ", $skipped skipped")"
 }
 
-# Runs a command whose last line counts as counts does, shows what it says and
-# adds its counts; one that ends otherwise has failed.
+# Adds what the last line of a log counts, as counts does; a command that ends
+# otherwise has failed. tally log status
+tally() {
+	last_line=$(tail -n 1 "$1")
+	if [[ $last_line =~ ^([0-9]+)' passed, '([0-9]+)' failed'(', '([0-9]+)' skipped')?$ ]]; then
+		passed=$((passed + BASH_REMATCH[1]))
+		failed=$((failed + BASH_REMATCH[2]))
+		skipped=$((skipped + ${BASH_REMATCH[4]:-0}))
+		(($2 == 0 || BASH_REMATCH[2])) && return
+		last_line+=", but ended with status $2"
+	else
+		last_line="ended with status $2 and without counts"
+	fi
+	failed=$((failed + 1))
+}
+
+# Runs a command whose last line counts, shows what it says and adds its counts.
 count() {
 	local log screen tee status=0
 	log=$(mktemp) || return
@@ -41,18 +56,8 @@ count() {
 	child= patience=5
 	exec {screen}>&-
 	wait "$tee"
-	last_line=$(tail -n 1 "$log")
+	tally "$log" "$status"
 	rm -f "$log"
-	if [[ $last_line =~ ^([0-9]+)' passed, '([0-9]+)' failed'(', '([0-9]+)' skipped')?$ ]]; then
-		passed=$((passed + BASH_REMATCH[1]))
-		failed=$((failed + BASH_REMATCH[2]))
-		skipped=$((skipped + ${BASH_REMATCH[4]:-0}))
-		((status == 0 || BASH_REMATCH[2])) && return
-		last_line+=", but ended with status $status"
-	else
-		last_line="ended with status $status and without counts"
-	fi
-	failed=$((failed + 1))
 }
 
 # ---- packages ----------------------------------------------------------------
@@ -288,15 +293,22 @@ run() {
 
 # Whoever has not ended after so many seconds is killed.
 patience=5
-end_child() {
-	local n
-	[[ -n $child ]] || return 0
-	kill -TERM -- "-$child" "$child" 2>/dev/null
-	for ((n = 0; n < patience * 10; n++)); do
-		kill -0 -- "-$child" 2>/dev/null || kill -0 "$child" 2>/dev/null || break
-		sleep 0.1
+end_children() {
+	local pid n=0
+	for pid; do
+		kill -TERM -- "-$pid" "$pid" 2>/dev/null
 	done
-	kill -KILL -- "-$child" 2>/dev/null
+	for pid; do
+		for (( ; n < patience * 10; n++)); do
+			kill -0 -- "-$pid" 2>/dev/null || kill -0 "$pid" 2>/dev/null || break
+			sleep 0.1
+		done
+		kill -KILL -- "-$pid" 2>/dev/null
+	done
+}
+
+end_child() {
+	[[ -n $child ]] && end_children "$child"
 	child=
 }
 
