@@ -187,16 +187,28 @@ typedef struct KisKeyValues
 	const KisPairCode *pairs;	/* n of them; NULL: they are kis_investors */
 	int			nkeys;
 	const KisKey *keys;
-	Datum	   *values;			/* nkeys for each */
+	Datum	  **columns;		/* n values of each key; NULL: nobody has asked for them */
+	Relation	relation;
+	MemoryContext context;		/* of all of them */
 } KisKeyValues;
 
+/* They are made in the current memory context when they are needed, while the relation is open. */
 extern KisKeyValues *kis_pair_values(Relation relation, int nkeys, const KisKey *keys,
 									 int npairs, const KisPairCode *pairs);
 extern KisKeyValues *kis_investor_values(Relation relation, int nkeys, const KisKey *keys);
+
+/*
+ * The i-th's code as conditions see it: whether a domain takes it is not
+ * looked at. Raises where the type under it doesn't.
+ */
 extern Datum kis_key_value(const KisKeyValues *values, int i, AttrNumber attnum);
 
-/* Makes slot, of the table's descriptor, a row that has nothing but the i-th's keys. */
-extern void kis_key_store(const KisKeyValues *values, int i, TupleTableSlot *slot);
+/*
+ * Makes slot, of the table's descriptor, a row that has nothing but the i-th's
+ * keys, those that are mentioned, as pull_varattnos counts.
+ */
+extern void kis_key_store(const KisKeyValues *values, int i, const Bitmapset *mentioned,
+						  TupleTableSlot *slot);
 
 /* estimate.c: how many pairs are expected to satisfy conditions */
 typedef struct KisPairEstimate

@@ -45,6 +45,7 @@ typedef struct KisScan
 	bool		started;
 	KisStatement *statement;
 	KisConnection *connection;
+	Bitmapset  *mentioned;		/* columns of conditions, as pull_varattnos counts */
 	KisKeyValues *values;		/* of the pairs */
 	int			split;			/* rows of the table that a row of a reply is */
 	KisNamed   *named;			/* NULL: the query names no codes */

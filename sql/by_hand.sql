@@ -66,6 +66,39 @@ SELECT try($$a text OPTIONS (field 'market_code'), b text OPTIONS (field 'market
 SELECT length(try(string_agg(format($$c%s bigint OPTIONS (field 'frgn_ntby_qty')$$, i), ', '))) > 10000 AS wide FROM generate_series(1, 1600) i;
 SELECT right(try(string_agg(format($$c%s bigint OPTIONS (field 'frgn_ntby_qty')$$, i), ', ')), 48) FROM generate_series(1, 1601) i;
 \! $KIS_SIMCTL problems
+
+-- a pair whose codes don't fit is an error where it is read, not where a condition leaves it out
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
+CREATE DOMAIN exchange AS text CHECK (VALUE IN ('KSP', 'KSQ'));
+CREATE DOMAIN main_exchange AS exchange NOT NULL CHECK (VALUE <> 'KSQ');
+CREATE DOMAIN numbered AS varchar(4) CHECK (VALUE ~ '^[0-9]+$');
+CREATE DOMAIN number AS integer CHECK (VALUE < 1000);
+CREATE TABLE local (market_code text);
+INSERT INTO local VALUES ('KSP');
+SELECT condition || ' of ' || try('market_code ' || type, 'SELECT string_agg(market_code, $$ $$) FROM (SELECT tried.market_code FROM tried ' || condition || ') t')
+FROM string_to_table('exchange main_exchange char(3)', ' ') AS type,
+    unnest(ARRAY['WHERE market_code = $$KSP$$', 'WHERE market_code IN ($$KSQ$$, $$KSP$$)', 'WHERE lower(market_code) = $$ksp$$', 'WHERE market_code <> $$KSP$$',
+        'WHERE market_code IS NULL', 'LIMIT 1', 'JOIN local USING (market_code)']) AS condition;
+SELECT query || ' of ' || try('market_code text, sector_code ' || type, query)
+FROM string_to_table('varchar(1) varchar(4) numbered number int2 mood', ' ') AS type,
+    unnest(ARRAY['SELECT market_code FROM tried WHERE market_code = $$KSP$$', 'SELECT * FROM tried WHERE market_code = $$KSP$$', 'SELECT * FROM tried WHERE market_code = $$ETF$$',
+        'SELECT * FROM tried WHERE sector_code::text = $$0001$$', 'SELECT * FROM tried WHERE sector_code IS NULL']) AS query;
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
+CREATE FOREIGN TABLE few_markets (market_code main_exchange, sector_code numbered) SERVER kis OPTIONS (table_name 'kis_market_trend');
+EXPLAIN (COSTS off) SELECT * FROM few_markets WHERE market_code = 'KSP';
+SET plan_cache_mode = force_generic_plan;
+PREPARE of_market(text) AS SELECT * FROM few_markets WHERE market_code = $1;
+EXECUTE of_market('KSP');
+EXECUTE of_market('KOSPI');
+EXECUTE of_market('ETF');
+RESET plan_cache_mode;
+\! $KIS_SIMCTL pairs
+SELECT count(*) > 2 AS many FROM few_markets;
+\! $KIS_SIMCTL problems
+DEALLOCATE of_market;
+DROP FOREIGN TABLE few_markets;
+DROP TABLE local;
+DROP DOMAIN main_exchange, exchange, numbered, number;
 DROP FUNCTION try;
 
 -- what isn't done to a foreign table asks nothing, and says so

@@ -214,6 +214,19 @@ convert_member(KisConverter *converter, ConvertedColumn *column, KisValue value,
 	return from_text(converter, column, kis_to_server(value.text), isnull);
 }
 
+/* The code of the i-th of values; as text it is at hand. */
+static Datum
+convert_code(const KisConverter *converter, ConvertedColumn *column, const KisKeyValues *values,
+			 int i, const char *code, bool *isnull)
+{
+	if (column->type == TEXTOID)
+	{
+		*isnull = false;
+		return kis_key_value(values, i, column->attnum);
+	}
+	return from_text(converter, column, code, isnull);
+}
+
 static Datum
 convert_time(const KisConverter *converter, ConvertedColumn *column, TimestampTz time, bool *isnull)
 {
@@ -288,12 +301,14 @@ convert_column(KisConverter *converter, ConvertedColumn *column, bool *isnull)
 	switch (column->column.source)
 	{
 		case KIS_SOURCE_MARKET:
+			return convert_code(converter, column, converter->values, row->pair,
+								converter->values->pairs[row->pair].market, isnull);
 		case KIS_SOURCE_SECTOR:
-			*isnull = false;
-			return kis_key_value(converter->values, row->pair, column->attnum);
+			return convert_code(converter, column, converter->values, row->pair,
+								converter->values->pairs[row->pair].sector, isnull);
 		case KIS_SOURCE_INVESTOR:
-			*isnull = false;
-			return kis_key_value(converter->investors, row->investor, column->attnum);
+			return convert_code(converter, column, converter->investors, row->investor,
+								kis_investors[row->investor].code, isnull);
 		case KIS_SOURCE_COLLECTED_AT:
 			return convert_time(converter, column, inquiry->arrived_at, isnull);
 		case KIS_SOURCE_TRADE_DATE:

@@ -129,10 +129,11 @@ is_first(const KisKeyValues *values, const bool *passes, int pair, bool market)
 	return true;
 }
 
-/* Which of them satisfy the conditions. */
+/* Which of them satisfy the conditions on relid. */
 static bool *
-find_passing(Relation relation, const KisKeyValues *values, List *known)
+find_passing(Relation relation, Index relid, const KisKeyValues *values, List *known)
 {
+	Bitmapset  *mentioned = NULL;
 	bool	   *passes = palloc0(Max(1, values->n) * sizeof(bool));
 	EState	   *estate = CreateExecutorState();
 	ExprContext *econtext = GetPerTupleExprContext(estate);
@@ -141,10 +142,11 @@ find_passing(Relation relation, const KisKeyValues *values, List *known)
 	ExprState  *qual = ExecInitQual(known, NULL);
 
 	MemoryContextSwitchTo(old);
+	pull_varattnos((Node *) known, relid, &mentioned);
 	econtext->ecxt_scantuple = slot;
 	for (int i = 0; i < values->n; i++)
 	{
-		kis_key_store(values, i, slot);
+		kis_key_store(values, i, mentioned, slot);
 		passes[i] = ExecQualAndReset(qual, econtext);
 	}
 	ExecDropSingleTupleTableSlot(slot);
@@ -153,10 +155,10 @@ find_passing(Relation relation, const KisKeyValues *values, List *known)
 }
 
 static KisPairEstimate
-count_passing(Relation relation, const KisKeyValues *values, List *known)
+count_passing(Relation relation, Index relid, const KisKeyValues *values, List *known)
 {
 	KisPairEstimate estimate = {0};
-	bool	   *passes = find_passing(relation, values, known);
+	bool	   *passes = find_passing(relation, relid, values, known);
 
 	for (int pair = 0; pair < values->n; pair++)
 	{
@@ -222,7 +224,7 @@ kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
 {
 	List	   *unknown;
 	List	   *known = known_conditions(root, conditions, &unknown);
-	KisPairEstimate estimate = count_passing(relation, values, known);
+	KisPairEstimate estimate = count_passing(relation, rel->relid, values, known);
 
 	if (unknown != NIL)
 	{
@@ -239,7 +241,7 @@ kis_estimate_investors(PlannerInfo *root, RelOptInfo *rel, Relation relation,
 {
 	List	   *unknown;
 	List	   *known = known_conditions(root, conditions, &unknown);
-	bool	   *passes = find_passing(relation, values, known);
+	bool	   *passes = find_passing(relation, rel->relid, values, known);
 	double		investors = 0;
 	ListCell   *cell;
 

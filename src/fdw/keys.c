@@ -2,9 +2,12 @@
  * keys.c
  *		The pairs of market and sector that a table holds, and the investors, as
  *		values of its columns, so that any condition can be evaluated on them.
+ *
+ * A row's own values are checked by its columns' types when it is read.
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "utils/lsyscache.h"
@@ -12,11 +15,11 @@
 #include "compat.h"
 #include "fdw.h"
 
-/* A key column's input function. */
+/* How a code becomes a value that conditions can be evaluated on. */
 typedef struct KeyInput
 {
 	FmgrInfo	function;
-	Oid			type;
+	Oid			type;			/* under any domain */
 	Oid			typioparam;
 	int32		typmod;
 	Relation	relation;
@@ -32,19 +35,25 @@ key_context(void *arg)
 			   input->name, RelationGetRelationName(input->relation));
 }
 
+/*
+ * Without a domain's constraints and the length of a varchar: they change no
+ * value, and a pair that conditions leave out need not satisfy them.
+ */
 static void
 key_input_prepare(KeyInput *input, Relation relation, AttrNumber attnum)
 {
 	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
 	Oid			typinput;
 
-	input->type = att->atttypid;
+	input->typmod = att->atttypmod;
+	input->type = getBaseTypeAndTypmod(att->atttypid, &input->typmod);
+	if (input->type == VARCHAROID)
+		input->typmod = -1;
 	if (input->type != TEXTOID)
 	{
-		getTypeInputInfo(att->atttypid, &typinput, &input->typioparam);
+		getTypeInputInfo(input->type, &typinput, &input->typioparam);
 		fmgr_info(typinput, &input->function);
 	}
-	input->typmod = att->atttypmod;
 	input->relation = relation;
 	input->name = NameStr(att->attname);
 }
@@ -56,7 +65,7 @@ text_size(const char *code)
 	return MAXALIGN(VARHDRSZ + strlen(code));
 }
 
-/* A code as the column's value; text, which most are, is made in *room, which moves on. */
+/* A code as a value; text, which most are, is made in *room, which moves on. */
 static Datum
 key_value(KeyInput *input, const char *code, char **room)
 {
@@ -90,24 +99,24 @@ code_of(const KisPairCode *pairs, int i, KisSource source)
 	}
 }
 
-/* Memory for all codes as text. */
+/* Memory for all codes of a key column as text. */
 static char *
-make_room(int nkeys, const KisKey *keys, int n, const KisPairCode *pairs)
+make_room(const KisKeyValues *values, KisSource source)
 {
 	size_t		size = 1;
 
-	for (int key = 0; key < nkeys; key++)
-		for (int i = 0; i < n; i++)
-			size += text_size(code_of(pairs, i, keys[key].source));
+	for (int i = 0; i < values->n; i++)
+		size += text_size(code_of(values->pairs, i, source));
 	return palloc(size);
 }
 
-/* Raises what the columns' types make of the codes. */
-static KisKeyValues *
-make_values(Relation relation, int nkeys, const KisKey *keys, int n, const KisPairCode *pairs)
+/* A key column's values. Raises what its type makes of the codes. */
+static Datum *
+make_column(const KisKeyValues *values, const KisKey *key)
 {
-	KisKeyValues *values = palloc(sizeof(KisKeyValues));
-	char	   *room = make_room(nkeys, keys, n, pairs);
+	MemoryContext old = MemoryContextSwitchTo(values->context);
+	Datum	   *column = palloc(Max(1, values->n) * sizeof(Datum));
+	char	   *room = make_room(values, key->source);
 	KeyInput	input;
 	ErrorContextCallback context = {
 		.previous = error_context_stack,
@@ -115,21 +124,27 @@ make_values(Relation relation, int nkeys, const KisKey *keys, int n, const KisPa
 		.arg = &input
 	};
 
+	key_input_prepare(&input, values->relation, key->attnum);
+	error_context_stack = &context;
+	for (int i = 0; i < values->n; i++)
+		column[i] = key_value(&input, code_of(values->pairs, i, key->source), &room);
+	error_context_stack = context.previous;
+	MemoryContextSwitchTo(old);
+	return column;
+}
+
+static KisKeyValues *
+create_values(Relation relation, int nkeys, const KisKey *keys, int n, const KisPairCode *pairs)
+{
+	KisKeyValues *values = palloc(sizeof(KisKeyValues));
+
 	values->n = n;
 	values->pairs = pairs;
 	values->nkeys = nkeys;
 	values->keys = keys;
-	values->values = palloc(Max(1, n * nkeys) * sizeof(Datum));
-
-	for (int key = 0; key < nkeys; key++)
-	{
-		key_input_prepare(&input, relation, keys[key].attnum);
-		error_context_stack = &context;
-		for (int i = 0; i < n; i++)
-			values->values[i * nkeys + key] =
-				key_value(&input, code_of(pairs, i, keys[key].source), &room);
-		error_context_stack = context.previous;
-	}
+	values->columns = palloc0(Max(1, nkeys) * sizeof(Datum *));
+	values->relation = relation;
+	values->context = CurrentMemoryContext;
 	return values;
 }
 
@@ -137,13 +152,22 @@ KisKeyValues *
 kis_pair_values(Relation relation, int nkeys, const KisKey *keys,
 				int npairs, const KisPairCode *pairs)
 {
-	return make_values(relation, nkeys, keys, npairs, pairs);
+	return create_values(relation, nkeys, keys, npairs, pairs);
 }
 
 KisKeyValues *
 kis_investor_values(Relation relation, int nkeys, const KisKey *keys)
 {
-	return make_values(relation, nkeys, keys, kis_investor_count, NULL);
+	return create_values(relation, nkeys, keys, kis_investor_count, NULL);
+}
+
+/* The i-th's value of the key-th key column. */
+static Datum
+value_of(const KisKeyValues *values, int i, int key)
+{
+	if (values->columns[key] == NULL)
+		values->columns[key] = make_column(values, &values->keys[key]);
+	return values->columns[key][i];
 }
 
 Datum
@@ -151,12 +175,12 @@ kis_key_value(const KisKeyValues *values, int i, AttrNumber attnum)
 {
 	for (int key = 0; key < values->nkeys; key++)
 		if (values->keys[key].attnum == attnum)
-			return values->values[i * values->nkeys + key];
+			return value_of(values, i, key);
 	elog(ERROR, "column %d is no key", attnum);
 }
 
 void
-kis_key_store(const KisKeyValues *values, int i, TupleTableSlot *slot)
+kis_key_store(const KisKeyValues *values, int i, const Bitmapset *mentioned, TupleTableSlot *slot)
 {
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
@@ -164,7 +188,9 @@ kis_key_store(const KisKeyValues *values, int i, TupleTableSlot *slot)
 	{
 		AttrNumber	attnum = values->keys[key].attnum;
 
-		slot->tts_values[attnum - 1] = values->values[i * values->nkeys + key];
+		if (!bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, mentioned))
+			continue;
+		slot->tts_values[attnum - 1] = value_of(values, i, key);
 		slot->tts_isnull[attnum - 1] = false;
 	}
 	ExecStoreVirtualTuple(slot);

@@ -8,6 +8,7 @@
 #include "access/sysattr.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "optimizer/optimizer.h"
 #include "utils/memutils.h"
 
 #include "compat.h"
@@ -48,6 +49,17 @@ kisBeginForeignScan(ForeignScanState *node, int eflags)
 	node->fdw_state = scan;
 }
 
+/* The columns that conditions ask for, as pull_varattnos counts. */
+static Bitmapset *
+mentioned_columns(const ForeignScan *plan, const KisScanPlan *scan)
+{
+	Bitmapset  *mentioned = NULL;
+
+	pull_varattnos((Node *) scan->quals, plan->scan.scanrelid, &mentioned);
+	pull_varattnos((Node *) scan->day_quals, plan->scan.scanrelid, &mentioned);
+	return mentioned;
+}
+
 /* Does a condition on the days ask for the pair's codes as well? */
 static bool
 mentions_pair(const ForeignScan *plan, const KisScanPlan *scan)
@@ -85,6 +97,7 @@ start_scan(ForeignScanState *node, KisScan *scan)
 												scan->userid);
 	pairs = kis_table_pairs(scan->plan->table, &scan->plan->options,
 							scan->connection->options, &npairs);
+	scan->mentioned = mentioned_columns(plan, scan->plan);
 	scan->values = kis_pair_values(relation, scan->plan->nkeys, scan->plan->keys, npairs, pairs);
 	investors = kis_investor_values(relation, scan->plan->ninvestor_keys,
 									scan->plan->investor_keys);
@@ -125,7 +138,7 @@ choose_pairs(KisScan *scan)
 	{
 		KisPairScan *pair = &scan->pairs[scan->npairs];
 
-		kis_key_store(scan->values, i, scan->pair_slot);
+		kis_key_store(scan->values, i, scan->mentioned, scan->pair_slot);
 		if (!ExecQualAndReset(scan->quals, scan->econtext))
 			continue;
 		if (scan->days != NULL && (scan->days_vary || days == NULL))
