@@ -166,6 +166,9 @@ extern List *kis_partition_bound_add(PlannerInfo *root, RelOptInfo *rel, Relatio
 /* conditions.c: does it mention one of these columns, as pull_varattnos counts? */
 extern bool kis_mentions(Node *expr, Index relid, const Bitmapset *attrs);
 
+/* conditions.c: does the node itself call a function that may raise or tell what it sees? */
+extern bool kis_calls_leaky(Node *node);
+
 /* conditions.c: key = value, value = key, key = ANY (value); value names no column of relid */
 typedef struct KisKeyEquality
 {

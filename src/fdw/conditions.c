@@ -112,3 +112,15 @@ kis_key_equality(Node *clause, Index relid, const Bitmapset *keys, KisKeyEqualit
 	}
 	return equality->attnum != 0 && !mentions_relation(equality->value, relid);
 }
+
+static bool
+is_leaky(Oid function, void *context)
+{
+	return !get_func_leakproof(function);
+}
+
+bool
+kis_calls_leaky(Node *node)
+{
+	return check_functions_in_node(node, is_leaky, NULL);
+}

@@ -38,12 +38,6 @@ is_pattern_operator(Oid opno)
 	}
 }
 
-static bool
-is_leaky(Oid function, void *context)
-{
-	return !get_func_leakproof(function);
-}
-
 /*
  * Must planning leave it alone? It is unknown, or evaluating it for a pair
  * could raise an error that the query would never have come to.
@@ -57,17 +51,17 @@ is_unknown_walker(Node *node, void *context)
 	{
 		case T_OpExpr:
 			if (!is_pattern_operator(((OpExpr *) node)->opno) &&
-				check_functions_in_node(node, is_leaky, NULL))
+				kis_calls_leaky(node))
 				return true;
 			break;
 		case T_ScalarArrayOpExpr:
 			if (!is_pattern_operator(((ScalarArrayOpExpr *) node)->opno) &&
-				check_functions_in_node(node, is_leaky, NULL))
+				kis_calls_leaky(node))
 				return true;
 			break;
 		case T_FuncExpr:
 		case T_DistinctExpr:
-			if (check_functions_in_node(node, is_leaky, NULL))
+			if (kis_calls_leaky(node))
 				return true;
 			break;
 		case T_Var:

@@ -20,7 +20,6 @@
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/restrictinfo.h"
-#include "utils/lsyscache.h"
 
 #include "fdw.h"
 
@@ -74,12 +73,6 @@ is_at_hand(Node *value)
 	return true;
 }
 
-static bool
-is_leaky(Oid function, void *context)
-{
-	return !get_func_leakproof(function);
-}
-
 /* Could evaluating it fail, or do more than give a value? */
 static bool
 is_harmful_walker(Node *node, void *context)
@@ -92,7 +85,7 @@ is_harmful_walker(Node *node, void *context)
 		case T_ScalarArrayOpExpr:
 		case T_FuncExpr:
 		case T_DistinctExpr:
-			if (check_functions_in_node(node, is_leaky, NULL))
+			if (kis_calls_leaky(node))
 				return true;
 			break;
 		case T_Const:
