@@ -21,7 +21,10 @@
 #include "kis.h"
 #include "shared.h"
 
-/* Another layout of the block gets another number: a library never reads a block of another one. */
+/*
+ * Another layout of the block gets another number: a library never reads a block
+ * of another one. t/241_layout_number.t notes what it stands for.
+ */
 #ifndef KIS_LAYOUT				/* a test builds another */
 #define KIS_LAYOUT			1
 #endif

@@ -119,6 +119,13 @@ setup($node, 'postgres', $simulator, cache_ttl => '1h');
 my $old = $node->session;
 my $at = $old->query_safe($ask);
 
+SKIP:
+{
+	skip 'from 17 on PostgreSQL does not list the memory', 1 unless $node->pg_version < 17;
+	is($old->query_safe(q{SELECT name = format('market_investor_fdw layout 1, %s bytes', size) FROM pg_shmem_allocations WHERE name LIKE 'market_investor_fdw%'}),
+		't', 'preloaded: the block has its layout and size in its name');
+}
+
 install($another);
 my $new = $node->session;
 is($new->query_safe($ask), $at, 'preloaded: a new session has the library that the server began with');

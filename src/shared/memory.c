@@ -18,9 +18,14 @@
 #include "storage/dsm_registry.h"
 #endif
 
-#define BLOCK_NAME	"market_investor_fdw layout " CppAsString2(KIS_LAYOUT)
-
 static KisShared *shared = NULL;
+
+/* With its size, for a library whose constants somebody has changed: one name is one size. */
+static const char *
+block_name(void)
+{
+	return psprintf("market_investor_fdw layout %d, %zu bytes", KIS_LAYOUT, sizeof(KisShared));
+}
 
 /* Must not raise: other sessions would find a block that is half made. */
 static void
@@ -60,7 +65,7 @@ attach(void)
 {
 	bool		found;
 
-	return kis_named_segment(BLOCK_NAME, sizeof(KisShared), initialize, &found);
+	return kis_named_segment(block_name(), sizeof(KisShared), initialize, &found);
 }
 
 #else
@@ -84,7 +89,7 @@ startup(void)
 	if (next_startup_hook)
 		next_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct(BLOCK_NAME, sizeof(KisShared), &found);
+	shared = ShmemInitStruct(block_name(), sizeof(KisShared), &found);
 	if (!found)
 		initialize(shared);
 	LWLockRelease(AddinShmemInitLock);
