@@ -285,9 +285,12 @@ extern KisReplySlot *kis_reply_find(KisShared *shared, const KisReplyKey *key);
 /* Finds or makes it; NULL where all slots are busy: then the call is not shared. */
 extern KisReplySlot *kis_reply_get(KisShared *shared, const KisReplyKey *key);
 
-/* The slot holds a reply of the attempt or a later one, or one younger than ttl_ms. */
-extern bool kis_reply_is_fresh(const KisReplySlot *slot, const KisCall *call, uint64 attempt,
-							   int ttl_ms, int64 now_us);
+/*
+ * The slot holds a reply of the attempt or a later one, one younger than ttl_ms
+ * or one that is good for today.
+ */
+extern bool kis_reply_is_fresh(const KisReplySlot *slot, uint64 attempt, int ttl_ms,
+							   int64 now_us);
 
 /* Are replies of the call kept and shared by the connection's server? */
 extern bool kis_call_is_shared(const KisConnection *connection, const KisCall *call);
@@ -296,8 +299,9 @@ extern bool kis_call_is_shared(const KisConnection *connection, const KisCall *c
 extern KisReply *kis_reply_read(KisShared *shared, const KisReplySlot *slot, const KisCall *call);
 
 /*
- * Keeps a reply, by both clocks of when it came, where it is whole and fits;
- * the oldest make room, those that are good for today after all others.
+ * Keeps a reply, by both clocks of when it came, where it fits; the oldest make
+ * room, those that are good for today after all others. One that is unsound or
+ * not whole is only for those who wait for it.
  */
 extern void kis_reply_write(KisShared *shared, KisReplySlot *slot, const KisCall *call,
 							uint64 attempt, const KisReply *reply, TimestampTz arrived_at,

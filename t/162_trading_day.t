@@ -7,6 +7,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 use KisTest;
 use KisTest::Clock;
+use KisTest::Crowd;
 use Test::More;
 
 my $simulator = KisTest::Simulator->new(config => { before_open => 'previous' });
@@ -199,6 +200,27 @@ $clock->set('2026-07-16 10:00:00');
 value(q{SELECT foreign_net_qty FROM kis_market_trend WHERE market_code = 'KSP'});
 is($simulator->calls('holiday'), 2, 'that has no use for it does not ask');
 
+# One that lacks something goes to those who wait for it, and to nobody else. They
+# wait for the one who is to get another token.
+my $crowd = KisTest::Crowd->new($node, 4);
+
+$simulator->reset;
+$clock->set('2026-07-16 10:30:00');
+$simulator->fault(
+	{ match => { kind => 'token' }, fault => 'hang', times => 1 },
+	{ match => { kind => 'holiday' }, fault => 'missing_member' });
+$crowd->send(q{SELECT count(is_open), count(*) FROM kis_calendar WHERE trade_date BETWEEN '2026-07-16' AND '2026-07-20'});
+$simulator->wait_for('held', 1);
+$crowd->wait_until_waiting;
+$simulator->release;
+is(join(' ', map { $_->{output} } $crowd->results), '0|5 0|5 0|5 0|5', 'four sessions wait for a calendar that does not say what is open');
+is(scalar(grep { $_->{status} == 200 } $simulator->requests('holiday')), 1, 'KIS gave it once');
+$simulator->fault;
+$crowd->send(q{SELECT count(is_open) FROM kis_calendar WHERE trade_date BETWEEN '2026-07-16' AND '2026-07-20'});
+is(join(' ', map { $_->{output} } $crowd->results), '5 5 5 5', 'then they have a better one');
+is(scalar(grep { $_->{status} == 200 } $simulator->requests('holiday')), 2, 'that KIS gave once');
+$crowd->quit;
+
 # ---- the calendar can't be had
 
 my $day = 17;
@@ -217,9 +239,11 @@ sub without_calendar
 foreach my $fault (
 	{ fault => 'error', params => { msg_cd => 'EGW00206' } },
 	{ fault => 'html_502' },
+	{ fault => 'close' },
 	{ fault => 'output_empty' },
 	{ fault => 'missing_member', params => { member => 'opnd_yn' } },
 	{ fault => 'value', params => { member => 'opnd_yn', json => '""' } },
+	{ fault => 'text', params => { member => 'opnd_yn' } },
 	{ fault => 'missing_member', params => { member => 'bass_dt' } },
 	{ fault => 'value', params => { member => 'bass_dt', json => '"20200101"' } })
 {
@@ -231,9 +255,12 @@ foreach my $fault (
 	is($result->{output}, "19|2026-07-$day|2026-07-$day", "$what: a query goes by weekdays");
 	is_deeply([ map { "$_->{message}: $_->{detail}" } @{ $result->{warnings} } ],
 		[ q{KIS's trading calendar can't be had: Column "trade_date" takes every day from Monday to Friday for a trading day.} ], 'with one warning');
+	my $asked = $simulator->calls('holiday');
 	my ($sqlstate, $message, $detail) = sql_error($node, 'postgres', q{SELECT collect_market_investor_trend('{KSP/0001,KSQ/1001}')});
-	is($message, 'could not collect any target', 'in a collection the targets fail');
-	like($detail, qr/^KSP\/0001: the trading day is unknown: .*\nKSQ\/1001: the trading day is unknown: /, 'each');
+	is("$sqlstate $message", 'HV000 could not collect any target', 'in a collection the targets fail');
+	like($detail, qr/^KSP\/0001: the trading day is unknown: (.*)\nKSQ\/1001: the trading day is unknown: \1$/, 'each, for the same reason');
+	my $again = $simulator->calls('holiday') - $asked;
+	ok($again > 0 && $again < 2 * $asked, 'KIS was asked again, and once for both') or diag("$again after $asked requests");
 	is(stored(), '', 'and nothing is stored');
 	is(value('SELECT count(*) FROM market_investor_trend_snapshot s WHERE trade_date = ' . "'2026-07-$day'"), 0, 'or kept');
 	$simulator->fault;

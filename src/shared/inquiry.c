@@ -97,7 +97,7 @@ static bool
 read_if_fresh(KisShared *shared, KisInquiryState *state, const KisReplySlot *slot, int64 now_us,
 			  KisReply **reply, TimestampTz *arrived_at)
 {
-	if (!kis_reply_is_fresh(slot, state->inquiry->call, state->call_attempt,
+	if (!kis_reply_is_fresh(slot, state->call_attempt,
 							state->inquiry->connection->options->cache_ttl, now_us))
 		return false;
 	*reply = kis_reply_read(shared, slot, state->inquiry->call);

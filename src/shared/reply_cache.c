@@ -61,7 +61,8 @@ free_blocks(KisShared *shared, KisReplySlot *slot)
 static bool
 lasts(const KisReplySlot *slot, DateADT today)
 {
-	return slot->for_day && slot->reply_attempt != 0 && kis_seoul_day(slot->arrived_at) == today;
+	return slot->for_day && slot->reply_attempt != 0 && slot->arrived_us != LONG_AGO_US &&
+		kis_seoul_day(slot->arrived_at) == today;
 }
 
 /* The oldest slot that nobody works on, those that last today last; with_reply: only one that holds blocks. */
@@ -127,13 +128,11 @@ kis_call_is_shared(const KisConnection *connection, const KisCall *call)
 }
 
 bool
-kis_reply_is_fresh(const KisReplySlot *slot, const KisCall *call, uint64 attempt,
-				   int ttl_ms, int64 now_us)
+kis_reply_is_fresh(const KisReplySlot *slot, uint64 attempt, int ttl_ms, int64 now_us)
 {
 	if (slot->reply_attempt == 0)
 		return false;
-	if (call->lifetime == KIS_LIFETIME_DAY &&
-		kis_seoul_day(slot->arrived_at) == kis_seoul_day(GetCurrentTimestamp()))
+	if (slot->for_day && lasts(slot, kis_seoul_day(GetCurrentTimestamp())))
 		return true;
 	return (attempt != 0 && slot->reply_attempt >= attempt) ||
 		now_us - slot->arrived_us < ttl_ms * INT64CONST(1000);
@@ -179,15 +178,21 @@ make_room(KisShared *shared, const KisReplySlot *for_slot, int blocks)
 	return true;
 }
 
-/* Does a value fit the column that its member is meant for? */
+/* Does a value fit the column that its member is meant for, and mean what KIS's do? */
 static bool
 is_fit(const char *type, const KisValue *value)
 {
-	if (value->kind != KIS_VALUE_TEXT)
+	bool		is_integer = value->kind == KIS_VALUE_INTEGER;
+
+	if (!is_integer && value->kind != KIS_VALUE_TEXT)
 		return true;
 	if (strcmp(type, "numeric") == 0)
 		return strspn(value->text, "+-.0123456789") == strlen(value->text);
-	return strcmp(type, "int8") != 0;
+	if (strcmp(type, "bool") == 0)
+		return strcmp(value->text, "Y") == 0 || strcmp(value->text, "N") == 0;
+	if (strcmp(type, "int2") == 0)
+		return is_integer && value->integer >= PG_INT16_MIN && value->integer <= PG_INT16_MAX;
+	return is_integer || strcmp(type, "int8") != 0;
 }
 
 /* Is the reply one that nobody would call an error: figures that are numbers, days that go on? */
@@ -249,7 +254,7 @@ kis_reply_write(KisShared *shared, KisReplySlot *slot, const KisCall *call,
 	int		   *link = &slot->first_block;
 
 	free_blocks(shared, slot);
-	if (!is_whole(slot, call, reply) || !make_room(shared, slot, blocks))
+	if (!make_room(shared, slot, blocks))
 		return;
 	slot->length = (uint32) length;
 	while (length > 0)
@@ -269,5 +274,6 @@ kis_reply_write(KisShared *shared, KisReplySlot *slot, const KisCall *call,
 	slot->reply_attempt = attempt;
 	slot->arrived_at = arrived_at;
 	/* who waited for it takes it, as they would take an error; nobody comes upon it later */
-	slot->arrived_us = is_sound(call, reply) ? arrived_us : LONG_AGO_US;
+	slot->arrived_us = is_sound(call, reply) && is_whole(slot, call, reply) ?
+		arrived_us : LONG_AGO_US;
 }

@@ -135,7 +135,7 @@ is_cached(const KisConnection *connection, const KisCall *call, const KisCallArg
 	key = kis_reply_key(connection->identity, call, args);
 	slot = kis_reply_find(kis_lock(LW_SHARED), &key);
 	fresh = slot != NULL &&
-		kis_reply_is_fresh(slot, call, 0, connection->options->cache_ttl, kis_now_us());
+		kis_reply_is_fresh(slot, 0, connection->options->cache_ttl, kis_now_us());
 	kis_unlock();
 	return fresh;
 }
@@ -328,7 +328,7 @@ kis_find_page(KisStatement *statement, KisConnection *connection,
 			found = slot->used && strcmp(slot->call, call->name) == 0 &&
 				memcmp(&slot->identity, connection->identity, sizeof(KisIdentity)) == 0 &&
 				is_same_pair(&slot->args, args) &&
-				kis_reply_is_fresh(slot, call, 0, connection->options->cache_ttl, now_us) &&
+				kis_reply_is_fresh(slot, 0, connection->options->cache_ttl, now_us) &&
 				begins_page_with(call, slot->args.date, day);
 			if (found)
 				*args = slot->args;
