@@ -97,20 +97,27 @@ member_name(const KisConverter *converter, const ConvertedColumn *column)
 	return converter->plan->table->call->members[member_number(column, converter->row->investor)].field;
 }
 
+/* What was asked for: a pair, or the calendar, which is of none. */
+static const char *
+asked_for(const KisCallArgs *args)
+{
+	return args->market[0] != '\0' ? psprintf("%s/%s", args->market, args->sector) :
+		psprintf("the calendar from %s", args->date);
+}
+
 static void
 convert_context(void *arg)
 {
 	const KisConverter *converter = arg;
 	const ConvertedColumn *column = converter->current;
-	const KisCallArgs *args = &converter->row->inquiry->args;
+	const char *asked = asked_for(&converter->row->inquiry->args);
 
 	if (member_name(converter, column) != NULL)
-		errcontext("column \"%s\" of foreign table \"%s\", member \"%s\", %s/%s",
-				   column->name, converter->relname, member_name(converter, column),
-				   args->market, args->sector);
+		errcontext("column \"%s\" of foreign table \"%s\", member \"%s\", %s",
+				   column->name, converter->relname, member_name(converter, column), asked);
 	else
-		errcontext("column \"%s\" of foreign table \"%s\", %s/%s",
-				   column->name, converter->relname, args->market, args->sector);
+		errcontext("column \"%s\" of foreign table \"%s\", %s",
+				   column->name, converter->relname, asked);
 }
 
 /* The column's input function, looked up when it is first needed: most scans need none. */
