@@ -1,5 +1,6 @@
 # The matrix of faults: each fault of the simulator, met by a query of a pair,
-# by one of 19 pairs, by a collection, by a backfill and by the issue of a token.
+# by one of 19 pairs, by a collection, by a backfill, by a query of the calendar
+# and by the issue of a token.
 # What is expected of each is a line of t/fault_matrix.tsv, which doc/faults.md
 # prints. What holds for all of them is asserted here: nothing of a failure
 # stays in what the sessions share, other pairs are as they would be without it,
@@ -45,8 +46,10 @@ my %sql = (
 	alone => q{SELECT outcome FROM collect_market_investor_trend('{KSQ/1001}', store => 'alone_store')},
 	backfill => q{CALL backfill_market_investor_trend('2024-03-04', '2024-03-07', '{KSP/0001,KSQ/1001}',
 		store => 'backfill_store')},
+	calendar => q{SELECT trade_date, weekday, is_open, is_business_day, is_settlement_day
+		FROM kis_calendar WHERE trade_date BETWEEN '2026-07-06' AND '2026-07-29'},
 	token => "$select WHERE market_code = 'KSQ'");
-my @data = qw(one 19 collect alone backfill);
+my @data = qw(one 19 collect alone backfill calendar);
 my @storing = qw(collect alone backfill);
 # A token that hangs does so for longer than all else takes: these wait beside it
 my @waiting = map { "waiting_$_" } 1 .. 6;
@@ -137,11 +140,21 @@ sub requests
 	return ($arrived->{ $key{$role} } || {})->{$kind}{$pair} || 0;
 }
 
+my %kind_of = (backfill => 'daily', calendar => 'holiday');
+
 sub kind_of
 {
 	my ($role) = @_;
 
-	return $role =~ /token|waiting/ ? 'token' : $role eq 'backfill' ? 'daily' : 'trend';
+	return $role =~ /token|waiting/ ? 'token' : $kind_of{$role} || 'trend';
+}
+
+# What is hit of a kind, as the simulator counts it; only figures are of pairs
+sub hit_of
+{
+	my ($kind) = @_;
+
+	return $kind =~ /trend|daily/ ? $hit : '';
 }
 
 # What the stores hold
@@ -174,13 +187,14 @@ sub stats
 	} @_;
 }
 
-# Sorted rows of a role's work: those of the pair that is hit, and the others
+# Sorted rows of a role's work: those of the pair or the calendar that is hit, and the others
 sub rows_of
 {
 	my ($role, $result) = @_;
 	my @rows = sort split /\n/, exists $stored{$role} ? $stored{$role} : $result->{output};
+	my $is_hit = $role eq 'calendar' ? qr/^\d/ : qr/^KSQ\|1001\|/;
 
-	return (join("\n", grep { /^KSQ\|1001\|/ } @rows), join("\n", grep { !/^KSQ\|1001\|/ } @rows));
+	return (join("\n", grep { /$is_hit/ } @rows), join("\n", grep { !/$is_hit/ } @rows));
 }
 
 # All at once; a hash of results
@@ -208,6 +222,7 @@ foreach my $role (@roles)
 is(() = $usual_others{19} =~ /^/mg, 18, 'the query of 19 has 18 others');
 is($usual{19}, $usual{one}, 'the same figures');
 is(() = $usual{backfill} =~ /^/mg, 4, 'the backfill is of four days');
+is(() = $usual{calendar} =~ /^/mg, 24, 'the calendar is a page of 24');
 arrived();
 
 # Six calls at once, of pairs that nothing else asks for: then there is a token, and six connections
@@ -229,6 +244,7 @@ sub name_of_rows
 	return 'no row' if $rows eq '';
 	return 'NULL' if $rows eq $usual =~ s/^((?:[^|]*\|){2})[^|]*/$1/mgr;
 	return 'zeros' if $rows eq $usual =~ s/^((?:[^|]*\|){2})[^|]*\|[^|]*\|[^|\n]*/${1}0|0|0/mgr;
+	return 'open' if $rows eq $usual =~ s/^((?:[^|]*\|){2})[^|]*/${1}t/mgr;
 	return "other rows: $rows";
 }
 
@@ -301,6 +317,11 @@ sub others_are_untouched
 			. "what came before it is stored; to go on, call it for $hit with to_date 2024-03-07",
 			"$name: the error says where, and how to go on") if $fails;
 	}
+	elsif ($role eq 'calendar' && $line->{result} =~ /^22/)
+	{
+		like($error->{context}, qr/^column "\w+" of foreign table "kis_calendar", member "\w+", the calendar from 20260706$/,
+			"$name: the error says where");
+	}
 	return;
 }
 
@@ -354,7 +375,7 @@ sub works_again
 		my $line = line_of($fault, $role);
 		my $name = "$fault->{title}, $role, next";
 		my ($anew, $refused) = map { $line->{next} eq $_ } qw(anew refused);
-		my $kind = $role eq 'backfill' ? 'daily' : 'trend';
+		my $kind = $kind_of{$role} || 'trend';
 		my $expected = $anew ? 'figures' : $role eq 'collect' && is_error($line) ? 'failed' : $line->{result};
 		my %asked = %{ ($arrived->{ $key{$role} } || {})->{$kind} || {} };
 
@@ -362,7 +383,7 @@ sub works_again
 			"$name: in this session and in another");
 		is(requests($arrived, $role, 'token', ''), $anew && kind_of($role) eq 'token' ? 1 : 0, "$name: requests for a token");
 		next if $refused;
-		is(join(' ', requests($arrived, $role, $kind, $hit), grep { $asked{$_} > 1 } sort keys %asked), $anew ? 1 : 0,
+		is(join(' ', requests($arrived, $role, $kind, hit_of($kind)), grep { $asked{$_} > 1 } sort keys %asked), $anew ? 1 : 0,
 			"$name: requests, and no pair asked for twice");
 		is((rows_of($role, $mine{$role}))[1], $usual_others{$role}, "$name: the others");
 		is("$more{$role}{output} " . requests($arrived_more, $role, 'trend', $unasked), '1 1', "$name: this session by itself");
@@ -429,12 +450,12 @@ foreach my $fault ($matrix->faults)
 	arrived();
 
 	set_patience($times_out ? '500ms' : '10s', $waits ? '800ms' : '30s') if $times_out || $waits;
-	set_fault($fault, map { { kind => $_, pair => $hit } } qw(trend daily));
+	set_fault($fault, { kind => 'holiday' }, map { { kind => $_, pair => $hit } } qw(trend daily));
 	my %result = run_all(\%session, map { $_ => $sql{$_} } @data);
 	$simulator->fault;
 	my $arrived = arrived();
 	look_at_stores();
-	check_cell($fault, $_, $result{$_}, $arrived, requests($arrived, $_, kind_of($_), $hit), $before{$_}, $times_out)
+	check_cell($fault, $_, $result{$_}, $arrived, requests($arrived, $_, kind_of($_), hit_of(kind_of($_))), $before{$_}, $times_out)
 	  foreach @data;
 
 	set_fault($fault, { kind => 'token' });

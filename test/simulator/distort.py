@@ -4,13 +4,14 @@ import json
 import re
 
 from .answers import Reply, padded, to_json
-from .catalog import MEMBER_NAMES
 from .mutate import mutated
 
 INTEGER = re.compile(r'-?[0-9]+\Z')
 # Stand-ins in a JSON tree for what json.dumps can't write
 _RAW = '@raw@'
 _TWIN = '@twin@'
+# What a fault is about that doesn't say so
+_MEMBERS = {'token': 'access_token', 'holiday': 'opnd_yn'}
 
 
 def distort(reply, request, fault):
@@ -49,7 +50,7 @@ def _named(params, request, row, default=None):
     """The members that a fault is about."""
     member = params.get('member', default)
     if member is None:
-        member = 'access_token' if request.kind == 'token' else 'frgn_ntby_qty'
+        member = _MEMBERS.get(request.kind, 'frgn_ntby_qty')
     if member == '*':
         return [name for name in row]
     return member if isinstance(member, list) else [member]
@@ -70,7 +71,7 @@ def _is_integer(value):
 
 
 def _number(value, params):
-    return _raw(value) if _is_integer(value) else value
+    return _raw(str(int(value))) if _is_integer(value) else value
 
 
 def _padded(value, params):
@@ -122,7 +123,7 @@ def _output_missing(data, request, params):
 
 
 def _all(value):
-    return _output(lambda output: [dict.fromkeys(MEMBER_NAMES, value)])
+    return _output(lambda output: [dict.fromkeys(output[0], value)])
 
 
 def _msg1_padded(data, request, params):

@@ -34,8 +34,8 @@ redirect            status (302), location       elsewhere (/redirected here)
 body                body (""), status (200),     any body
                     content_type
 raw                 text                         any bytes, then closed
-Changed bytes (trend and daily: in each row; token: in the object itself, which
-has no output and no msg1):
+Changed bytes (data calls: in each row; token: in the object itself, which has
+no output and no msg1):
 truncated_json      bytes (half)                 cut, with a true Content-Length
 trailing_garbage    text (" x")                  after the JSON
 bad_utf8            member (msg1; token:         bytes that are no UTF-8
@@ -63,7 +63,7 @@ mutate              seed (1)                     changed at random, each reply o
                                                  this fault otherwise: mutate.py
 set                 members ({}), remove ([])    the reply's own members
 member is a name, a list of names, or "*" for all; where it is not said,
-frgn_ntby_qty, for a token access_token.
+frgn_ntby_qty, for the calendar opnd_yn, for a token access_token.
 """
 
 from .documented import DATA_KINDS
