@@ -171,7 +171,8 @@ extern void kis_snapshot_append(KisStoreTable *snapshots, const KisTarget *targe
 
 /*
  * Raises 42501 where the partition for that moment is missing and the user
- * can't make it; makes nothing and takes no lasting lock.
+ * can't make it, 42P07 where something else has its name; makes nothing and
+ * takes no lasting lock.
  */
 extern void kis_snapshot_check(Oid snapshots, const char *store, TimestampTz moment);
 

@@ -283,6 +283,41 @@ $node->safe_psql('postgres', q{
 is(collect('KSP/0001', 'own'), 'KSP/0001|2026-10-01|inserted', 'with a default partition');
 is(value('SELECT tableoid::regclass FROM own_snapshot'), 'own_snapshot_rest', 'which holds it');
 
+# ---- something else has the partition's name
+
+$node->safe_psql('postgres', q{SELECT create_market_investor_trend('months')});
+is(collect('KSP/0001', 'months'), 'KSP/0001|2026-10-01|inserted', 'a partition with a row');
+$node->safe_psql('postgres', 'ALTER TABLE months_snapshot DETACH PARTITION months_snapshot_y2026m10');
+my $calls = $simulator->calls;
+
+my $collecting = q{SELECT outcome FROM collect_market_investor_trend('{KSP/0001}', store => 'months')};
+my $taken = '42P07 relation "months_snapshot_y2026m10" already exists, but is no partition of table "months_snapshot" for 2026-10';
+($sqlstate, $message, $detail, $hint) = sql_error($node, 'postgres', $collecting);
+is("$sqlstate $message", $taken, 'a partition that was detached and keeps its name');
+my ($attach) = $hint =~ /^Attach it with (ALTER TABLE .*\)), or rename it; or drop it, if nobody needs its rows\.$/;
+ok($attach, 'the hint has the command');
+($sqlstate, $message) = sql_error($node, 'postgres', "SELECT create_market_investor_trend('months')");
+is("$sqlstate $message", $taken, 'the same where the store is made');
+is($simulator->calls, $calls, 'nothing was asked');
+$node->safe_psql('postgres', $attach);
+is(value($collecting), 'unchanged', 'attached it serves again');
+is(value('SELECT count(*) FROM months_snapshot'), 1, 'with its row');
+
+foreach my $other ('CREATE VIEW months_snapshot_y2026m10 AS SELECT 1',
+	q{CREATE TABLE months_snapshot_y2026m10 PARTITION OF months_snapshot FOR VALUES FROM ('2020-01-01') TO ('2020-02-01')})
+{
+	$node->safe_psql('postgres', "ALTER TABLE months_snapshot DETACH PARTITION months_snapshot_y2026m10; DROP TABLE months_snapshot_y2026m10; $other");
+	($sqlstate, $message, $detail, $hint) = sql_error($node, 'postgres', $collecting);
+	is("$sqlstate $message", $taken, $other);
+	is($hint, 'Rename it, or drop it if nobody needs it.', 'which is not for attaching');
+	$node->safe_psql('postgres', $other =~ s/^CREATE (\w+) .*/ALTER $1 months_snapshot_y2026m10 RENAME TO other_$1/r);
+	is(value($collecting), 'unchanged', 'renamed it is in nobody\'s way');
+}
+
+# Of the next month it can wait
+$node->safe_psql('postgres', 'ALTER TABLE months_snapshot DETACH PARTITION months_snapshot_y2026m11');
+is(value($collecting), 'unchanged', 'the next month\'s does no harm yet');
+
 is_deeply([ $simulator->problems ], [], 'all requests were as KIS documents them');
 $node->stop;
 done_testing();

@@ -24,6 +24,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/partcache.h"
 #include "utils/rel.h"
@@ -142,6 +143,40 @@ partition_name(Relation snapshots, Month month)
 							psprintf("y%04dm%02d", month / 12, month % 12 + 1));
 }
 
+static char *
+attach_command(Relation snapshots, Month month)
+{
+	char	   *schema = get_namespace_name(RelationGetNamespace(snapshots));
+
+	return psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)",
+					quote_qualified_identifier(schema, RelationGetRelationName(snapshots)),
+					quote_qualified_identifier(schema, partition_name(snapshots, month)),
+					month_literal(month), month_literal(month + 1));
+}
+
+static Oid
+relation_of_name(Relation snapshots, Month month)
+{
+	return get_relname_relid(partition_name(snapshots, month), RelationGetNamespace(snapshots));
+}
+
+/* Something else has the partition's name: most likely it was detached. */
+static void
+name_taken(Relation snapshots, Month month, Oid other)
+{
+	bool		is_table = get_rel_relkind(other) == RELKIND_RELATION && !get_rel_relispartition(other);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_TABLE),
+			 errmsg("relation \"%s\" already exists, but is no partition of table \"%s\" for %04d-%02d",
+					partition_name(snapshots, month), RelationGetRelationName(snapshots),
+					month / 12, month % 12 + 1),
+			 is_table ?
+			 errhint("Attach it with %s, or rename it; or drop it, if nobody needs its rows.",
+					 attach_command(snapshots, month)) :
+			 errhint("Rename it, or drop it if nobody needs it.")));
+}
+
 /*
  * The commands that make a month's partition. What stays is a CHECK constraint
  * on trade_date, by which the planner leaves partitions out.
@@ -167,8 +202,7 @@ partition_commands(Relation snapshots, Month month)
 							   "AND trade_date OPERATOR(pg_catalog.<) %s::pg_catalog.date))",
 							   partition, parent, from, to,
 							   day_literal(month, -LONGEST_CLOSURE), day_literal(month + 1, 0)),
-					  psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)",
-							   parent, partition, from, to),
+					  attach_command(snapshots, month),
 					  psprintf("ALTER TABLE %s DROP CONSTRAINT collected_in_month", partition),
 					  psprintf("COMMENT ON TABLE %s IS %s", partition,
 							   quote_literal_cstr(kis_to_server_lossy(comment))));
@@ -210,12 +244,22 @@ must_make(Oid relid, const char *store, Month month)
 {
 	Relation	snapshots = try_table_open(relid, AccessShareLock);
 	bool		lacks;
+	Oid			other;
 
 	if (snapshots == NULL)
 		return false;
 	lacks = lacks_partition(snapshots, month);
 	if (lacks && !may_make_partitions(snapshots))
 		partition_missing(snapshots, store, month);
+	other = lacks ? relation_of_name(snapshots, month) : InvalidOid;
+	if (OidIsValid(other))
+	{
+		/* unless it was made and attached since we looked */
+		AcceptInvalidationMessages();
+		lacks = lacks_partition(snapshots, month);
+		if (lacks)
+			name_taken(snapshots, month, other);
+	}
 	table_close(snapshots, AccessShareLock);
 	return lacks;
 }
@@ -228,8 +272,7 @@ can_make(Oid relid, Month month)
 	bool		can = lacks_partition(snapshots, month) &&
 		snapshots->rd_refcnt == 1 &&
 		may_make_partitions(snapshots) &&
-		!OidIsValid(get_relname_relid(partition_name(snapshots, month),
-									  RelationGetNamespace(snapshots)));
+		!OidIsValid(relation_of_name(snapshots, month));
 
 	table_close(snapshots, AccessShareLock);
 	return can;
