@@ -284,9 +284,11 @@ sub calendar_page
 
 empty();
 without_calendar({ fault => 'slow', params => { ms => 1 } });
-foreach my $today ('', '?')
+foreach my $today ('', '?', 'Y, then N')
 {
-	$simulator->config(captured => { "holiday:$first" => calendar_page($today) });
+	my $page = calendar_page(substr $today, 0, 1);
+	push @{ $page->{output} }, { %{ $page->{output}[14] }, opnd_yn => 'N' } if $today =~ /N/;
+	$simulator->config(captured => { "holiday:$first" => $page });
 	my ($message, $detail) = (sql_error($node, 'postgres', q{SELECT collect_market_investor_trend('{KSP/0001}')}))[ 1, 2 ];
 	like($detail, qr/the calendar from $first does not say whether 202607$day is open/, "today is '$today'");
 }

@@ -115,17 +115,39 @@ ask_calendar(const CalendarQuestion *question, DateADT day)
 					   question->counters);
 }
 
+/* What a page says of a day: 1 open, 0 not, -1 neither, or two things of it. */
+static int
+said_of_day(const KisReply *reply, const char *day)
+{
+	static int	open_member = -1;
+	const char *said = NULL;
+
+	if (open_member < 0)
+		open_member = kis_call_member_find(&kis_call_calendar, "is_open");
+	for (int i = 0; i < reply->nrows; i++)
+	{
+		const KisValue *values = reply->rows[i].values;
+
+		if (strcmp(values[kis_call_calendar.day_member].text, day) != 0)
+			continue;
+		if (said != NULL)
+			return -1;
+		said = values[open_member].text;
+	}
+	if (said == NULL || (strcmp(said, "Y") != 0 && strcmp(said, "N") != 0))
+		return -1;
+	return said[0] == 'Y';
+}
+
 static int
 is_open_day(void *context, int64_t unix_day)
 {
-	static int	open_member = -1;
 	const CalendarQuestion *question = context;
 	DateADT		day = (DateADT) (unix_day - UNIX_EPOCH_DAYS);
 	KisInquiry *page = ask_calendar(question, day);
 	char		text[KIS_DATE_LEN];
+	int			open;
 
-	if (open_member < 0)
-		open_member = kis_call_member_find(&kis_call_calendar, "is_open");
 	if (!kis_inquiry_wait(page))
 	{
 		if (question->failure != NULL)
@@ -133,24 +155,14 @@ is_open_day(void *context, int64_t unix_day)
 		return -1;
 	}
 	kis_day_to_text(day, text);
-	for (int i = 0; i < page->reply->nrows; i++)
-	{
-		const KisValue *values = page->reply->rows[i].values;
-
-		if (strcmp(values[kis_call_calendar.day_member].text, text) != 0)
-			continue;
-		if (strcmp(values[open_member].text, "Y") == 0)
-			return 1;
-		if (strcmp(values[open_member].text, "N") == 0)
-			return 0;
-	}
-	if (question->failure != NULL)
+	open = said_of_day(page->reply, text);
+	if (open < 0 && question->failure != NULL)
 	{
 		question->failure->error_class = KIS_ERROR_REPLY;
 		snprintf(question->failure->text, sizeof(question->failure->text),
 				 "the calendar from %s does not say whether %s is open", page->args.date, text);
 	}
-	return -1;
+	return open;
 }
 
 bool
