@@ -18,7 +18,7 @@ use Test::More;
 use constant {
 	QUERIES => $ENV{KIS_TEST_LONG} ? 1000 : 50,
 	ROUND => 10,			# fewer than look-ups may hang
-	GROWTH_KB => 2048 };
+	GROWTH_KB => 512 };
 
 my $phases = KisTest::Phases->new(conf => 'log_statement = none');
 my $node = $phases->node;
