@@ -109,6 +109,13 @@ class Token(Case):
         tokens = {self.sim.issue()[1]['access_token'] for _ in range(3)}
         self.assertEqual(len(tokens), 3)
 
+    def test_good_for_some_calls(self):
+        self.sim.config(token_rules=False, token_calls=2, captured={'token': {'access_token': 'x'}})
+        for _ in range(2):
+            self.assertEqual(self.sim.issue(), (200, {'access_token': 'x'}))
+            self.assertEqual([self.sim.trend(authorization='Bearer x')['msg_cd'] for _ in range(3)],
+                             ['MCA00000', 'MCA00000', 'EGW00123'])
+
     def test_other_customers(self):
         self.sim.config(accounts={'other': 'secret'}, extra_tokens=['from elsewhere'])
         self.assertEqual(self.sim.issue('other', 'secret')[0], 200)

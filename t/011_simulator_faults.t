@@ -172,6 +172,8 @@ class ReplyFaults(Case):
         self.assertEqual(self.sim.trend('KSP', '0002')['rt_cd'], '0')
         self.assertEqual(self.sim.trend('KSQ', '1001')['rt_cd'], '1')
         self.assertEqual(self.sim.daily('20260710', 'KSQ', '1001')['rt_cd'], '0')
+        self.sim.fault('error', match={'date': '20260709'})
+        self.assertEqual([self.sim.holiday(day)['rt_cd'] for day in ('20260709', '20260710')], ['1', '0'])
 
     def test_token_faults(self):
         def token(name, times=1, **params):

@@ -1,47 +1,75 @@
 #!/usr/bin/env -S python3 -B
 """What the replies of the simulator's fault mutate mean, by Python's JSON alone.
 
-    test/mutation_reader.py FILE SEED FIRST LAST
+    test/mutation_reader.py WHAT FILE SEED FIRST LAST NOW
 
-FILE is the reply that is mutated. A line for each number from FIRST to LAST:
+FILE is the reply that is mutated, WHAT how it is read: as the reply to the call
+trend, daily or calendar, which a query shows; as the history that backfill
+stores; as the calendar of today, which trade_date is by; or as the token that a
+call bears. NOW is Korean time, "2026-07-12 12:00:00". A line for each number
+from FIRST to LAST:
 
-number  row     its 72 figures, "|" between them, nothing for no value
+number  row     its figures, "|" between them, nothing for no value; ";" between
+                rows. today: the day; token: the token
 number  none    no row: there is none, or KIS doesn't know the pair
 number  reply   not the reply that it should be
 number  code    KIS says no
-number  figure  a member is no integer of 64 bits
+number  figure  a member is none of its column's values
+number  ended   the token has ended
 
 What is right follows from the documentation of KIS's API, and from one rule:
 where a reply leaves open what a figure is, it is none.
 - UTF-8, a byte order mark before it or not; JSON by RFC 8259, nothing after it.
 - Not half a surrogate pair and no \\u0000, which no text of PostgreSQL can have.
-- An object. The same name twice, in it or in the row, leaves open which one is
+- An object. The same name twice, in it or in a row, leaves open which one is
   meant. In a member that we don't know it is nothing to us.
 - msg_cd decides: KIOK0500 is a success, EGW… and OPSQ… are errors, whatever
-  rt_cd says; with others rt_cd "0" is a success. A reply with neither is none.
-  Blanks around both don't count.
-- output is a row, or a list of one row or of none.
+  rt_cd says; with others rt_cd "0" is a success. A reply with neither is none,
+  but for a token's, which has neither. Blanks around both don't count.
+- output is a row, or a list of rows: of the live call one or none, of the
+  history 300 at most, of the calendar 24.
 - "" and null are no value, a member that is missing is none either. Blanks
   around a figure, zeros before it, a sign + and JSON's own numbers are KIS's
-  ways to write one; a fraction, an exponent or any other digits are not.
-- A row without a single value: KIS doesn't know the pair.
+  ways to write one; a fraction, an exponent or any other digits are not. Of the
+  index any decimal number is one, of yes and no whatever PostgreSQL takes.
+- A row of the live call without a single value: KIS doesn't know the pair.
+- Rows of days have one each, YYYYMMDD; it goes on in one direction. Those of
+  days that FILE hasn't are of no interest. Read from first to last: what is
+  wrong first is told.
+- Today's calendar says Y or N, once, of today and of each day back to an open
+  one, as far as the page goes.
+- A token is a string that a header can carry. It lives until its time or for
+  its seconds, ten years at most, whichever ends first.
 - Beyond 32 levels, 64 members and 256 unknown ones of a row it is no reply.
 """
 
+import calendar
 import json
 import re
 import sys
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 sys.dont_write_bytecode = True
 
-from simulator.catalog import MEMBER_NAMES  # noqa: E402
+from simulator import catalog  # noqa: E402
 from simulator.mutate import mutated  # noqa: E402
 
 DEEPEST, MOST_MEMBERS, MOST_UNKNOWN = 32, 64, 256
+LONGEST_LIFE, LONGEST_TOKEN, LONGEST_CLOSURE = 3660 * 86400, 1024, 30
 BLANKS = ' \t\r\n'
 # Blank in a word of KIS's: control characters, too
 WORD_BLANKS = ''.join(map(chr, range(33))) + '\x7f'
 INTEGER = re.compile(r'[-+]?[0-9]+', re.ASCII)
+DECIMAL = re.compile(r'[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?', re.ASCII)
+MOST_DIGITS = 131072    # of a numeric, before the point
+TIME = re.compile(r'(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)', re.ASCII)
+
+# Each call's members with their types
+TREND = dict.fromkeys(catalog.MEMBER_NAMES, 'int8')
+DAILY = {row['daily_field']: row['type'] for row in catalog.rows('daily.tsv')}
+CALENDAR = {row['calendar_field']: row['type'] for row in catalog.rows('calendar.tsv')}
+DAYS = tuple(name for name, kind in (*DAILY.items(), *CALENDAR.items()) if kind == 'date')
 
 
 class NoReply(Exception):
@@ -133,60 +161,169 @@ def judge(root):
     if code != 'KIOK0500' and (code or rt_cd is not None) and (
             rt_cd != '0' or (code or '').startswith(('EGW', 'OPSQ'))):
         raise Refused
-    if rt_cd is None and word(root, 'msg_cd') is None:
+
+
+def rows_of(root, members, most):
+    if word(root, 'rt_cd') is None and word(root, 'msg_cd') is None:
         raise NoReply
-
-
-def row_of(root):
-    """The row's members, or None."""
     output = root.get('output')
     rows = [output] if isinstance(output, Members) else output
-    if not isinstance(rows, list) or len(rows) > 1:
+    if not isinstance(rows, list) or len(rows) > most:
         raise NoReply
     for row in rows:
         if (not isinstance(row, Members) or row.has_doubles()
-                or sum(name not in MEMBER_NAMES for name, _ in row) > MOST_UNKNOWN
-                or any(isinstance(row_value, list) and name in MEMBER_NAMES for name, row_value in row)):
+                or sum(name not in members for name, _ in row) > MOST_UNKNOWN
+                or any(isinstance(value, list) and name in members for name, value in row)):
             raise NoReply
-    return rows[0] if rows else None
+    return rows
 
 
-def figure(value):
-    text = scalar(value)
-    text = '' if text is None else text.strip(BLANKS)
-    if text == '':
-        return ''
+def bare(value):
+    """A value's text without blanks; "" where there is none."""
+    return (scalar(value) or '').strip(BLANKS)
+
+
+def integer(text, bits=64):
     if not INTEGER.fullmatch(text) or len(text.lstrip('+-').lstrip('0')) > 19:
         raise NoFigure
-    text = text[:1].strip('0123456789') + (text.lstrip('+-').lstrip('0') or '0')
-    if not -2**63 <= int(text) < 2**63:
+    number = int(text[:1].strip('0123456789') + (text.lstrip('+-').lstrip('0') or '0'))
+    if not -2**(bits - 1) <= number < 2**(bits - 1):
         raise NoFigure
-    return str(int(text))
+    return str(number)
 
 
-def meaning(body):
+def decimal(text):
+    try:
+        number = Decimal(text) if DECIMAL.fullmatch(text) else None
+    except ArithmeticError:
+        number = None
+    if number is None or number.adjusted() >= MOST_DIGITS:
+        raise NoFigure
+    return format(number if number else abs(number), 'f')
+
+
+def yes_or_no(text):
+    text = text.lower()
+    meant = {word.startswith(text) and answer
+             for word, answer in (('true', 'true'), ('yes', 'true'), ('on', 'true'), ('1', 'true'),
+                                  ('false', 'false'), ('no', 'false'), ('off', 'false'), ('0', 'false'))}
+    if len(meant - {False}) != 1:
+        raise NoFigure
+    return (meant - {False}).pop()
+
+
+# What a column of the type shows of a text; of a text its bytes, which no separator is among
+SHOWN = {'int8': integer, 'int2': lambda text: integer(text, 16), 'numeric': decimal, 'bool': yes_or_no,
+         'text': lambda text: text.encode().hex(), 'date': lambda text: text}
+
+
+def figures(row, members, types):
+    texts = [(bare(row.get(name)) if name in types else '') for name in members]
+    return '|'.join(text and SHOWN[types[name]](text) for name, text in zip(members, texts))
+
+
+def day_of(row):
+    """The row's day as YYYYMMDD, or None."""
+    text = bare(next((row.get(name) for name in DAYS if row.get(name) is not None), None))
+    if not re.fullmatch('[0-9]{8}', text) or not 1 <= int(text[4:6]) <= 12:
+        return None
+    last = calendar.monthrange(int(text[:4]), int(text[4:6]))[1]
+    return text if 1 <= int(text[6:]) <= last else None
+
+
+def trend(root, file, now):
+    rows = rows_of(root, TREND, 1)
+    if not rows or not any(bare(rows[0].get(name)) for name in TREND):
+        return 'none', ''
+    return 'row', figures(rows[0], TREND, TREND)
+
+
+def by_day(members, types, most, forward):
+    """A reader of rows of days; members are those shown."""
+    def read(root, file, now):
+        wanted = {day_of(row) for row in file.get('output')}
+        shown = []
+        before = None
+        for row in rows_of(root, types, most):
+            day = day_of(row)
+            if day is None or before is not None and (day <= before if forward else day >= before):
+                raise NoReply
+            before = day
+            if day in wanted:
+                shown.append(figures(row, members, types))
+        return 'row' if shown else 'none', ';'.join(shown)
+    return read
+
+
+def today(root, file, now):
+    rows = rows_of(root, CALENDAR, 24)
+    first = day_of(file.get('output')[0])
+    last = day_of(rows[-1]) if rows else None
+    for back in range(LONGEST_CLOSURE + 1):
+        day = (now - timedelta(back)).strftime('%Y%m%d')
+        said = [bare(row.get('opnd_yn')) for row in rows if bare(row.get('bass_dt')) == day]
+        if said not in (['Y'], ['N']) or back and not (last and first <= day <= last):
+            raise NoReply
+        if said == ['Y']:
+            return 'row', day
+    raise NoReply
+
+
+def time_of(text):
+    found = TIME.fullmatch(text)
+    year, month, day, hour, minute, second = map(int, found.groups()) if found else [0] * 6
+    if year < 1970 or second > 60:
+        return None
+    try:
+        return datetime(year, month, day, hour, minute) + timedelta(seconds=second)
+    except ValueError:
+        return None
+
+
+def token(root, file, now):
+    text = root.get('access_token')
+    life = bare(root.get('expires_in'))
+    ends = [time_of(bare(root.get('access_token_token_expired')))]
+    if re.fullmatch('[0-9]+', life) and len(life.lstrip('0')) < 10 and 0 < int(life) <= LONGEST_LIFE:
+        ends.append(now + timedelta(seconds=int(life)))
+    ends = [end for end in ends if end is not None]
+    if (not isinstance(text, str) or isinstance(text, Number) or not ends
+            or not re.fullmatch('[!-~]{1,%d}' % LONGEST_TOKEN, text)):
+        raise NoReply
+    return ('row', text) if min(ends) > now else ('ended', '')
+
+
+READERS = {
+    'trend': trend,
+    'daily': by_day(DAILY, DAILY, 300, False),
+    'backfill': by_day(TREND, DAILY, 300, False),
+    'calendar': by_day(CALENDAR, CALENDAR, 24, True),
+    'today': today,
+    'token': token,
+}
+
+
+def meaning(read, body, file, now):
     try:
         root = tree(body)
         judge(root)
-        row = row_of(root)
-        if row is None or all(scalar(row.get(n)) in (None, '') or not scalar(row.get(n)).strip(BLANKS)
-                              for n in MEMBER_NAMES):
-            return 'none\t'
-        return 'row\t' + '|'.join(figure(row.get(name)) for name in MEMBER_NAMES)
+        return read(root, file, now)
     except NoReply:
-        return 'reply\t'
+        return 'reply', ''
     except Refused:
-        return 'code\t'
+        return 'code', ''
     except NoFigure:
-        return 'figure\t'
+        return 'figure', ''
 
 
 def main():
-    name, seed, first, last = sys.argv[1:]
-    with open(name, 'rb') as file:
-        body = file.read()
+    what, name, seed, first, last, now = sys.argv[1:]
+    with open(name, 'rb') as opened:
+        body = opened.read()
+    file, now = tree(body), datetime.fromisoformat(now)
     for number in range(int(first), int(last) + 1):
-        print('%d\t%s' % (number, meaning(mutated(body, int(seed), number))))
+        found = meaning(READERS[what], mutated(body, int(seed), number), file, now)
+        print('%d\t%s\t%s' % (number, *found))
 
 
 if __name__ == '__main__':

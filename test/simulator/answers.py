@@ -144,7 +144,8 @@ class Answers:
         if request.method != 'POST' or grant != 'client_credentials':
             return token_error('EGW00101')
         try:
-            return Reply(200, to_json(self.tokens.issue(key, secret)), ok=True)
+            issued = self.tokens.issue(key, secret)
+            return Reply(200, self._captured_body('token') or to_json(issued), ok=True)
         except Refused as refusal:
             return token_error(refusal.code)
 
@@ -169,20 +170,22 @@ class Answers:
             code = self.tokens.refusal(headers['authorization'][7:], key)
         return data_error(code) if code else None
 
-    def _captured(self, kind, *names):
+    def _captured_body(self, *names):
         for name in names:
             given = self.config['captured'].get(name)
             if given is None:
                 continue
             if isinstance(given, (dict, list)):
-                body = to_json(given)
-            elif given.lstrip()[:1] in '{[':
-                body = given.encode()
-            else:
-                with open(os.path.expanduser(given), 'rb') as file:
-                    body = file.read()
-            return self._success(body, 'captured', TR_IDS[kind])
+                return to_json(given)
+            if given.lstrip()[:1] in '{[':
+                return given.encode()
+            with open(os.path.expanduser(given), 'rb') as file:
+                return file.read()
         return None
+
+    def _captured(self, kind, *names):
+        body = self._captured_body(*names)
+        return body and self._success(body, 'captured', TR_IDS[kind])
 
     @staticmethod
     def _success(body, msg_cd='MCA00000', tr_id='', more=''):

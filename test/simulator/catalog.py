@@ -11,7 +11,8 @@ CATALOG_DIR = os.path.join(
 Member = namedtuple('Member', 'name investor side measure')
 
 
-def _rows(name):
+def rows(name):
+    """The rows of catalog/NAME, each a dict by the columns' names."""
     with open(os.path.join(CATALOG_DIR, name), encoding='utf-8') as file:
         lines = file.read().splitlines()
     columns = lines[0].split('\t')
@@ -21,17 +22,17 @@ def _rows(name):
 
 
 def _members():
-    for row in _rows('fields.tsv'):
+    for row in rows('fields.tsv'):
         investor, side, measure = row['column_name'].rsplit('_', 2)
         yield Member(row['kis_field'], investor, side, measure)
 
 
-MARKETS = frozenset(row['market_code'] for row in _rows('markets.tsv'))
+MARKETS = frozenset(row['market_code'] for row in rows('markets.tsv'))
 SECTORS = {(row['market_code'], row['sector_code']): row
-           for row in _rows('sectors.tsv')}
+           for row in rows('sectors.tsv')}
 MEMBERS = tuple(_members())
 MEMBER_NAMES = tuple(member.name for member in MEMBERS)
-PARTS = {row['investor']: row['part_of'] for row in _rows('investors.tsv')}
+PARTS = {row['investor']: row['part_of'] for row in rows('investors.tsv')}
 INSTITUTION_PARTS = tuple(i for i, whole in PARTS.items() if whole == 'institution')
 # Those who trade; an institution is only the sum of its parts
 TRADERS = tuple(i for i in PARTS if i != 'institution')

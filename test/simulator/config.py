@@ -18,7 +18,8 @@ yearly_holidays      fixed days  the same, as MM-DD, every year
 extra_pairs          []          pairs known besides the listed: ["KSP/0031"]
 captured             {}          answers served as they are: {"KSP/0027": file
                                  name or JSON}; "daily:KSP/0001",
-                                 "holiday:20260105" for the other calls
+                                 "holiday:20260105", "token" for the other
+                                 calls
 overrides            {}          figures of the trend call that tests fix:
                                  {"KSP/0001": {"frgn_ntby_qty": "123"}}
 latency_ms           0           before each reply of a data call
@@ -30,6 +31,8 @@ token_min_interval   60          seconds between two issues, else EGW00133
 token_same_for       21600       seconds for which the same token is handed out
 token_lifetime       86400       seconds
 token_length         320         characters
+token_calls          null        data calls that a token is good for, from its
+                                 issue on; then it is expired. null: any
 token_clock_offset   0           seconds that the token clock is ahead of ours
 reissue_kills        false       true: an issue too soon kills the live token,
                                  which is handed out dead until token_same_for
@@ -87,6 +90,7 @@ DEFAULTS = {
     'token_same_for': 6 * 3600,
     'token_lifetime': 24 * 3600,
     'token_length': 320,
+    'token_calls': None,
     'token_clock_offset': 0,
     'reissue_kills': False,
     'extra_tokens': [],

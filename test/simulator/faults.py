@@ -2,10 +2,11 @@
 
 A fault is {"match": {…}, "fault": NAME, "times": N, "after": M, "params": {…}}.
 match (all optional; a list means any of them): kind (trend, daily, holiday,
-token, data, any; default data), market, sector, pair ("KSP/0001"), reused
-(true: not the connection's first request).  times: how many requests get it
-(default all); after: how many are spared first.  The first fault in the list
-that matches is the one.  Every fault takes params.delay_ms: wait first.
+token, data, any; default data), market, sector, pair ("KSP/0001"), date (as
+the request writes it), reused (true: not the connection's first request).
+times: how many requests get it (default all); after: how many are spared
+first.  The first fault in the list that matches is the one.  Every fault takes
+params.delay_ms: wait first.
 
 fault               params (default)             what happens
 On the socket, the reply itself being right:
@@ -83,7 +84,7 @@ CHANGED = frozenset((
 NAMES = ON_SOCKET | INSTEAD | CHANGED
 
 _KEYS = frozenset(('match', 'fault', 'times', 'after', 'params'))
-_MATCHES = frozenset(('kind', 'market', 'sector', 'pair', 'reused'))
+_MATCHES = frozenset(('kind', 'market', 'sector', 'pair', 'date', 'reused'))
 
 
 def _among(value, wanted):
@@ -114,6 +115,7 @@ class Fault:
             return False
         return ((('market' not in match) or _among(request.market, match['market']))
                 and (('sector' not in match) or _among(request.sector, match['sector']))
+                and (('date' not in match) or _among(request.date, match['date']))
                 and (('pair' not in match) or _among(
                     '%s/%s' % (request.market, request.sector), match['pair']))
                 and (('reused' not in match) or match['reused'] == reused))

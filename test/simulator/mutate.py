@@ -16,7 +16,8 @@ NUMBERS = [str(n) for n in (
     'Infinity', '-Infinity', '12abc', '１２', '٣', '−5', '5\u00a0', '\u200b5']
 VALUES = [b'null', b'true', b'false', b'""', b'"  "', b'{}', b'[]', b'["1"]', b'{"a":"1"}', b'"\\u0031"',
           b'"1\\u00002"', b'"\\ud83d\\ude00"', b'"\\ud83d"', b'"\\udc00"', b'"\\x31"', b'"\\\n"', b'NaN',
-          b'undefined', b"'1'", b'nul', b'TRUE']
+          b'undefined', b"'1'", b'nul', b'TRUE', b'"Y"', b'"N"', b'"y"', b'"20260708"', b'"20260230"',
+          b'"2027-02-28 24:00:00"', b'"2020-02-29 23:59:60"']
 WORDS = [b'{', b'}', b'[', b']', b',', b':', b'"', b'\\', b'0', b'9', b'-', b'+', b'.', b'e', b'_', b' ',
          b'\n', b'\x00', b'\x01', b'\x7f', b'\xff', b'\xc0\xb1', b'\xed\xa0\x80', b'\xc1\xa4\xbb\xf3',
          b'\xf4\x90\x80\x80', b'\xef\xbb\xbf', '정'.encode(), b'\\u0000', b'\\u', b'//', b'/**/', b',,',
@@ -83,6 +84,16 @@ def _swap_values(source, body):
     first, second = sorted(source.sample(range(len(found)), 2))
     (a, b), (c, d) = found[first].span(2), found[second].span(2)
     return body[:a] + body[c:d] + body[b:c] + body[a:b] + body[d:]
+
+
+def _value_of_other(source, body):
+    """A member has what the same one of another row has, too."""
+    found = list(MEMBER.finditer(body))
+    if not found:
+        return body
+    chosen = source.choice(found)
+    other = source.choice([member for member in found if member.group(1) == chosen.group(1)])
+    return body[:chosen.start(2)] + other.group(2) + body[chosen.end(2):]
 
 
 def _number(source, body):
@@ -183,5 +194,5 @@ def _output(source, body):
 
 
 CHANGES = (_flip, _flip_bit, _delete, _insert, _repeat, _truncate, _swap, _swap_values, _swap_values,
-           _number, _number, _number, _number, _value, _value, _twice, _rename, _escape, _escape, _space,
-           _nest, _members, _encoding, _code, _output)
+           _value_of_other, _number, _number, _number, _number, _value, _value, _twice, _rename, _escape,
+           _escape, _space, _nest, _members, _encoding, _code, _output)

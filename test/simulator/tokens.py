@@ -49,6 +49,7 @@ class Tokens:
 
     def forget(self):
         self.issued = 0         # successful answers, a token's second one too
+        self._calls = 0         # since the last of them
         self._by_text = {}
         self._last = {}         # app key: (token, time of the last issue)
         self._hand_back = set()  # app keys whose dead token is handed out again
@@ -82,6 +83,7 @@ class Tokens:
             self._hand_back.discard(app_key)
         self._last[app_key] = (token, now)
         self.issued += 1
+        self._calls = 0
         return {
             'access_token': token.text,
             'access_token_token_expired':
@@ -91,6 +93,10 @@ class Tokens:
 
     def refusal(self, text, app_key):
         """The code that a data call with this token gets, or None."""
+        self._calls += 1
+        most = self.config['token_calls']
+        if most is not None and self._calls > most:
+            return 'EGW00123'
         if not self.config['token_rules'] or text in self.config['extra_tokens']:
             return None
         token = self._by_text.get(text)
