@@ -131,6 +131,7 @@ typedef struct KisScanPlan
 	int			ndays;
 	AttrNumber *days;			/* columns of KIS_SOURCE_DAY and type date */
 	List	   *day_quals;		/* conditions on these, and maybe the codes, alone */
+	List	   *investor_quals; /* conditions on the investor's codes alone */
 	List	   *named;			/* the codes that the query names, see names.c */
 	List	   *named_values;	/* their expressions */
 	double		calls;			/* expected */

@@ -39,6 +39,7 @@ typedef struct KisScan
 	ExprContext *econtext;		/* for conditions on the keys */
 	ExprState  *quals;
 	ExprState  *day_quals;
+	ExprState  *investor_quals;
 	TupleTableSlot *pair_slot;	/* what they are evaluated on */
 
 	/* from the first row on */
@@ -47,7 +48,10 @@ typedef struct KisScan
 	KisConnection *connection;
 	Bitmapset  *mentioned;		/* columns of conditions, as pull_varattnos counts */
 	KisKeyValues *values;		/* of the pairs */
+	KisKeyValues *investors;
 	int			split;			/* rows of the table that a row of a reply is */
+	int			nparts;			/* those of them that satisfy the conditions on investors */
+	int		   *parts;			/* whose they are: index into kis_investors; 0 where there are none */
 	KisNamed   *named;			/* NULL: the query names no codes */
 	KisLimit   *limit;			/* NULL: none */
 	KisConverter *converter;

@@ -124,6 +124,19 @@ SELECT investor, who, sector_code, net_amount = of_all AS same, object->>'bank_s
 FROM by_hand WHERE sector_code = '0013' AND investor > 'a' AND who IN ('foreign', 'bank') AND investor = who;
 EXPLAIN (COSTS off, VERBOSE) SELECT of_all, object, bought FROM by_hand;
 SELECT who FROM by_hand WHERE sector_code = '0013' AND investor = 'banks';
+-- a type that takes some of them
+CREATE DOMAIN institutional AS text CHECK (VALUE NOT IN ('foreign', 'individual'));
+CREATE FOREIGN TABLE institutions (market_code text, investor institutional, net_amount bigint) SERVER kis OPTIONS (table_name 'kis_investor_trend');
+SELECT investor, count(net_amount) FROM institutions WHERE investor IN ('bank', 'insurance') GROUP BY 1 ORDER BY 1;
+PREPARE of_institution(text) AS SELECT investor, count(net_amount) FROM institutions WHERE investor = $1 GROUP BY 1;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE of_institution('bank');
+EXECUTE of_institution('foreign');
+EXECUTE of_institution(NULL);
+RESET plan_cache_mode;
+SELECT who, (SELECT count(net_amount) FROM institutions WHERE investor = who AND market_code = 'KSP') FROM (VALUES ('bank'), ('pension_fund'), ('nobody')) v (who);
+SELECT count(*) FROM institutions WHERE lower(investor) LIKE 'in%';
+SELECT count(net_amount) FROM institutions;
 -- whole rows and system columns
 SELECT tableoid::regclass, k IS NOT NULL AS whole, (k).who FROM by_hand k WHERE sector_code = '0013' AND who = 'foreign';
 CREATE FOREIGN TABLE mistyped (investors text) SERVER kis OPTIONS (table_name 'kis_investor_trend');
@@ -167,4 +180,4 @@ SELECT n, investor FROM generate_series(1, 3) n, LATERAL (SELECT investor FROM k
 SET client_min_messages = warning;
 DROP FUNCTION plan_of;
 DROP SERVER kis CASCADE;
-DROP DOMAIN who;
+DROP DOMAIN who, institutional;

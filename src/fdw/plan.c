@@ -517,6 +517,8 @@ kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	scan.quals = extract_actual_clauses(key_conditions(scan_clauses, baserel,
 													   planned->key_attrs), false);
 	scan.day_quals = extract_actual_clauses(day_conditions(baserel, planned), false);
+	scan.investor_quals = extract_actual_clauses(key_conditions(scan_clauses, baserel,
+																planned->investor_attrs), false);
 	scan.named = kis_named_plan(root, baserel,
 								bms_union(planned->key_attrs, planned->investor_attrs),
 								planned->bound, &scan.named_values);

@@ -42,6 +42,7 @@ kisBeginForeignScan(ForeignScanState *node, int eflags)
 	scan->econtext = CreateExprContext(estate);
 	scan->quals = ExecInitQual(scan->plan->quals, &node->ss.ps);
 	scan->day_quals = ExecInitQual(scan->plan->day_quals, &node->ss.ps);
+	scan->investor_quals = ExecInitQual(scan->plan->investor_quals, &node->ss.ps);
 	scan->pair_slot = ExecInitExtraTupleSlot(estate,
 											 RelationGetDescr(node->ss.ss_currentRelation),
 											 &TTSOpsVirtual);
@@ -57,6 +58,7 @@ mentioned_columns(const ForeignScan *plan, const KisScanPlan *scan)
 
 	pull_varattnos((Node *) scan->quals, plan->scan.scanrelid, &mentioned);
 	pull_varattnos((Node *) scan->day_quals, plan->scan.scanrelid, &mentioned);
+	pull_varattnos((Node *) scan->investor_quals, plan->scan.scanrelid, &mentioned);
 	return mentioned;
 }
 
@@ -88,7 +90,6 @@ start_scan(ForeignScanState *node, KisScan *scan)
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	Relation	relation = node->ss.ss_currentRelation;
 	MemoryContext old = MemoryContextSwitchTo(scan->context);
-	KisKeyValues *investors;
 	KisPairCode *pairs;
 	int			npairs;
 
@@ -99,17 +100,18 @@ start_scan(ForeignScanState *node, KisScan *scan)
 							scan->connection->options, &npairs);
 	scan->mentioned = mentioned_columns(plan, scan->plan);
 	scan->values = kis_pair_values(relation, scan->plan->nkeys, scan->plan->keys, npairs, pairs);
-	investors = kis_investor_values(relation, scan->plan->ninvestor_keys,
-									scan->plan->investor_keys);
+	scan->investors = kis_investor_values(relation, scan->plan->ninvestor_keys,
+										  scan->plan->investor_keys);
 	scan->split = kis_table_split(scan->plan->table);
+	scan->parts = palloc(scan->split * sizeof(int));
 	scan->pairs = palloc(Max(1, npairs) * sizeof(KisPairScan));
 	scan->days_vary = mentions_pair(plan, scan->plan);
 	if (scan->plan->table->call->paging != KIS_PAGING_NONE)
 		scan->days = create_days(scan->plan, scan->days_vary ? npairs : 1);
-	scan->named = kis_named_create(node, scan->plan, scan->values, investors);
+	scan->named = kis_named_create(node, scan->plan, scan->values, scan->investors);
 	scan->limit = kis_limit_create(node, false);
 	scan->may_end = kis_may_end(node);
-	scan->converter = kis_converter_create(relation, scan->plan, scan->values, investors,
+	scan->converter = kis_converter_create(relation, scan->plan, scan->values, scan->investors,
 										   scan->statement, scan->counters);
 	scan->started = true;
 	MemoryContextSwitchTo(old);
@@ -125,7 +127,20 @@ choose_days(KisScan *scan, int pair)
 	return days;
 }
 
-/* The pairs that satisfy the conditions with the parameters as they are. */
+/* The investors that satisfy the conditions with the parameters as they are. */
+static void
+choose_investors(KisScan *scan)
+{
+	scan->nparts = 0;
+	for (int i = 0; i < scan->split; i++)
+	{
+		kis_key_store(scan->investors, i, scan->mentioned, scan->pair_slot);
+		if (ExecQualAndReset(scan->investor_quals, scan->econtext))
+			scan->parts[scan->nparts++] = i;
+	}
+}
+
+/* The pairs that do so. */
 static void
 choose_pairs(KisScan *scan)
 {
@@ -133,8 +148,9 @@ choose_pairs(KisScan *scan)
 	DateADT		first_day = KIS_NO_DAY;
 	int			pages = 1;
 
+	choose_investors(scan);
 	scan->npairs = 0;
-	for (int i = 0; i < scan->values->n; i++)
+	for (int i = 0; scan->nparts > 0 && i < scan->values->n; i++)
 	{
 		KisPairScan *pair = &scan->pairs[scan->npairs];
 
@@ -264,8 +280,8 @@ take_row(KisScan *scan, KisPairScan *pair, KisTableRow *row)
 	row->inquiry = pair->page;
 	row->pair = pair->pair;
 	row->row = pair->next_row;
-	row->investor = scan->next_part;
-	if (++scan->next_part < scan->split)
+	row->investor = scan->parts[scan->next_part];
+	if (++scan->next_part < scan->nparts)
 		return;
 	scan->next_part = 0;
 	scan->ntaken++;

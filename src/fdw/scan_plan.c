@@ -18,6 +18,7 @@ enum PrivateItem
 	PRIVATE_NQUALS,				/* Integer: so many of fdw_exprs are conditions on keys */
 	PRIVATE_DAYS,				/* List of int: columns that hold a row's day */
 	PRIVATE_NDAY_QUALS,			/* Integer: so many that follow are conditions on days */
+	PRIVATE_NINVESTOR_QUALS,	/* Integer: and so many on investors */
 	PRIVATE_NAMED,				/* names.c's List; the other fdw_exprs belong to it */
 	PRIVATE_CALLS,				/* Float: calls expected */
 	PRIVATE_NPAIRS,				/* Float: pairs expected */
@@ -74,7 +75,8 @@ kis_scan_plan_write(const KisScanPlan *scan, List **exprs, List **private)
 	List	   *fields;
 	List	   *columns = list_of_columns(scan, &fields);
 
-	*exprs = list_concat(list_concat_copy(scan->quals, scan->day_quals), scan->named_values);
+	*exprs = list_concat(list_concat_copy(scan->quals, scan->day_quals), scan->investor_quals);
+	*exprs = list_concat(*exprs, scan->named_values);
 	*private = list_make4(makeString(pstrdup(scan->table->name)),
 						  makeInteger(scan->options.pairs), columns, fields);
 	*private = lappend(*private, list_of_keys(scan->nkeys, scan->keys));
@@ -82,6 +84,7 @@ kis_scan_plan_write(const KisScanPlan *scan, List **exprs, List **private)
 	*private = lappend(*private, makeInteger(list_length(scan->quals)));
 	*private = lappend(*private, list_of_days(scan));
 	*private = lappend(*private, makeInteger(list_length(scan->day_quals)));
+	*private = lappend(*private, makeInteger(list_length(scan->investor_quals)));
 	*private = lappend(*private, scan->named);
 	*private = lappend(*private, makeFloat(psprintf("%.3f", scan->calls)));
 	*private = lappend(*private, makeFloat(psprintf("%.3f", scan->npairs)));
@@ -135,6 +138,7 @@ kis_scan_plan(const ForeignScan *plan)
 	List	   *days = list_nth(private, PRIVATE_DAYS);
 	int			nquals = intVal(list_nth(private, PRIVATE_NQUALS));
 	int			nday_quals = intVal(list_nth(private, PRIVATE_NDAY_QUALS));
+	int			ninvestor_quals = intVal(list_nth(private, PRIVATE_NINVESTOR_QUALS));
 	KisScanPlan *scan = palloc0(sizeof(KisScanPlan));
 
 	scan->table = kis_table_find(strVal(list_nth(private, PRIVATE_TABLE)));
@@ -150,8 +154,10 @@ kis_scan_plan(const ForeignScan *plan)
 		scan->days[i] = list_nth_int(days, i);
 	scan->quals = list_truncate(list_copy(plan->fdw_exprs), nquals);
 	scan->day_quals = list_truncate(list_copy_tail(plan->fdw_exprs, nquals), nday_quals);
+	scan->investor_quals = list_truncate(list_copy_tail(plan->fdw_exprs, nquals + nday_quals),
+										 ninvestor_quals);
 	scan->named = list_nth(private, PRIVATE_NAMED);
-	scan->named_values = list_copy_tail(plan->fdw_exprs, nquals + nday_quals);
+	scan->named_values = list_copy_tail(plan->fdw_exprs, nquals + nday_quals + ninvestor_quals);
 	scan->calls = floatVal(list_nth(private, PRIVATE_CALLS));
 	scan->npairs = floatVal(list_nth(private, PRIVATE_NPAIRS));
 	scan->one_pair = intVal(list_nth(private, PRIVATE_ONE_PAIR)) != 0;
