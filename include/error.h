@@ -31,7 +31,7 @@ extern char *kis_to_server(const char *utf8);
  */
 extern char *kis_to_server_lossy(const char *utf8);
 
-/* A text of the user's as a message shows it: of a long one its beginning. */
+/* A text of the user's as a message shows it: of a long one its beginning, and what the client's encoding holds. */
 extern char *kis_shown(const char *text);
 
 #endif							/* KIS_ERROR_H */

@@ -200,6 +200,21 @@ $simulator->fault({ fault => 'error', params => { msg_cd => 'EGW00206', msg1 => 
 is($error->{detail}, 'Server "kis", HTTP status 500, code EGW00206: ??? ????: custtype', 'latin1: what it can of KIS\'s words');
 $simulator->fault;
 
+# ---- a client whose encoding holds less than the database's: what failed is told all the same
+
+$simulator->fault({ fault => 'error', match => { pair => 'KSP/0001' },
+	params => { msg_cd => 'EGW00206', msg1 => '권한이 없습니다: é' } });
+my $latin1 = "SET client_encoding = 'LATIN1'";
+my $told = 'Server "kis", HTTP status 500, code EGW00206: ??? ????: ' . "\xe9";
+my $result = run_sql($node, 'utf8', "$latin1; SELECT * FROM kis_sector_trend $one");
+is("$result->{errors}[0]{sqlstate} $result->{errors}[0]{detail}", "HV000 $told", 'a client in LATIN1: an error');
+like(Encode::decode('UTF-8', slurp_log($node)), qr/code EGW00206: 권한이 없습니다: é$/m, 'of which the log has all');
+$result = run_sql($node, 'utf8', "$latin1; SELECT outcome, detail FROM collect_market_investor_trend('{KSP,KSQ}')");
+is($result->{output}, "failed|KIS refuses the call ($told)\nunchanged|", 'a collection, one target of it failed');
+$result = run_sql($node, 'utf8', "$latin1; SELECT count(*) FROM kis_market_trend WHERE market_code IN ('KSQ', U&'\\+01F600')");
+is("$result->{output}, $result->{warnings}[0]{message}", '1, "?" is no market code of foreign table "kis_market_trend"', 'a warning');
+$simulator->fault;
+
 is_deeply([ $simulator->problems ], [], 'all requests were as KIS documents them');
 unlike(slurp_log($node), qr/PANIC|terminated by signal/, 'no crash');
 $node->stop;

@@ -136,14 +136,47 @@ kis_to_server_lossy(const char *utf8)
 	return buf.data;
 }
 
+/*
+ * A message that the client's encoding can't hold would become an error of its
+ * own, 22P05, and the failure that it tells of be lost: '?' for such characters.
+ */
+static char *
+to_client_lossy(const char *text)
+{
+	int			encoding = pg_get_client_encoding();
+	Oid			converter = encoding == GetDatabaseEncoding() || encoding == PG_SQL_ASCII ? InvalidOid :
+		FindDefaultConversionProc(GetDatabaseEncoding(), encoding);
+	StringInfoData buf;
+
+	const char *end = text + strlen(text);
+
+	if (!OidIsValid(converter))
+		return pstrdup(text);
+	initStringInfo(&buf);
+	while (text < end)
+	{
+		unsigned char converted[MAX_CONVERSION_GROWTH * MAX_MULTIBYTE_CHAR_LEN + 1];
+		int			length = Max(1, pg_encoding_verifymbchar(GetDatabaseEncoding(), text, end - text));
+
+		if (pg_do_encoding_conversion_buf(converter, GetDatabaseEncoding(), encoding,
+										  (unsigned char *) text, length,
+										  converted, sizeof(converted), true) == length)
+			appendBinaryStringInfo(&buf, text, length);
+		else
+			appendStringInfoChar(&buf, '?');
+		text += length;
+	}
+	return buf.data;
+}
+
 char *
 kis_shown(const char *text)
 {
 	int			length = strlen(text);
 
-	if (length <= MAX_SHOWN_TEXT)
-		return pstrdup(text);
-	return psprintf("%.*s...", pg_mbcliplen(text, length, MAX_SHOWN_TEXT), text);
+	if (length > MAX_SHOWN_TEXT)
+		text = psprintf("%.*s...", pg_mbcliplen(text, length, MAX_SHOWN_TEXT), text);
+	return to_client_lossy(text);
 }
 
 /* Why it failed where nobody was asked: what was waited for did not come. */
@@ -221,7 +254,8 @@ kis_raise(const KisError *error, const KisConnection *connection)
 	ereport(ERROR,
 			(errcode(failure_sqlstate(failure, error)),
 			 errmsg("%s", failure->message),
-			 errdetail_internal("%s", detail),
+			 errdetail_internal("%s", to_client_lossy(detail)),
+			 errdetail_log("%s", detail),
 			 hint != NULL ? errhint("%s", hint) : 0));
 }
 
@@ -241,5 +275,5 @@ char *
 kis_error_summary(const KisError *error, const KisConnection *connection)
 {
 	return psprintf("%s (%s)", find_failure(error->error_class)->message,
-					failure_detail(error, connection));
+					to_client_lossy(failure_detail(error, connection)));
 }
