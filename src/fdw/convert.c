@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -378,6 +379,7 @@ kis_convert_row(KisConverter *converter, const KisTableRow *row, Datum *datums, 
 		ConvertedColumn *column = &converter->columns[i];
 
 		converter->current = column;
+		CHECK_FOR_INTERRUPTS();
 		datums[column->attnum - 1] =
 			convert_column(converter, column, &nulls[column->attnum - 1]);
 	}

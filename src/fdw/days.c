@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
@@ -87,6 +88,7 @@ kis_days_choose(KisDays *days, ExprState *quals, ExprContext *econtext, TupleTab
 {
 	for (int i = 0; i < days->n; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		for (int a = 0; a < days->nattrs; a++)
 		{
 			slot->tts_values[days->attrs[a] - 1] = DateADTGetDatum(days->first + i);

@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/fmgroids.h"
@@ -140,6 +141,7 @@ find_passing(Relation relation, Index relid, const KisKeyValues *values, List *k
 	econtext->ecxt_scantuple = slot;
 	for (int i = 0; i < values->n; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		kis_key_store(values, i, mentioned, slot);
 		passes[i] = ExecQualAndReset(qual, econtext);
 	}

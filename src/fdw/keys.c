@@ -10,6 +10,7 @@
 #include "access/sysattr.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
+#include "miscadmin.h"
 #include "utils/lsyscache.h"
 
 #include "compat.h"
@@ -127,7 +128,10 @@ make_column(const KisKeyValues *values, const KisKey *key)
 	key_input_prepare(&input, values->relation, key->attnum);
 	error_context_stack = &context;
 	for (int i = 0; i < values->n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		column[i] = key_value(&input, code_of(values->pairs, i, key->source), &room);
+	}
 	error_context_stack = context.previous;
 	MemoryContextSwitchTo(old);
 	return column;

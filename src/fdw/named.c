@@ -234,6 +234,7 @@ holders(const KisNamed *named, const List *name, Datum value)
 	{
 		Datum		key = kis_key_value(values, i, list_nth_int(name, NAME_ATTNUM));
 
+		CHECK_FOR_INTERRUPTS();
 		if (DatumGetBool(FunctionCall2Coll(&equals, collation,
 										   value_first ? value : key,
 										   value_first ? key : value)))
@@ -330,6 +331,7 @@ warn_of_pairs(const NamedCheck *check, const NamedCode *code, bool is_market,
 		const char *market = is_market ? code->code : other->code;
 		const char *sector = is_market ? other->code : code->code;
 
+		CHECK_FOR_INTERRUPTS();
 		/* a market that the table doesn't know has its own warning */
 		if (bms_is_empty(is_market ? code->holders : other->holders) ||
 			(only_held_elsewhere && table_that_holds(check, market, sector) == NULL))
@@ -391,6 +393,7 @@ is_any_true(const NamedCheck *check, const List *positions)
 		ExprState  *state = list_nth(check->named->value_states, lfirst_int(cell));
 		bool		isnull;
 
+		CHECK_FOR_INTERRUPTS();
 		if (DatumGetBool(ExecEvalExpr(state, check->econtext, &isnull)) && !isnull)
 			return true;
 	}

@@ -5,6 +5,8 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "scan.h"
 
 KisCallArgs
@@ -56,6 +58,7 @@ kis_pair_calls(const KisScan *scan, const KisPairScan *pair)
 		return kis_pair_is_begun(scan, pair) ? 0 : 1;
 	while (day != KIS_NO_DAY && find_end(scan, pair, day, &end))
 	{
+		CHECK_FOR_INTERRUPTS();
 		/* a page without new days was the last */
 		day = end != KIS_NO_DAY && kis_day_is_beyond(scan->plan->table->call, end, beyond) ?
 			kis_days_next(pair->days, end) : KIS_NO_DAY;

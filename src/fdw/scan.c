@@ -134,6 +134,7 @@ choose_investors(KisScan *scan)
 	scan->nparts = 0;
 	for (int i = 0; i < scan->split; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		kis_key_store(scan->investors, i, scan->mentioned, scan->pair_slot);
 		if (ExecQualAndReset(scan->investor_quals, scan->econtext))
 			scan->parts[scan->nparts++] = i;
@@ -154,6 +155,7 @@ choose_pairs(KisScan *scan)
 	{
 		KisPairScan *pair = &scan->pairs[scan->npairs];
 
+		CHECK_FOR_INTERRUPTS();
 		kis_key_store(scan->values, i, scan->mentioned, scan->pair_slot);
 		if (!ExecQualAndReset(scan->quals, scan->econtext))
 			continue;
@@ -186,6 +188,7 @@ count_first_pages(const KisScan *scan, int64 rows)
 	{
 		const KisPairScan *pair = &scan->pairs[i];
 
+		CHECK_FOR_INTERRUPTS();
 		if (pair->first_day != newest)
 			continue;
 		ncalls += !kis_pair_is_begun(scan, pair);
@@ -223,6 +226,7 @@ count_calls(const KisScan *scan)
 		const KisPairScan *pair = &scan->pairs[i];
 		int			calls = kis_pair_calls(scan, pair);
 
+		CHECK_FOR_INTERRUPTS();
 		here += pair->pages - calls;
 		ncalls += !limited && scan->may_end ? !kis_pair_is_begun(scan, pair) : calls;
 	}

@@ -12,7 +12,7 @@
 #
 # A phase is a hash: name, key, table and server (of which it is), pair (that it
 # hangs for) and owner, the session that the others of it wait for; query, where
-# it is another one.
+# it is another one; is_busy, where the server computes in it and waits for nothing.
 package KisTest::Phases;
 
 use strict;
@@ -24,7 +24,9 @@ use Time::HiRes ();
 use KisTest;
 use KisTest::Hang;
 
-use constant TIMEOUT_MS => 300;		# as statement_timeout: longer than it takes to reach a phase
+use constant {
+	TIMEOUT_MS => 300,		# as statement_timeout: longer than it takes to reach a phase
+	BUSY_MS => 200 };		# and to compute what a busy phase begins with
 
 my $fine = q{SELECT market_code FROM kis_market_trend WHERE market_code = 'KSQ'};
 
@@ -193,8 +195,13 @@ sub _phases
 			key => 'rate',
 			name => 'waiting for the rate',
 			server => 'rate',
-			# the token call takes the only slot for a quarter of an hour
-			reached => sub { $simulator->calls('token') >= 1 }
+			# there is a token then, and the only slot is taken for a quarter of an hour
+			before => sub {
+				my $session = $self->{node}->session;
+
+				$session->query("SET statement_timeout = '1s'; " . $self->query($_[0]));
+				$session->quit;
+			},
 		},
 		{
 			key => 'soon',
@@ -261,6 +268,15 @@ sub is_waiting
 		  . $session->pid . " AND state = 'active' AND wait_event_type = 'Extension'") eq '1';
 }
 
+# It has been at its query for a while, whether or not it waits.
+sub is_busy
+{
+	my ($self, $session) = @_;
+
+	return $self->{monitor}->query_safe("SELECT count(*) FROM pg_stat_activity WHERE pid = "
+		  . $session->pid . " AND state = 'active' AND query_start < now() - interval '" . BUSY_MS . " ms'") eq '1';
+}
+
 sub _count
 {
 	my ($self, $what) = @_;
@@ -268,18 +284,19 @@ sub _count
 	return $what eq 'names' ? $self->{resolver}->begun : $self->{simulator}->calls($what);
 }
 
-# Sends SQL and returns once it hangs in the phase, or false once it has ended.
+# Sends SQL and returns once it hangs, or is busy, in the phase, or false once it has ended.
 # When it was sent is in the phase.
 sub hang
 {
 	my ($self, $phase, $session, $sql) = @_;
 	my $seen = $phase->{counts} ? $self->_count($phase->{counts}) : 0;
 	my $reached = $phase->{reached};
+	my $hangs = $phase->{is_busy} ? \&is_busy : \&is_waiting;
 
 	$reached = sub { $self->_count($phase->{counts}) >= $seen + ($phase->{ncalls} || 1) } if $phase->{counts};
 	$phase->{sent} = Time::HiRes::time();
 	$session->send($sql);
-	return eventually { $session->is_done || (!$reached || $reached->()) && $self->is_waiting($session) };
+	return eventually { $session->is_done || (!$reached || $reached->()) && $hangs->($self, $session) };
 }
 
 # A query that nothing here may hold up has its answer.
