@@ -123,14 +123,26 @@ class SocketFaults(Case):
         self.sim.fault('until_close', times=1)
         _, headers, body = self.sim.trend_raw()
         self.assertEqual((headers.get('content-length'), body), (None, self.expected))
-        self.sim.fault('chunked', times=1, chunk=100)
-        _, headers, body = self.sim.trend_raw()
-        self.assertEqual((headers['transfer-encoding'], body), ('chunked', self.expected))
+        for trailer in (False, True):
+            self.sim.fault('chunked', times=1, chunk=100, trailer=trailer)
+            _, headers, body = self.sim.trend_raw()
+            self.assertEqual((headers['transfer-encoding'], body), ('chunked', self.expected))
         self.sim.fault('gzip', times=1)
         _, headers, body = self.sim.trend_raw(**{'accept-encoding': 'gzip'})
         self.assertEqual((headers['content-encoding'], body[:2]), ('gzip', b'\x1f\x8b'))
         # The faults changed copies: the reply that is kept for others is whole
         self.assertEqual(self.sim.trend_raw()[1].get('transfer-encoding'), None)
+
+    def test_huge_headers(self):
+        for line in (False, True):
+            self.sim.fault('huge_headers', times=1, bytes=200000, line=line)
+            connection = self.begin()
+            data = b''
+            while not data.endswith(self.expected):
+                data += connection.sock.recv(65536)
+            connection.close()
+            self.assertGreater(len(data), 200000)
+            self.assertEqual(data.count(b'X-Huge'), 1 if line else 200)
 
     def test_raw(self):
         self.sim.fault('raw', text='SMTP ready\r\n')

@@ -122,6 +122,7 @@ foreach my $rst (0, 1)
 
 foreach my $fault (
 	{ fault => 'chunked', params => { chunk => 7 } },
+	{ fault => 'chunked', params => { trailer => JSON::PP::true } },
 	{ fault => 'until_close' },
 	{ fault => 'connection_close' },
 	{ fault => 'drip', params => { bytes => 500, ms => 5, headers => JSON::PP::true } },
@@ -158,6 +159,9 @@ foreach my $case (
 		qr/redirects are not followed/ ],
 	[ { fault => 'huge_body' }, qr/larger than 4194304 bytes/ ],
 	[ { fault => 'huge_body', params => { chunked => JSON::PP::true } }, qr/larger than 4194304 bytes/ ],
+	[ { fault => 'huge_headers' }, qr/the reply's headers are larger than 65536 bytes/ ],
+	[ { fault => 'huge_headers', params => { bytes => 30 << 20, line => JSON::PP::true } },
+		qr/the reply's headers are larger than 65536 bytes/ ],
 	[ { fault => 'short_body' }, qr/truncated/ ],
 	[ { fault => 'truncated_json' }, qr/truncated/ ],
 	[ { fault => 'raw' }, qr/./ ])

@@ -217,6 +217,7 @@ foreach my $case (
 	[ truncated_json => qr/: the reply is truncated after \d+ bytes/ ],
 	[ short_body => qr/: the reply is truncated after \d+ bytes: .+/ ],
 	[ huge_body => 'the reply is larger than 4194304 bytes' ],
+	[ huge_headers => 'the reply\'s headers are larger than 65536 bytes' ],
 	[ bad_utf8 => qr/: the reply is not valid JSON: it .+ at byte \d+/ ],
 	[ nul_escape => qr/: the reply is not valid JSON: it .+ at byte \d+/ ],
 	[ trailing_garbage => qr/: the reply is not valid JSON: it .+ at byte \d+/ ],

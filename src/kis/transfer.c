@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +23,9 @@
 #define FIRST_BODY_SIZE		4096
 #define LARGEST_KEPT_BODY	(64 * 1024)
 #define LARGEST_HEADERS		(64 * 1024)
+
+/* More than libcurl keeps of a reply's line, 100 kB */
+#define LONGEST_LINE		(256 * 1024)
 
 /* Probes keep firewalls from forgetting an idle connection, and find dead ones. */
 #define KEEPALIVE_SECONDS	30L
@@ -71,12 +75,15 @@ on_header(char *data, size_t size, size_t count, void *context)
 	KisTransfer *transfer = context;
 	size_t		len = size * count;
 
-	/* a blank line ends them; after an interim answer they begin anew */
-	transfer->headers_ended = data[0] == '\r' || data[0] == '\n';
+	/* after an interim answer they begin anew; what trails a chunked body does not count */
+	if (len >= 5 && strncasecmp(data, "HTTP/", 5) == 0)
+		transfer->headers_ended = false;
+	else if (data[0] == '\r' || data[0] == '\n')
+		transfer->headers_ended = true;
 	transfer->header_len += len;
 	if (transfer->header_len > LARGEST_HEADERS)
 	{
-		transfer->too_large = true;
+		transfer->headers_too_large = true;
 		return 0;
 	}
 	return len;
@@ -389,6 +396,32 @@ words_of(const KisTransfer *transfer, CURLcode result)
 	return transfer->curl_error[0] != '\0' ? transfer->curl_error : curl_easy_strerror(result);
 }
 
+/*
+ * A line of the headers was longer than libcurl takes: to those before 8.6 it is
+ * lack of memory, so see whether there is any.
+ */
+static bool
+met_long_line(const KisTransfer *transfer, CURLcode result)
+{
+	curl_off_t	first_byte_us = 0;
+	void	   *volatile memory;	/* else the compiler leaves it out */
+	bool		met;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
+	if (transfer->phase != KIS_PHASE_REPLY || first_byte_us == 0 || transfer->headers_ended)
+		return false;
+#if LIBCURL_VERSION_NUM >= 0x080600
+	if (result == CURLE_TOO_LARGE)
+		return true;
+#endif
+	if (result != CURLE_OUT_OF_MEMORY)
+		return false;
+	memory = malloc(LONGEST_LINE);
+	met = memory != NULL;
+	free(memory);
+	return met;
+}
+
 /* What broke off or was no HTTP after the request had been sent. */
 static void
 judge_reply(KisTransfer *transfer, CURLcode result)
@@ -398,6 +431,9 @@ judge_reply(KisTransfer *transfer, CURLcode result)
 	if (transfer->too_large || result == CURLE_FILESIZE_EXCEEDED)
 		kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
 					  "the reply is larger than %d bytes", KIS_MAX_REPLY);
+	else if (transfer->headers_too_large)
+		kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply's headers are larger than %d bytes", LARGEST_HEADERS);
 	else if (transfer->header_len == 0 && transfer->body_len == 0 &&
 			 (result == CURLE_GOT_NOTHING || result == CURLE_RECV_ERROR ||
 			  result == CURLE_SEND_ERROR || result == CURLE_HTTP2 ||
@@ -423,6 +459,11 @@ kis_transfer_judge(KisTransfer *transfer, CURLcode result)
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	transfer->http_status = (int) status;
+	if (met_long_line(transfer, result))
+	{
+		transfer->headers_too_large = true;
+		result = CURLE_WRITE_ERROR;
+	}
 	switch (result)
 	{
 		case CURLE_OK:

@@ -62,6 +62,7 @@ struct KisTransfer
 	size_t		body_size;
 	size_t		header_len;
 	bool		headers_ended;
+	bool		headers_too_large;
 	bool		too_large;
 	bool		out_of_memory;
 	int			socket_errno;	/* why no socket could be had */

@@ -123,7 +123,8 @@ async def _chunked(connection, request, reply, params):
         piece = reply.body[at:at + size]
         connection.transport.write(b'%x\r\n%s\r\n' % (len(piece), piece))
         await connection.writable.wait()
-    connection.transport.write(b'0\r\n\r\n')
+    trailer = b'X-Checksum: 0\r\n' if params.get('trailer') else b''
+    connection.transport.write(b'0\r\n%s\r\n' % trailer)
     connection.end(request)
 
 
@@ -139,6 +140,14 @@ async def _gzip(connection, request, reply, params):
         reply = Reply(reply.status, gzip.compress(reply.body), reply.msg_cd,
                       headers=(*reply.headers, ('Content-Encoding', 'gzip')))
     connection.send(request, reply)
+
+
+async def _huge_headers(connection, request, reply, params):
+    size = params.get('bytes', 1 << 20)
+    names = ['X-Huge'] if params.get('line') else ['X-Huge-%d' % n for n in range(size // 1000)]
+    huge = tuple((name, 'x' * (size // len(names))) for name in names)
+    connection.transport.write(reply.head(headers=(*reply.headers, *huge)) + reply.body)
+    connection.end(request)
 
 
 def _error(request, body, params):
@@ -182,7 +191,8 @@ _SENDING = {
     'hang_headers': _hang_headers, 'hang_body': _hang_body, 'drip': _drip,
     'short_body': _short_body, 'silent_close': _silent_close,
     'connection_close': _connection_close, 'until_close': _until_close,
-    'chunked': _chunked, 'huge_body': _huge_body, 'gzip': _gzip}
+    'chunked': _chunked, 'huge_body': _huge_body, 'huge_headers': _huge_headers,
+    'gzip': _gzip}
 _INSTEAD = {
     'error': _error, 'echo_secrets': _echo_secrets, 'html_200': _html(200),
     'html_502': _html(502), 'empty_body': _empty_body, 'redirect': _redirect, 'body': _body}

@@ -21,8 +21,10 @@ silent_close        ms (0), rst (false)          the kept-alive connection is
                                                  closed ms after the reply
 connection_close                                 the reply says Connection: close
 until_close                                      no length: ends with the connection
-chunked             chunk (200)                  chunked transfer coding
+chunked             chunk (200), trailer (false) chunked transfer coding, or with a
+                                                 header after the body
 gzip                                             gzip, where the client takes it
+huge_headers        bytes (1 MiB), line (false)  more headers, or one so long
 Instead of the reply (the call isn't done; a token isn't issued):
 close               rst (false)                  closed without a byte
 error               msg_cd (EGW00001), status    a KIS error in the call's shape
@@ -71,7 +73,7 @@ from .documented import DATA_KINDS
 
 ON_SOCKET = frozenset((
     'slow', 'hang', 'hang_headers', 'hang_body', 'drip', 'short_body', 'silent_close',
-    'connection_close', 'until_close', 'chunked', 'gzip'))
+    'connection_close', 'until_close', 'chunked', 'gzip', 'huge_headers'))
 INSTEAD = frozenset((
     'close', 'error', 'echo_secrets', 'html_200', 'html_502', 'empty_body', 'redirect',
     'body', 'raw'))

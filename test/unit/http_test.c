@@ -327,8 +327,6 @@ test_gzip(void **state)
 	server_stop(server);
 }
 
-#define CHUNKED		2
-
 static const char *const framings[] = {
 	"HTTP/1.1 200 OK\r\nContent-Length: 77\r\nConnection: close\r\n\r\n"
 	"{\"output\":[{\"frgn_ntby_qty\":\"1\"}],\"rt_cd\":\"0\",\"msg_cd\":\"MCA00000\",\"msg1\":\"x\"}",
@@ -337,6 +335,12 @@ static const char *const framings[] = {
 	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
 	"20\r\n{\"output\":[{\"frgn_ntby_qty\":\"1\"}\r\n"
 	"2d\r\n],\"rt_cd\":\"0\",\"msg_cd\":\"MCA00000\",\"msg1\":\"x\"}\r\n0\r\n\r\n",
+	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+	"4d\r\n{\"output\":[{\"frgn_ntby_qty\":\"1\"}],\"rt_cd\":\"0\",\"msg_cd\":\"MCA00000\",\"msg1\":\"x\"}\r\n"
+	"0\r\nX: y\r\nHTTP: 1\r\n\r\n",
+	"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n"
+	"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+	"{\"output\":[{\"frgn_ntby_qty\":\"1\"}],\"rt_cd\":\"0\",\"msg_cd\":\"MCA00000\",\"msg1\":\"x\"}",
 };
 
 typedef struct Cut
@@ -363,6 +367,8 @@ test_truncations(void **state)
 	for (size_t f = 0; f < lengthof(framings); f++)
 	{
 		size_t		whole = strlen(framings[f]);
+		size_t		first_line = strchr(framings[f], '\n') + 1 - framings[f];
+		bool		is_chunked = strstr(framings[f], "chunked") != NULL;
 		Cut			cut = {framings[f], 0};
 		Server	   *server = server_start(serve_cut, &cut);
 		Client	   *client = client_create(server_url(server));
@@ -374,11 +380,11 @@ test_truncations(void **state)
 			KisReply   *reply = kis_transfer_reply(transfer, &error);
 
 			/* the line feed after the last chunk says nothing more; libcurl may ask for it */
-			if ((reply != NULL) != (cut.len == whole) && !(f == CHUNKED && cut.len == whole - 1))
+			if ((reply != NULL) != (cut.len == whole) && !(is_chunked && cut.len == whole - 1))
 				fail_msg("framing %zu cut after %zu of %zu bytes: %s", f, cut.len, whole, error.text);
 			/* less than a line is no reply yet */
 			if (reply == NULL && error.error_class != KIS_ERROR_REPLY)
-				assert_true(error.error_class == KIS_ERROR_DROPPED && cut.len < strlen("HTTP/1.1 200 OK\r\n"));
+				assert_true(error.error_class == KIS_ERROR_DROPPED && cut.len < first_line);
 			kis_reply_free(reply);
 			kis_transfer_release(transfer);
 		}
@@ -387,18 +393,26 @@ test_truncations(void **state)
 	}
 }
 
+/* What is repeated without an end, after what. */
+typedef struct Endless
+{
+	const char *first;
+	const char *before;
+	const char *after;
+	const char *failure;
+} Endless;
+
 static void
 serve_endless(Server *server, int fd, int number)
 {
-	static const char chunk[] = "1000\r\n";
-	static char blanks[0x1000];
-	bool		in_headers = server_context(server) != NULL;
+	const Endless *endless = server_context(server);
+	static char blanks[1000];
 
 	(void) number;
 	if (!read_request(server, fd))
 		return;
 	memset(blanks, ' ', sizeof(blanks));
-	write_text(fd, in_headers ? "HTTP/1.1 200 OK\r\n" : "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	write_text(fd, endless->first);
 	/* ends when the client closes */
 	for (int i = 0; i < 100000; i++)
 	{
@@ -406,29 +420,38 @@ serve_endless(Server *server, int fd, int number)
 
 		if (recv(fd, &byte, 1, MSG_DONTWAIT) == 0)
 			return;
-		if (in_headers)
-		{
-			write_text(fd, "X-Header: ");
-			write_bytes(fd, blanks, 100);
-			write_text(fd, ".\r\n");
-			continue;
-		}
-		write_text(fd, chunk);
+		write_text(fd, endless->before);
 		write_bytes(fd, blanks, sizeof(blanks));
-		write_text(fd, "\r\n");
+		write_text(fd, endless->after);
 	}
 }
 
 static void
 test_endless(void **state)
 {
+	static const char large_headers[] = "the reply's headers are larger than 65536 bytes";
+	static const char chunked[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+	static const char whole[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"19\r\n{\"output\":[],\"rt_cd\":\"0\"}\r\n0\r\n";
+	static const Endless all[] = {
+		{chunked, "3e8\r\n", "\r\n", "the reply is larger than 4194304 bytes"},
+		{"HTTP/1.1 200 OK\r\n", "X-Header: ", ".\r\n", large_headers},
+		{"", "HTTP/1.1 100 Continue\r\nX: ", ".\r\n\r\n", large_headers},
+		{whole, "X-Trailer: ", ".\r\n", large_headers},
+		/* one line, which libcurl gives up */
+		{"HTTP/1.1 200 OK\r\nX-Header: ", "", ".", large_headers},
+		{"HTTP/1.1 200 OK", "", ".", large_headers},
+		{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX-Header: ", "", ".", large_headers},
+		{whole, "", ".", ""},
+	};
+
 	(void) state;
-	for (int in_headers = 0; in_headers < 2; in_headers++)
+	for (size_t i = 0; i < lengthof(all); i++)
 	{
-		Server	   *server = server_start(serve_endless, in_headers ? "headers" : NULL);
+		Server	   *server = server_start(serve_endless, (void *) &all[i]);
 		Client	   *client = client_create(server_url(server));
 
-		expect_failure(client, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "larger than 4194304 bytes");
+		expect_failure(client, KIS_ERROR_REPLY, KIS_PHASE_REPLY, all[i].failure);
 		client_destroy(client);
 		server_stop(server);
 	}

@@ -275,6 +275,45 @@ test_requests(void **state)
 	server_stop(server);
 }
 
+static void
+serve_long_line(Server *server, int fd, int number)
+{
+	static char line[300000];
+
+	(void) number;
+	if (!read_request(server, fd))
+		return;
+	memset(line, 'x', sizeof(line));
+	write_text(fd, "HTTP/1.1 200 OK\r\nX-Long: ");
+	write_bytes(fd, line, sizeof(line));
+	await_close(fd);
+}
+
+/* To libcurls before 8.6 such a line is lack of memory: only where that is so, the error is ours. */
+static void
+test_long_line(void **state)
+{
+	Server	   *server = server_start(serve_long_line, NULL);
+	Client	   *client = client_create(server_url(server));
+	bool		refused = true;
+	bool		was_lack = curl_version_info(CURLVERSION_NOW)->version_num >= 0x080600;
+	KisError	error;
+
+	(void) state;
+	for (int n = 1; refused; n++)
+	{
+		calls_until_refusal = n;
+		assert_false(call(client, &error));
+		refused = calls_until_refusal == 0;
+		calls_until_refusal = 0;
+		was_lack |= error.error_class == KIS_ERROR_LOCAL && strcmp(error.text, "Out of memory") == 0;
+	}
+	assert_true(was_lack);
+	assert_int_equal(error.error_class, KIS_ERROR_REPLY);
+	client_destroy(client);
+	server_stop(server);
+}
+
 int
 main(void)
 {
@@ -282,6 +321,7 @@ main(void)
 		cmocka_unit_test(test_reply),
 		cmocka_unit_test(test_token),
 		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_long_line),
 	};
 	cJSON_Hooks hooks = {__wrap_malloc, __wrap_free};
 
