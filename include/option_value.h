@@ -27,8 +27,8 @@ extern const char *kis_parse_rate(const char *value, double min, double max, dou
 /* HH:MM of a day of 24 hours, in seconds. */
 extern const char *kis_parse_time_of_day(const char *value, int *seconds);
 
-/* MARKET/SECTOR, ... into a List of KisPairCode *. */
-extern const char *kis_parse_pairs(const char *value, List **pairs);
+/* MARKET/SECTOR, ..., at most so many, into a List of KisPairCode *. */
+extern const char *kis_parse_pairs(const char *value, int max, List **pairs);
 
 /* scheme://host[:port] in its plain form: lower case, no slash at its end. */
 extern const char *kis_parse_base_url(const char *value, char **url);

@@ -36,7 +36,9 @@ my %long = (
 	'10 kB of Hangul' => q{repeat('가', 3413)},
 	'10 kB of a URL' => q{'https://' || repeat('x', 10240) || '.example.com'},
 	'10 kB of a path' => q{'/' || repeat('x', 10240)},
-	'10 kB of pairs' => q{rtrim(repeat('KSP/0031,', 1137), ',')});
+	'1000 pairs' => q{rtrim(repeat('KSP/0031,', 1000), ',')},
+	'1001 pairs' => q{rtrim(repeat('KSP/0031,', 1001), ',')},
+	'40000 pairs' => q{rtrim(repeat('KSP/0031,', 40000), ',')});
 my @nasty = (
 	# nothing, blanks, control characters, what ends a line of HTTP
 	'', ' ', "\t", "\n", "x\r\nX-Injected: 1", "x\x{7}y", "x\x{7f}y", "\x{1b}[31m",
@@ -90,7 +92,7 @@ my %taken = (
 		cache_ttl => \@zero_duration,
 		session_start => ['08:30'],
 		calendar => [ 'kis', 'weekday' ],
-		extra_pairs => [ '', ' ', 'KSP/0031', 'KSP/0031,KSP/0031', 'ksp/0031', '10 kB of pairs' ],
+		extra_pairs => [ '', ' ', 'KSP/0031', 'KSP/0031,KSP/0031', 'ksp/0031', '1000 pairs' ],
 		proxy => [
 			'http://127.0.0.1:9', 'http://[::1]:9', 'http://[::ffff:127.0.0.1]:9', 'http://localhost:9', 'http://localhost.:9',
 			'http://localhost.example.com:9', 'http://10.0.0.1:9', 'http://0.0.0.0:9', 'http://2130706433:9', 'http://0x7f.1:9',
@@ -154,6 +156,12 @@ foreach my $object (sort keys %taken)
 		is_deeply([ map { bytes($names[ $_->[0] ]) } grep { $_->[4] eq 't' } @refused ], [], 'and no secret') if $object eq 'mapping';
 	}
 }
+
+# As many pairs as there may be are all asked for, once each
+$session->query_safe('ALTER SERVER kis OPTIONS (ADD extra_pairs ' . sql_literal(join ', ', 'KSP/0001', map { "KSP/X$_" } 1 .. 999) . ')');
+like($session->query_safe('EXPLAIN SELECT * FROM kis_sector_trend'), qr/Calls Expected: 1070$/m, 'a table of 71 pairs and 999 more');
+like($session->query_safe(q{EXPLAIN SELECT * FROM kis_sector_trend WHERE sector_code = 'X999'}), qr/Calls Expected: 1$/m, 'holds the last of them');
+$session->query_safe('ALTER SERVER kis OPTIONS (DROP extra_pairs)');
 
 # Option names that are none
 foreach my $name (q{no such}, q{%s}, q{"}, '한글', '😀', ('x' x 63), 'Base_Url', 'base_url ', 'app_key')

@@ -109,19 +109,22 @@ known_conditions(PlannerInfo *root, List *conditions, List **unknown)
 	return known;
 }
 
-/* Is the code of this pair the first of its kind among those that pass? */
-static bool
-is_first(const KisKeyValues *values, const bool *passes, int pair, bool market)
+static int
+compare_codes(const void *left, const void *right)
 {
-	for (int i = 0; i < pair; i++)
-	{
-		if (!passes[i])
-			continue;
-		if (market ? strcmp(values->pairs[i].market, values->pairs[pair].market) == 0 :
-			strcmp(values->pairs[i].sector, values->pairs[pair].sector) == 0)
-			return false;
-	}
-	return true;
+	return strcmp(*(const char *const *) left, *(const char *const *) right);
+}
+
+/* How many of the codes are different ones; sorts them. */
+static int
+count_different(const char **codes, int n)
+{
+	int			different = Min(n, 1);
+
+	qsort(codes, n, sizeof(char *), compare_codes);
+	for (int i = 1; i < n; i++)
+		different += strcmp(codes[i - 1], codes[i]) != 0;
+	return different;
 }
 
 /* Which of them satisfy the conditions on relid. */
@@ -153,17 +156,22 @@ find_passing(Relation relation, Index relid, const KisKeyValues *values, List *k
 static KisPairEstimate
 count_passing(Relation relation, Index relid, const KisKeyValues *values, List *known)
 {
-	KisPairEstimate estimate = {0};
+	KisPairEstimate estimate;
 	bool	   *passes = find_passing(relation, relid, values, known);
+	const char **markets = palloc(values->n * sizeof(char *));
+	const char **sectors = palloc(values->n * sizeof(char *));
+	int			n = 0;
 
 	for (int pair = 0; pair < values->n; pair++)
 	{
 		if (!passes[pair])
 			continue;
-		estimate.pairs++;
-		estimate.markets += is_first(values, passes, pair, true);
-		estimate.sectors += is_first(values, passes, pair, false);
+		markets[n] = values->pairs[pair].market;
+		sectors[n++] = values->pairs[pair].sector;
 	}
+	estimate.pairs = n;
+	estimate.markets = count_different(markets, n);
+	estimate.sectors = count_different(sectors, n);
 	return estimate;
 }
 

@@ -106,9 +106,9 @@ static const Option options[] = {
 	{"calendar", ForeignServerRelationId, OPTION_CALENDAR, IN_SERVER(calendar), 0, 0,
 		"kis", false,
 	"Write 'kis' or 'weekday'."},
-	{"extra_pairs", ForeignServerRelationId, OPTION_PAIRS, IN_SERVER(extra_pairs), 0, 0,
+	{"extra_pairs", ForeignServerRelationId, OPTION_PAIRS, IN_SERVER(extra_pairs), 0, 1000,
 		NULL, false,
-	"Write pairs of market and sector, of up to 7 letters and digits each, such as 'KSP/0031, KSQ/1034'."},
+	"Write up to 1000 pairs of market and sector, of up to 7 letters and digits each, such as 'KSP/0031, KSQ/1034'."},
 	{"proxy", ForeignServerRelationId, OPTION_PROXY, IN_SERVER(proxy), 0, 0, NULL, true,
 	"Write a URL with its port, such as 'http://proxy.example.com:3128'."},
 	{"ca_file", ForeignServerRelationId, OPTION_PATH, IN_SERVER(ca_file), 0, 0, NULL, true,
@@ -338,7 +338,7 @@ parse_value(const Option *option, const char *value, void *values)
 		case OPTION_CALENDAR:
 			return parse_calendar(value, target);
 		case OPTION_PAIRS:
-			return kis_parse_pairs(value, target);
+			return kis_parse_pairs(value, option->max, target);
 		case OPTION_BASE_URL:
 			return kis_parse_base_url(value, target);
 		case OPTION_PROXY:

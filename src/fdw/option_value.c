@@ -139,7 +139,7 @@ take_code(const char *text, const char *stop, char *code, size_t size)
 }
 
 const char *
-kis_parse_pairs(const char *value, List **pairs)
+kis_parse_pairs(const char *value, int max, List **pairs)
 {
 	const char *at = value;
 
@@ -157,6 +157,8 @@ kis_parse_pairs(const char *value, List **pairs)
 		at = take_code(at, ", ", pair->sector, sizeof(pair->sector));
 		if (at == NULL)
 			return "It is not a list of market and sector codes.";
+		if (list_length(*pairs) == max)
+			return "It has too many pairs.";
 		*pairs = lappend(*pairs, pair);
 
 		at += strspn(at, " ");

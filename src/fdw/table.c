@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "foreign/foreign.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 
 #include "fdw.h"
@@ -341,13 +342,42 @@ kis_table_of_relation(Oid relid, KisTableOptions **options)
 	return table;
 }
 
+/* Adds those that the table can have and that are not among its n pairs; how many it has then. */
+static int
+add_extra_pairs(const KisTable *table, List *extra_pairs, KisPairCode *pairs, int n)
+{
+	HASHCTL		layout = {
+		.keysize = sizeof(KisPairCode),
+		.entrysize = sizeof(KisPairCode),
+		.hcxt = CurrentMemoryContext
+	};
+	HTAB	   *known = hash_create("market investor pairs", n + list_length(extra_pairs), &layout,
+									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	ListCell   *cell;
+
+	for (int i = 0; i < n; i++)
+		(void) hash_search(known, &pairs[i], HASH_ENTER, NULL);
+	foreach(cell, extra_pairs)
+	{
+		const KisPairCode *extra = lfirst(cell);
+		bool		found;
+
+		if (!kis_call_serves(table->call, extra->market))
+			continue;
+		(void) hash_search(known, extra, HASH_ENTER, &found);
+		if (!found)
+			pairs[n++] = *extra;
+	}
+	hash_destroy(known);
+	return n;
+}
+
 KisPairCode *
 kis_table_pairs(const KisTable *table, const KisTableOptions *options,
 				const KisServerOptions *server, int *npairs)
 {
 	KisPairSet	set = options->has_pairs ? options->pairs : table->pairs;
 	KisPairCode *pairs;
-	ListCell   *cell;
 	int			n = 0;
 
 	if (!kis_call_takes(table->call, KIS_ARG_MARKET))
@@ -367,20 +397,8 @@ kis_table_pairs(const KisTable *table, const KisTableOptions *options,
 		n++;
 	}
 
-	if (set == KIS_PAIRS_ALL)
-	{
-		foreach(cell, server->extra_pairs)
-		{
-			const KisPairCode *extra = lfirst(cell);
-			bool		is_new = kis_call_serves(table->call, extra->market);
-
-			for (int i = 0; i < n && is_new; i++)
-				is_new = strcmp(pairs[i].market, extra->market) != 0 ||
-					strcmp(pairs[i].sector, extra->sector) != 0;
-			if (is_new)
-				pairs[n++] = *extra;
-		}
-	}
+	if (set == KIS_PAIRS_ALL && server->extra_pairs != NIL)
+		n = add_extra_pairs(table, server->extra_pairs, pairs, n);
 	*npairs = n;
 	return pairs;
 }
