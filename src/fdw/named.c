@@ -28,7 +28,18 @@ struct KisNamed
 	List	   *value_states;	/* of ExprState *, as named_values */
 	List	   *value_types;	/* of their Oid */
 	bool		is_plain;		/* single codes of the pair joined by AND, no more */
+	bool		has_held;
+	List	   *held;			/* of HeldPairs *, a table each, once somebody has asked for them */
+	MemoryContext context;		/* of all of it */
 };
+
+/* What another table of KIS than the scan's holds. */
+typedef struct HeldPairs
+{
+	const char *table;
+	KisPairCode *pairs;
+	int			npairs;
+} HeldPairs;
 
 /* A code that was named, and the pairs, or the investors, that have it. */
 typedef struct NamedCode
@@ -93,6 +104,7 @@ kis_named_create(ForeignScanState *node, const KisScanPlan *plan, const KisKeyVa
 	foreach(cell, plan->named_values)
 		named->value_types = lappend_oid(named->value_types, exprType(lfirst(cell)));
 	named->is_plain = is_plain(plan);
+	named->context = CurrentMemoryContext;
 	return named;
 }
 
@@ -108,23 +120,44 @@ warn(const NamedCheck *check, const char *message, const char *hint)
 				 errhint("%s", hint)));
 }
 
+/* What the tables hold that IMPORT FOREIGN SCHEMA makes. */
+static List *
+held_pairs(const NamedCheck *check)
+{
+	KisNamed   *named = check->named;
+	MemoryContext old = MemoryContextSwitchTo(named->context);
+	KisTableOptions options = {0};
+
+	for (int i = 0; !named->has_held && kis_tables[i] != NULL; i++)
+	{
+		HeldPairs  *held = palloc(sizeof(HeldPairs));
+
+		if (!kis_call_takes(kis_tables[i]->call, KIS_ARG_MARKET))
+			continue;
+		held->table = kis_tables[i]->name;
+		held->pairs = kis_table_pairs(kis_tables[i], &options, check->connection->options,
+									  &held->npairs);
+		named->held = lappend(named->held, held);
+	}
+	named->has_held = true;
+	MemoryContextSwitchTo(old);
+	return named->held;
+}
+
 /* A table of KIS other than the scan's that holds the pair, or any pair with such a code; or NULL. */
 static const char *
 table_that_holds(const NamedCheck *check, const char *market, const char *sector)
 {
-	for (int i = 0; kis_tables[i] != NULL; i++)
-	{
-		KisTableOptions options = {0};
-		KisPairCode *pairs;
-		int			npairs;
+	ListCell   *cell;
 
-		if (!kis_call_takes(kis_tables[i]->call, KIS_ARG_MARKET))
-			continue;
-		pairs = kis_table_pairs(kis_tables[i], &options, check->connection->options, &npairs);
-		for (int pair = 0; pair < npairs; pair++)
-			if ((market == NULL || strcmp(pairs[pair].market, market) == 0) &&
-				(sector == NULL || strcmp(pairs[pair].sector, sector) == 0))
-				return kis_tables[i]->name;
+	foreach(cell, held_pairs(check))
+	{
+		const HeldPairs *held = lfirst(cell);
+
+		for (int i = 0; i < held->npairs; i++)
+			if ((market == NULL || strcmp(held->pairs[i].market, market) == 0) &&
+				(sector == NULL || strcmp(held->pairs[i].sector, sector) == 0))
+				return held->table;
 	}
 	return NULL;
 }
