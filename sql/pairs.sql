@@ -224,6 +224,15 @@ SELECT count(*) FROM kis_market_trend a, kis_sector_trend b WHERE a.market_code 
 \! $KIS_SIMCTL calls
 ALTER SERVER kis OPTIONS (DROP max_calls);
 
+-- an equality of the user's own that says neither yes nor no
+CREATE FUNCTION neither(text, int) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END' STABLE;
+CREATE OPERATOR = (LEFTARG = text, RIGHTARG = int, FUNCTION = neither, MERGES);
+SELECT market_code FROM kis_market_trend WHERE market_code = ANY (ARRAY[5, 6]);
+SELECT market_code FROM kis_market_trend WHERE market_code = 5;
+SELECT market_code FROM kis_market_trend WHERE market_code = 'KSQ' OR market_code = 5;
+DROP OPERATOR = (text, int);
+DROP FUNCTION neither;
+
 -- pairs that are not listed
 ALTER SERVER kis OPTIONS (ADD extra_pairs 'KSP/0031, KSP/0099, KSP/0001, NEW/7');
 \! $KIS_SIMCTL reset '{"keep_tokens": true}'

@@ -250,6 +250,20 @@ warn_of_investor(const NamedCheck *check, const char *investor)
 
 /* ---- which codes the table doesn't hold ----------------------------------- */
 
+/* Two values that are not null; what says neither yes nor no is no equality. */
+static bool
+is_equal(FmgrInfo *equals, Oid collation, Datum left, Datum right)
+{
+	LOCAL_FCINFO(call, 2);
+	Datum		result;
+
+	InitFunctionCallInfoData(*call, equals, 2, collation, NULL, NULL);
+	call->args[0] = (NullableDatum) {.value = left};
+	call->args[1] = (NullableDatum) {.value = right};
+	result = FunctionCallInvoke(call);
+	return !call->isnull && DatumGetBool(result);
+}
+
 /* The pairs, or the investors, that have the code. */
 static Bitmapset *
 holders(const KisNamed *named, const List *name, Datum value)
@@ -268,9 +282,7 @@ holders(const KisNamed *named, const List *name, Datum value)
 		Datum		key = kis_key_value(values, i, list_nth_int(name, NAME_ATTNUM));
 
 		CHECK_FOR_INTERRUPTS();
-		if (DatumGetBool(FunctionCall2Coll(&equals, collation,
-										   value_first ? value : key,
-										   value_first ? key : value)))
+		if (is_equal(&equals, collation, value_first ? value : key, value_first ? key : value))
 			found = bms_add_member(found, i);
 	}
 	return found;
