@@ -1,7 +1,8 @@
 # Whatever hangs in whatever phase can be ended: in a function, where the cancel
 # is caught, a collection, a backfill, kis_check. So can a session whose client
 # has gone, and a server that is stopped while all phases are under way. libcurl's
-# threads, which look up names, never handle a signal of PostgreSQL's.
+# threads, which look up names, never handle a signal of PostgreSQL's. Every
+# figure is printed; KisTest::Bars tells what it must be.
 #
 # KIS_TEST_LONG: each of them with each way to end it, and not one of the three.
 use strict;
@@ -11,19 +12,20 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 use JSON::PP ();
 use KisTest;
+use KisTest::Bars;
 use KisTest::Phases;
-use List::Util ();
 use PostgreSQL::Test::Utils;
 use POSIX ();
 use Test::More;
 use Time::HiRes ();
 
 use constant {
-	ALWAYS_MS => 5000,		# what not even a loaded machine excuses
+	GONE_SECONDS => 5,
 	STOP_SECONDS => 20 };
 
 my @ways = qw(cancel timeout terminate);
 my $phases = KisTest::Phases->new(conf => 'restart_after_crash = off');
+my $bars = KisTest::Bars->new;
 my $node = $phases->node;
 my $fine = q{SELECT market_code FROM kis_market_trend WHERE market_code = 'KSQ'};
 
@@ -51,13 +53,6 @@ $node->safe_psql('postgres', q{
 		SELECT market_code INTO answer FROM kis_market_trend WHERE market_code = 'KSQ';
 		RETURN concat_ws(' ', 'caught', caught, answer);
 	END $$});
-
-sub median
-{
-	my @sorted = sort { $a <=> $b } @_;
-
-	return $sorted[ @sorted / 2 ];
-}
 
 sub stored
 {
@@ -103,7 +98,7 @@ my @places = (
 		sql => sub { "SELECT * FROM kis_check('kis_$_[0]{server}')" }
 	});
 
-# What was not as it should be, and the milliseconds
+# The milliseconds, and what was not as it should be
 sub measure
 {
 	my ($place, $phase, $way) = @_;
@@ -115,7 +110,6 @@ sub measure
 
 	$expected = "-: caught $expected KSQ" if $place->{catches} && $way ne 'terminate';
 	push @wrong, $told if $told ne $expected;
-	push @wrong, sprintf '%.0f ms', $ms if $ms > ALWAYS_MS;
 	if ($way ne 'terminate')
 	{
 		push @wrong, 'the transaction cannot go on'
@@ -123,10 +117,10 @@ sub measure
 		push @wrong, 'the next query fails' unless $phases->works($session);
 	}
 	$session->quit;
-	return (\@wrong, $ms);
+	return ([$ms], \@wrong);
 }
 
-my (%figures, $number);
+my $number = 0;
 
 foreach my $phase ($phases->all)
 {
@@ -137,10 +131,10 @@ foreach my $phase ($phases->all)
 	{
 		foreach my $way ($ENV{KIS_TEST_LONG} ? @ways : $ways[ $number++ % @ways ])
 		{
-			my ($wrong, $ms) = measure($place, $phase, $way);
+			my $name = "$place->{name}, $way";
+			my ($good, $wrong) = $bars->meet("$phase->{name}, $name", sub { measure($place, $phase, $way) });
 
-			push @wrong, map { "$place->{name}, $way: $_" } @$wrong;
-			push @{ $figures{ $place->{name} } }, $ms;
+			push @wrong, map { "$name: $_" } @$wrong, $good ? () : 'not at once';
 		}
 	}
 	is_deeply(\@wrong, [], "$phase->{name}: ends at once in all that can wait for it");
@@ -153,21 +147,15 @@ foreach my $phase ($phases->all)
 	$phases->hang($phase, $session, $phases->query($phase));
 	my $gone = Time::HiRes::time();
 	$session->vanish;
-	ok((eventually { $phases->monitor->query_safe("SELECT count(*) FROM pg_stat_activity WHERE pid = $pid") == 0 } ALWAYS_MS / 1000),
+	ok((eventually { $phases->monitor->query_safe("SELECT count(*) FROM pg_stat_activity WHERE pid = $pid") == 0 } GONE_SECONDS),
 		"$phase->{name}: and where the client has gone");
-	push @{ $figures{'where the client has gone, which is looked at each 50 ms'} }, 1000 * (Time::HiRes::time() - $gone);
+	diag sprintf '%s, where the client has gone, which is looked at each 50 ms: %.1f ms', $phase->{name},
+	  1000 * (Time::HiRes::time() - $gone);
 	$phases->finish($phase);
 }
 is(stored(), '0|0', 'nothing is stored of what was ended');
-foreach my $name (sort keys %figures)
-{
-	my @figures = @{ $figures{$name} };
-
-	diag sprintf '%s: %d times, median %.1f ms, worst %.1f ms', $name, scalar @figures, median(@figures),
-	  List::Util::max(@figures);
-}
-my @all = map { @{ $figures{ $_->{name} } } } @places;
-diag sprintf 'ended %d times: median %.1f ms, worst %.1f ms', scalar @all, median(@all), List::Util::max(@all);
+diag $bars->summary;
+ok($bars->median_is_within, 'in the median sooner still');
 
 # ---- signals are none of the resolver's threads'
 

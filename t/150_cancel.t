@@ -1,8 +1,8 @@
 # pg_cancel_backend, pg_terminate_backend and statement_timeout act at once in
 # each phase that a query can hang in, or compute for long in before it asks for
-# anything, and hold up nobody else. Every figure is
-# printed: milliseconds from the moment that the cancel is sent, or that the
-# timeout is due, until the client has the error.
+# anything, and hold up nobody else. Every figure is printed: milliseconds from
+# the moment that the cancel is sent, or that the timeout is due, until the client
+# has the error. KisTest::Bars tells what they must be, and what is excused.
 use strict;
 use warnings;
 
@@ -10,17 +10,13 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 use JSON::PP ();
 use KisTest;
+use KisTest::Bars;
 use KisTest::Phases;
-use List::Util ();
 use Test::More;
 use Time::HiRes ();
 
 use constant {
 	SAMPLES => 3,
-	MEDIAN_MS => 50,		# the bars
-	WORST_MS => 250,
-	ALWAYS_MS => 1000,		# and what not even a loaded machine excuses
-	TRIES => 4,				# of a phase before its figures count as bad
 	BUSY_MEDIAN_MS => 250,	# a condition is not left in the middle
 	MANY_DAYS => 100_000,	# in a condition: to look at all days takes some seconds
 	MANY_MORE_DAYS => 500_000,
@@ -111,36 +107,17 @@ sub measure
 	return (\@figures, \@wrong);
 }
 
-sub median
-{
-	my @sorted = sort { $a <=> $b } @_;
-
-	return $sorted[ @sorted / 2 ];
-}
-
-my @all;
-my $repeated = 0;
+my $bars = KisTest::Bars->new;
+my $busy_bars = KisTest::Bars->new(median => BUSY_MEDIAN_MS, worst => KisTest::Bars::ALWAYS_MS);
 
 foreach my $phase ($phases->all, @busy)
 {
-	my ($median, $worst) = $phase->{is_busy} ? (BUSY_MEDIAN_MS, ALWAYS_MS) : (MEDIAN_MS, WORST_MS);
-
 	$phases->prepare($phase);
 	foreach my $way (qw(cancel timeout terminate))
 	{
-		my ($figures, $wrong, $good);
+		my ($good, $wrong) = ($phase->{is_busy} ? $busy_bars : $bars)
+		  ->meet("$phase->{name}, $way", sub { measure($phase, $way) });
 
-		# Figures, and only they, may be bad because the machine is busy
-		foreach my $try (1 .. TRIES)
-		{
-			($figures, $wrong) = measure($phase, $way);
-			$good = median(@$figures) <= $median && List::Util::max(@$figures) <= $worst;
-			diag sprintf '%-33s %-9s %s ms', $phase->{name}, $way,
-			  join ' ', map { sprintf '%6.1f', $_ } @$figures;
-			push @all, @$figures;
-			last if $good || @$wrong || List::Util::max(@$figures) > ALWAYS_MS;
-			$repeated++ if $try < TRIES;
-		}
 		is_deeply($wrong, [], "$phase->{name}: $way ends the query and nothing else");
 		ok($good, "$phase->{name}: $way at once");
 	}
@@ -149,8 +126,8 @@ foreach my $phase ($phases->all, @busy)
 	like($phase->{owner_result}{output}, qr/^KSP\|/, 'and whom they waited for has its answer')
 	  if $phase->{owner_result};
 }
-diag sprintf 'ended %d times, %d tries repeated (their figures are in): median %.1f ms, worst %.1f ms',
-  scalar @all, $repeated, median(@all), List::Util::max(@all);
+diag 'what waits ' . $bars->summary;
+diag 'what computes ' . $busy_bars->summary;
 
 # ---- who is cancelled while others wait for what it does
 
