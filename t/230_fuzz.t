@@ -3,7 +3,8 @@
 # of the target's own (test/fuzz). First the corpus and what the simulator
 # answers, then each beginning of those, then mutations for some seconds.
 #
-# KIS_TEST_LONG=N: mutations for N minutes, beginnings of all and not of some.
+# KIS_TEST_LONG=N: mutations for N minutes, others each time; beginnings of all
+# and not of some.
 use strict;
 use warnings;
 
@@ -16,7 +17,7 @@ my $fuzz = dirname(dirname(__FILE__)) . '/test/fuzz';
 my @targets = qw(reply token text);
 my %longest = (reply => 8192, token => 4096, text => 1024);
 my $seconds = $ENV{KIS_TEST_LONG} ? $ENV{KIS_TEST_LONG} * 60 / @targets : 5;
-my $seed = 20260710;
+my $seed = $ENV{KIS_TEST_LONG} ? time : 20260710;
 
 # Beginnings of these are tried in the short run, too: a reply of each kind, and
 # those whose texts differ most from it.
@@ -73,14 +74,14 @@ foreach my $target (@targets)
 	diag("$target: " . @files . " files, $output");
 
 	system('mkdir', '-p', $dirs[0]) == 0 or die 'mkdir failed';
-	$output = try("$target: mutations for $seconds s", "$fuzz/build/${target}_fuzz", "-seed=$seed",
+	$output = try("$target: mutations for $seconds s, seed $seed", "$fuzz/build/${target}_fuzz", "-seed=$seed",
 		"-max_total_time=$seconds", "-max_len=$longest{$target}", '-timeout=20', "-dict=$fuzz/$target.dict",
 		"-artifact_prefix=$work/", @dirs);
 	my ($runs, $edges, $features, $kept) =
 	  $output =~ m{#(\d+)\s+DONE\s+cov: (\d+) ft: (\d+) corp: (\d+)};
 	cmp_ok($runs // 0, '>', 100, "$target: some were run");
-	diag(sprintf '%s: %d inputs in %d s, %d edges, %d features, %d kept',
-		$target, $runs // 0, $seconds, $edges // 0, $features // 0, $kept // 0);
+	diag(sprintf '%s: seed %d, %d inputs in %d s, %d edges, %d features, %d kept',
+		$target, $seed, $runs // 0, $seconds, $edges // 0, $features // 0, $kept // 0);
 }
 
 done_testing();
