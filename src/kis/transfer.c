@@ -407,14 +407,14 @@ met_long_line(const KisTransfer *transfer, CURLcode result)
 	void	   *volatile memory;	/* else the compiler leaves it out */
 	bool		met;
 
-	curl_easy_getinfo(transfer->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
-	if (transfer->phase != KIS_PHASE_REPLY || first_byte_us == 0 || transfer->headers_ended)
+	if (transfer->phase != KIS_PHASE_REPLY || transfer->headers_ended)
 		return false;
 #if LIBCURL_VERSION_NUM >= 0x080600
 	if (result == CURLE_TOO_LARGE)
 		return true;
 #endif
-	if (result != CURLE_OUT_OF_MEMORY)
+	curl_easy_getinfo(transfer->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
+	if (result != CURLE_OUT_OF_MEMORY || first_byte_us == 0)
 		return false;
 	memory = malloc(LONGEST_LINE);
 	met = memory != NULL;
