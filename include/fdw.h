@@ -237,12 +237,16 @@ typedef struct KisDays KisDays;
 
 extern KisDays *kis_days_create(const KisCall *call, int nattrs, const AttrNumber *attrs);
 
+/* The same days, none kept. */
+extern KisDays *kis_days_create_like(const KisDays *days);
+
 /*
- * Keeps the days that satisfy the conditions together with what stands in
- * slot, which is the conditions' scan tuple: a pair's codes.
+ * Keeps the days, of those that others keep or, where that is NULL, of all,
+ * that satisfy the conditions together with what stands in slot, which is the
+ * conditions' scan tuple: a pair's codes.
  */
-extern void kis_days_choose(KisDays *days, ExprState *quals, ExprContext *econtext,
-							TupleTableSlot *slot);
+extern void kis_days_choose(KisDays *days, const KisDays *others, ExprState *quals,
+							ExprContext *econtext, TupleTableSlot *slot);
 
 /* Keeps the days from first to last. */
 extern void kis_days_choose_range(KisDays *days, DateADT first, DateADT last);

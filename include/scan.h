@@ -38,7 +38,8 @@ typedef struct KisScan
 	MemoryContext context;		/* what lives as long as the scan */
 	ExprContext *econtext;		/* for conditions on the keys */
 	ExprState  *quals;
-	ExprState  *day_quals;
+	ExprState  *day_quals;		/* of days alone */
+	ExprState  *pair_day_quals; /* of days and the pair's codes; NULL: none */
 	ExprState  *investor_quals;
 	TupleTableSlot *pair_slot;	/* what they are evaluated on */
 
@@ -55,8 +56,8 @@ typedef struct KisScan
 	KisNamed   *named;			/* NULL: the query names no codes */
 	KisLimit   *limit;			/* NULL: none */
 	KisConverter *converter;
-	KisDays   **days;			/* by pair, or the first alone; NULL: of a pair there is one row */
-	bool		days_vary;		/* from pair to pair */
+	KisDays    *days;			/* that are wanted of all pairs; NULL: of a pair there is one row */
+	KisDays   **pair_days;		/* those of each pair; NULL: all have the same */
 	bool		may_end;		/* before its last row */
 
 	/* the pairs to ask for, and how far it is */

@@ -101,6 +101,7 @@ my @shapes = (
 	'correlated subquery' => [q{SELECT id, (SELECT close FROM daily WHERE market_code = m AND sector_code = s AND trade_date = day) FROM days}],
 	'correlated subquery, the last day before' => [q{SELECT id, (SELECT trade_date FROM daily WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date < day ORDER BY trade_date DESC LIMIT 1) FROM days}],
 	'correlated subquery, the last day of many' => [q{SELECT id, (SELECT trade_date FROM daily WHERE trade_date < day AND sector_code <> s ORDER BY trade_date DESC LIMIT 1) FROM days}],
+	'correlated subquery, days of their own' => [q{SELECT id, (SELECT string_agg(sector_code || trade_date, ' ' ORDER BY sector_code, trade_date) FROM daily WHERE (sector_code = s OR trade_date = day) AND trade_date BETWEEN day - $1 AND day) FROM days}, 'int', '9'],
 	'LATERAL, the last days of many' => [q{SELECT id, k.* FROM days, LATERAL (SELECT trade_date, sector_code FROM daily WHERE trade_date <= day AND market_code = m ORDER BY trade_date DESC, sector_code LIMIT 3) k}],
 	'LATERAL and LIMIT' => [q{SELECT id, k.trade_date FROM days, LATERAL (SELECT trade_date FROM calendar WHERE trade_date >= day AND is_open ORDER BY trade_date LIMIT 1) k}],
 	'LATERAL with different pairs and days' => [q{SELECT id, n FROM days, LATERAL (SELECT count(*) AS n FROM daily WHERE market_code = m AND sector_code = s AND trade_date BETWEEN day - 10 AND day) k}],

@@ -67,6 +67,16 @@ kis_days_create(const KisCall *call, int nattrs, const AttrNumber *attrs)
 	return days;
 }
 
+KisDays *
+kis_days_create_like(const KisDays *days)
+{
+	KisDays    *others = palloc(sizeof(KisDays));
+
+	*others = *days;
+	others->kept = palloc0(days->n * sizeof(bool));
+	return others;
+}
+
 static bool
 is_weekend(DateADT day)
 {
@@ -84,18 +94,22 @@ may_have_row(const KisCall *call, DateADT day)
 }
 
 void
-kis_days_choose(KisDays *days, ExprState *quals, ExprContext *econtext, TupleTableSlot *slot)
+kis_days_choose(KisDays *days, const KisDays *others, ExprState *quals,
+				ExprContext *econtext, TupleTableSlot *slot)
 {
 	for (int i = 0; i < days->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		days->kept[i] = others != NULL ? others->kept[i] :
+			may_have_row(days->call, days->first + i);
+		if (!days->kept[i])
+			continue;
 		for (int a = 0; a < days->nattrs; a++)
 		{
 			slot->tts_values[days->attrs[a] - 1] = DateADTGetDatum(days->first + i);
 			slot->tts_isnull[days->attrs[a] - 1] = false;
 		}
-		days->kept[i] = may_have_row(days->call, days->first + i) &&
-			ExecQualAndReset(quals, econtext);
+		days->kept[i] = ExecQualAndReset(quals, econtext);
 	}
 }
 

@@ -103,6 +103,7 @@ known_conditions(PlannerInfo *root, List *conditions, List **unknown)
 		else
 		{
 			fix_opfuncids(folded);
+			convert_saop_to_hashed_saop(folded);
 			known = lappend(known, folded);
 		}
 	}
@@ -284,7 +285,7 @@ choose_days(Relation relation, const KisCall *call, List *attrs, List *known)
 	qual = ExecInitQual(known, NULL);
 	MemoryContextSwitchTo(old);
 	econtext->ecxt_scantuple = ExecStoreAllNullTuple(slot);
-	kis_days_choose(days, qual, econtext, slot);
+	kis_days_choose(days, NULL, qual, econtext, slot);
 	ExecDropSingleTupleTableSlot(slot);
 	FreeExecutorState(estate);
 	return days;

@@ -23,6 +23,26 @@ statement_memory(EState *estate)
 	return estate->es_query_cxt;
 }
 
+/* Which conditions on the days ask for the pair's codes as well? */
+static void
+split_day_quals(const ForeignScan *plan, const KisScanPlan *scan, List **of_days, List **of_pairs)
+{
+	Bitmapset  *keys = NULL;
+	ListCell   *cell;
+
+	*of_days = NIL;
+	*of_pairs = NIL;
+	for (int i = 0; i < scan->nkeys; i++)
+		keys = bms_add_member(keys, scan->keys[i].attnum - FirstLowInvalidHeapAttributeNumber);
+	foreach(cell, scan->day_quals)
+	{
+		if (kis_mentions(lfirst(cell), plan->scan.scanrelid, keys))
+			*of_pairs = lappend(*of_pairs, lfirst(cell));
+		else
+			*of_days = lappend(*of_days, lfirst(cell));
+	}
+}
+
 /* Evaluates nothing: plain EXPLAIN and EvalPlanQual come here too. */
 void
 kisBeginForeignScan(ForeignScanState *node, int eflags)
@@ -30,6 +50,8 @@ kisBeginForeignScan(ForeignScanState *node, int eflags)
 	EState	   *estate = node->ss.ps.state;
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	KisScan    *scan;
+	List	   *of_days;
+	List	   *of_pairs;
 
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
@@ -41,7 +63,9 @@ kisBeginForeignScan(ForeignScanState *node, int eflags)
 	scan->context = CurrentMemoryContext;
 	scan->econtext = CreateExprContext(estate);
 	scan->quals = ExecInitQual(scan->plan->quals, &node->ss.ps);
-	scan->day_quals = ExecInitQual(scan->plan->day_quals, &node->ss.ps);
+	split_day_quals(plan, scan->plan, &of_days, &of_pairs);
+	scan->day_quals = ExecInitQual(of_days, &node->ss.ps);
+	scan->pair_day_quals = ExecInitQual(of_pairs, &node->ss.ps);
 	scan->investor_quals = ExecInitQual(scan->plan->investor_quals, &node->ss.ps);
 	scan->pair_slot = ExecInitExtraTupleSlot(estate,
 											 RelationGetDescr(node->ss.ss_currentRelation),
@@ -62,25 +86,19 @@ mentioned_columns(const ForeignScan *plan, const KisScanPlan *scan)
 	return mentioned;
 }
 
-/* Does a condition on the days ask for the pair's codes as well? */
-static bool
-mentions_pair(const ForeignScan *plan, const KisScanPlan *scan)
+static void
+create_days(KisScan *scan, int npairs)
 {
-	Bitmapset  *keys = NULL;
+	const KisScanPlan *plan = scan->plan;
 
-	for (int i = 0; i < scan->nkeys; i++)
-		keys = bms_add_member(keys, scan->keys[i].attnum - FirstLowInvalidHeapAttributeNumber);
-	return kis_mentions((Node *) scan->day_quals, plan->scan.scanrelid, keys);
-}
-
-static KisDays **
-create_days(const KisScanPlan *plan, int n)
-{
-	KisDays   **days = palloc(Max(1, n) * sizeof(KisDays *));
-
-	for (int i = 0; i < n; i++)
-		days[i] = kis_days_create(plan->table->call, plan->ndays, plan->days);
-	return days;
+	if (plan->table->call->paging == KIS_PAGING_NONE)
+		return;
+	scan->days = kis_days_create(plan->table->call, plan->ndays, plan->days);
+	if (scan->pair_day_quals == NULL)
+		return;
+	scan->pair_days = palloc(Max(1, npairs) * sizeof(KisDays *));
+	for (int i = 0; i < npairs; i++)
+		scan->pair_days[i] = kis_days_create_like(scan->days);
 }
 
 /* What needs the server's options, before the first row. */
@@ -105,9 +123,7 @@ start_scan(ForeignScanState *node, KisScan *scan)
 	scan->split = kis_table_split(scan->plan->table);
 	scan->parts = palloc(scan->split * sizeof(int));
 	scan->pairs = palloc(Max(1, npairs) * sizeof(KisPairScan));
-	scan->days_vary = mentions_pair(plan, scan->plan);
-	if (scan->plan->table->call->paging != KIS_PAGING_NONE)
-		scan->days = create_days(scan->plan, scan->days_vary ? npairs : 1);
+	create_days(scan, npairs);
 	scan->named = kis_named_create(node, scan->plan, scan->values, scan->investors);
 	scan->limit = kis_limit_create(node, false);
 	scan->may_end = kis_may_end(node);
@@ -117,14 +133,20 @@ start_scan(ForeignScanState *node, KisScan *scan)
 	MemoryContextSwitchTo(old);
 }
 
-/* The days of a pair that satisfy the conditions; its codes stand in pair_slot. */
+/*
+ * The days of a pair that satisfy the conditions; its codes stand in pair_slot.
+ * Those on days alone are evaluated for the first pair.
+ */
 static KisDays *
-choose_days(KisScan *scan, int pair)
+choose_days(KisScan *scan, int pair, bool first)
 {
-	KisDays    *days = scan->days[scan->days_vary ? pair : 0];
-
-	kis_days_choose(days, scan->day_quals, scan->econtext, scan->pair_slot);
-	return days;
+	if (first)
+		kis_days_choose(scan->days, NULL, scan->day_quals, scan->econtext, scan->pair_slot);
+	if (scan->pair_days == NULL)
+		return scan->days;
+	kis_days_choose(scan->pair_days[pair], scan->days, scan->pair_day_quals,
+					scan->econtext, scan->pair_slot);
+	return scan->pair_days[pair];
 }
 
 /* The investors that satisfy the conditions with the parameters as they are. */
@@ -159,9 +181,9 @@ choose_pairs(KisScan *scan)
 		kis_key_store(scan->values, i, scan->mentioned, scan->pair_slot);
 		if (!ExecQualAndReset(scan->quals, scan->econtext))
 			continue;
-		if (scan->days != NULL && (scan->days_vary || days == NULL))
+		if (scan->days != NULL && (scan->pair_days != NULL || days == NULL))
 		{
-			days = choose_days(scan, i);
+			days = choose_days(scan, i, days == NULL);
 			first_day = kis_days_next(days, KIS_NO_DAY);
 			pages = kis_days_pages(days, first_day);
 		}
