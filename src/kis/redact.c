@@ -78,6 +78,18 @@ covered_in_json(const char *text, size_t len, const char *secret, size_t secret_
 	return at;
 }
 
+/* How many bytes JSON text needs for the character at its start; 1 where that is no escape. */
+static size_t
+escape_length(const char *text, size_t len)
+{
+	if (len >= 2 && text[0] == '\\' && text[1] != '\0' && strchr("\"\\/bfnrt", text[1]) != NULL)
+		return 2;
+	if (len >= 6 && memcmp(text, "\\u", 2) == 0 && hex_value(text[2]) >= 0 && hex_value(text[3]) >= 0 &&
+		hex_value(text[4]) >= 0 && hex_value(text[5]) >= 0)
+		return 6;
+	return 1;
+}
+
 /* A secret may begin in text where one of these characters stands: adds this one's. */
 static void
 note_beginnings(char *begins, const char *secret, Cover cover)
@@ -121,6 +133,8 @@ blot_out(char *text, const KisSecrets *secrets, Cover cover)
 		}
 		if (i < blot_until)
 			text[i] = '*';
+		else if (cover == covered_in_json)
+			i += escape_length(text + i, len - i) - 1;
 	}
 }
 

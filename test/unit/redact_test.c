@@ -66,6 +66,8 @@ test_redact_json(void **state)
 		{"\\/+secret\\\\\\\"+\\/", "****************"},
 		{"\\u002f\\u002bsecret\\u005c\\u0022\\u002b/!", "*************************************!"},
 		{"\\u0054OKEN \\TOKEN \\u0055OKEN", "********** \\***** \\u0055OKEN"},
+		/* an escape's characters are none of their own */
+		{"\\\\u0054OKEN \\\\TOKEN \\\\\\u0054OKEN", "\\\\u0054OKEN \\\\***** \\\\**********"},
 		/* other characters than the secret's, parts, and the end of a text */
 		{"app\\nkey= app\\u012fkey= app/ke", "app\\nkey= app\\u012fkey= ******"},
 		{"app\\/k is", "app\\/k is"},
