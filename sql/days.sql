@@ -141,7 +141,7 @@ SELECT count(*) FROM (SELECT FROM kis_market_trend_daily
     WHERE market_code = 'KSP' AND sector_code < '0004' AND trade_date <= '2026-07-10' AND open > 0
     ORDER BY trade_date DESC, sector_code LIMIT 6) AS t;
 :dates
-SELECT n, newest FROM (SELECT row_number() OVER (ORDER BY trade_date DESC) AS n, trade_date AS newest FROM kis_market_trend_daily
+SELECT n, newest FROM (SELECT row_number() OVER (ORDER BY trade_date DESC ROWS UNBOUNDED PRECEDING) AS n, trade_date AS newest FROM kis_market_trend_daily
     WHERE market_code = 'KSP' AND trade_date <= '2026-07-10') AS numbered WHERE n <= 2;
 :dates
 WITH days AS MATERIALIZED (SELECT trade_date FROM kis_market_trend_daily
