@@ -231,11 +231,11 @@ sub backend_fds
 }
 
 # eventually { condition } seconds: waits until the condition holds and returns
-# its value; false after so many seconds, 30 unless told.
+# its value; false after so many seconds, those of PG_TEST_TIMEOUT_DEFAULT unless told.
 sub eventually(&;$)
 {
 	my ($condition, $timeout) = @_;
-	my $until = Time::HiRes::time() + (defined $timeout ? $timeout : 30);
+	my $until = Time::HiRes::time() + (defined $timeout ? $timeout : $PostgreSQL::Test::Utils::timeout_default);
 
 	while (1)
 	{

@@ -89,7 +89,8 @@ sub _add_servers
 	$self->_add_server('rate', 'rate', %here, requests_per_second => '0.001');
 	$self->_add_server('token', 'token', %here);
 	$self->_add_server('soon', 'soon', %here);
-	$self->_add_server('shared', undef, %here, cache_ttl => '1h');
+	# no longer than that, so that the next owner asks, too
+	$self->_add_server('shared', undef, %here, cache_ttl => '10ms');
 	$self->_add_server('issue', 'issue', %here);
 	return;
 }

@@ -204,7 +204,7 @@ sub wait_for
 {
 	my ($self, $kind, $count, $timeout) = @_;
 	$count = 1 unless defined $count;
-	$timeout = 30 unless defined $timeout;
+	$timeout = $PostgreSQL::Test::Utils::timeout_default unless defined $timeout;
 	my $reply = $self->ask(GET => "wait?kind=$kind&count=$count&timeout=$timeout");
 
 	die "only $reply->{arrived} of $count requests of kind $kind within $timeout s"
