@@ -117,6 +117,12 @@ my @lines = proxied();
 is_deeply([ grep { $_ ne 'CONNECT 127.0.0.1:' . $tls->port } @lines ], [], 'which sees the host alone');
 cmp_ok(scalar @lines, '>', 0, 'and was asked');
 
+$tls->fault({ fault => 'close', match => { kind => 'trend' } });
+is(join(': ', ($session->error($ksp))[ 0, 1 ]), 'HV00L: KIS closed the connection without a reply',
+	'what the proxy says is no reply of KIS');
+$tls->fault;
+proxied();
+
 server(base_url => $plain->url, proxy => 'http://127.0.0.1:1');
 my $calls = $plain->calls;
 is(($session->error($ksp))[0], 'HV00N', 'a proxy that is not there');

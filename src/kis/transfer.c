@@ -299,6 +299,8 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint)
 	/* "" and not NULL: the environment has no say */
 	SET(CURLOPT_PROXY, endpoint->proxy != NULL ? endpoint->proxy : "");
 	SET(CURLOPT_NOPROXY, "");
+	/* what the proxy says to CONNECT is no word of KIS's */
+	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	if (transfer->post != NULL)
 	{
 		SET(CURLOPT_POSTFIELDS, transfer->post);
