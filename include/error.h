@@ -31,7 +31,13 @@ extern char *kis_to_server(const char *utf8);
  */
 extern char *kis_to_server_lossy(const char *utf8);
 
-/* A text of the user's as a message shows it: of a long one its beginning, and what the client's encoding holds. */
+/*
+ * A message with '?' for what the client's encoding doesn't hold. As it is, it
+ * would become an error of its own, 22P05, and what it tells of be lost. palloc'd.
+ */
+extern char *kis_to_client_lossy(const char *text);
+
+/* A text of the user's as a message shows it: of a long one its beginning */
 extern char *kis_shown(const char *text);
 
 #endif							/* KIS_ERROR_H */

@@ -213,6 +213,10 @@ $result = run_sql($node, 'utf8', "$latin1; SELECT outcome, detail FROM collect_m
 is($result->{output}, "failed|KIS refuses the call ($told)\nunchanged|", 'a collection, one target of it failed');
 $result = run_sql($node, 'utf8', "$latin1; SELECT count(*) FROM kis_market_trend WHERE market_code IN ('KSQ', U&'\\+01F600')");
 is("$result->{output}, $result->{warnings}[0]{message}", '1, "?" is no market code of foreign table "kis_market_trend"', 'a warning');
+$result = run_sql($node, 'utf8', "$latin1; SELECT FROM kis_market_trend WHERE market_code IN (U&'\\CF54\\C2A4\\D53C', U&'\\CF54\\C2A4\\B2E5')");
+is_deeply([ map { "$_->{message}, $_->{hint}" } @{ $result->{warnings} } ],
+	[ map { "\"???\" is no market code of foreign table \"kis_market_trend\", Did you mean \"$_\"?" } qw(KSP KSQ) ],
+	'names that it does not hold are told apart');
 $simulator->fault;
 
 is_deeply([ $simulator->problems ], [], 'all requests were as KIS documents them');

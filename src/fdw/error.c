@@ -136,12 +136,8 @@ kis_to_server_lossy(const char *utf8)
 	return buf.data;
 }
 
-/*
- * A message that the client's encoding can't hold would become an error of its
- * own, 22P05, and the failure that it tells of be lost: '?' for such characters.
- */
-static char *
-to_client_lossy(const char *text)
+char *
+kis_to_client_lossy(const char *text)
 {
 	int			encoding = pg_get_client_encoding();
 	Oid			converter = encoding == GetDatabaseEncoding() || encoding == PG_SQL_ASCII ? InvalidOid :
@@ -174,9 +170,9 @@ kis_shown(const char *text)
 {
 	int			length = strlen(text);
 
-	if (length > MAX_SHOWN_TEXT)
-		text = psprintf("%.*s...", pg_mbcliplen(text, length, MAX_SHOWN_TEXT), text);
-	return to_client_lossy(text);
+	if (length <= MAX_SHOWN_TEXT)
+		return pstrdup(text);
+	return psprintf("%.*s...", pg_mbcliplen(text, length, MAX_SHOWN_TEXT), text);
 }
 
 /* Why it failed where nobody was asked: what was waited for did not come. */
@@ -254,7 +250,7 @@ kis_raise(const KisError *error, const KisConnection *connection)
 	ereport(ERROR,
 			(errcode(failure_sqlstate(failure, error)),
 			 errmsg("%s", failure->message),
-			 errdetail_internal("%s", to_client_lossy(detail)),
+			 errdetail_internal("%s", kis_to_client_lossy(detail)),
 			 errdetail_log("%s", detail),
 			 hint != NULL ? errhint("%s", hint) : 0));
 }
@@ -275,5 +271,5 @@ char *
 kis_error_summary(const KisError *error, const KisConnection *connection)
 {
 	return psprintf("%s (%s)", find_failure(error->error_class)->message,
-					to_client_lossy(failure_detail(error, connection)));
+					kis_to_client_lossy(failure_detail(error, connection)));
 }

@@ -116,7 +116,7 @@ warn(const NamedCheck *check, const char *message, const char *hint)
 	if (kis_warn_once(check->statement, message))
 		ereport(WARNING,
 				(errcode(ERRCODE_NO_DATA),
-				 errmsg_internal("%s", message),
+				 errmsg_internal("%s", kis_to_client_lossy(message)),
 				 errhint("%s", hint)));
 }
 
