@@ -38,7 +38,7 @@ sub new
 	my $self = bless { together => $opts{together} }, $class;
 
 	# accounts of their own, so that what is known of one can't help another
-	$self->{key_of} = { map { ($_ => uc($_) . '0' x (36 - length)) } qw(rate token soon issue name) };
+	$self->{key_of} = { map { ($_ => uc($_) . '0' x (36 - length)) } qw(rate token soon name issue issue_again) };
 	my %accounts = map { ($_ => 'S' x 180) } values %{ $self->{key_of} };
 
 	$self->{simulator} = KisTest::Simulator->new(config => { accounts => \%accounts, record_limit => 10000 });
@@ -222,7 +222,14 @@ sub _phases
 			reached => sub { $simulator->stats->{held} >= 1 },
 			after => $let_go
 		},
-		$of_others->('issue', "another session's token call", 'issue', $token_fault->(fault => 'hang')));
+		$of_others->('issue', "another session's token call", 'issue', sub {
+				my $account = $_[0]{prepared}++ ? 'issue_again' : 'issue';
+
+				# the first has got its token
+				$self->{node}->safe_psql('postgres', qq{SET log_statement = 'none';
+					ALTER USER MAPPING FOR CURRENT_USER SERVER kis_issue OPTIONS (SET app_key '$self->{key_of}{$account}')});
+				$token_fault->(fault => 'hang')->();
+			}));
 
 	foreach my $number (0 .. $#phases)
 	{
