@@ -14,6 +14,8 @@ WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date = '2026-07-10'
 
 -- the dates that KIS was asked for
 \set dates '\\! $KIS_SIMCTL requests | python3 -c "import json, sys; print(*sorted(r[\'query\'].get(\'BASS_DT\') or r[\'query\'].get(\'FID_INPUT_DATE_1\') for r in json.load(sys.stdin) if r[\'kind\'] in (\'daily\', \'holiday\')))"; $KIS_SIMCTL reset \'{"keep_tokens": true}\''
+-- where it asks ahead, how many it has asked is a matter of time: the six that may be under way, and two rows
+\set few '\\! test "$($KIS_SIMCTL calls daily)" -le 8 && echo few; $KIS_SIMCTL reset \'{"keep_tokens": true}\''
 
 -- how many calls it would take depends on the day when it is asked
 CREATE FUNCTION refused(query text) RETURNS text LANGUAGE plpgsql AS $$
@@ -143,7 +145,7 @@ SELECT count(*) FROM (SELECT FROM kis_market_trend_daily
 :dates
 SELECT n, newest FROM (SELECT row_number() OVER (ORDER BY trade_date DESC ROWS UNBOUNDED PRECEDING) AS n, trade_date AS newest FROM kis_market_trend_daily
     WHERE market_code = 'KSP' AND trade_date <= '2026-07-10') AS numbered WHERE n <= 2;
-:dates
+:few
 WITH days AS MATERIALIZED (SELECT trade_date FROM kis_market_trend_daily
     WHERE market_code = 'KSP' AND trade_date <= '2026-07-10' ORDER BY trade_date DESC) SELECT * FROM days LIMIT 2;
 :dates
