@@ -148,7 +148,7 @@ SELECT n, newest FROM (SELECT row_number() OVER (ORDER BY trade_date DESC ROWS U
 :few
 WITH days AS MATERIALIZED (SELECT trade_date FROM kis_market_trend_daily
     WHERE market_code = 'KSP' AND trade_date <= '2026-07-10' ORDER BY trade_date DESC) SELECT * FROM days LIMIT 2;
-:dates
+:few
 SELECT EXISTS (SELECT FROM kis_market_trend_daily WHERE market_code = 'KSP' AND trade_date <= '2026-07-10' AND open > 0);
 :dates
 BEGIN;
