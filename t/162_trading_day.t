@@ -172,8 +172,13 @@ $simulator->config(holidays => [ map { my $month = $_; map { sprintf '2027-%02d-
 $clock->set('2027-05-20 12:00:00');
 like(run_sql($node, 'postgres', q{SELECT outcome FROM collect_market_investor_trend('{KSP/0001}')})->{errors}[0]{detail},
 	qr/^KSP\/0001: the trading day is unknown: KIS's calendar has no open day in a month$/, 'without an open day in a month nothing is stored');
+is(value(q{SELECT ok, detail FROM kis_check('kis') WHERE step = 'calendar'}),
+	q{f|KIS's calendar has no open day in a month}, 'kis_check says so, too');
 $simulator->reset(keep_tokens => JSON::PP::true);
 $simulator->config(before_open => 'previous');
+$clock->set('2027-05-20 13:00:00');
+is(value(q{SELECT ok, detail FROM kis_check('kis') WHERE step = 'calendar'}),
+	q{t|KIS's: the current trading day is 2027-05-20}, 'and that it has one again, the same day');
 
 # ---- asked once a day, by whoever comes first
 
@@ -200,25 +205,33 @@ $clock->set('2026-07-16 10:00:00');
 value(q{SELECT foreign_net_qty FROM kis_market_trend WHERE market_code = 'KSP'});
 is($simulator->calls('holiday'), 2, 'that has no use for it does not ask');
 
-# One that lacks something goes to those who wait for it, and to nobody else. They
-# wait for the one who is to get another token.
+# One that lacks something, or any open day, goes to those who wait for it, and to
+# nobody else. They wait for the one who is to get another token.
 my $crowd = KisTest::Crowd->new($node, 4);
 
-$simulator->reset;
-$clock->set('2026-07-16 10:30:00');
-$simulator->fault(
-	{ match => { kind => 'token' }, fault => 'hang', times => 1 },
-	{ match => { kind => 'holiday' }, fault => 'missing_member' });
-$crowd->send(q{SELECT count(is_open), count(*) FROM kis_calendar WHERE trade_date BETWEEN '2026-07-16' AND '2026-07-20'});
-$simulator->wait_for('held', 1);
-$crowd->wait_until_waiting;
-$simulator->release;
-is(join(' ', map { $_->{output} } $crowd->results), '0|5 0|5 0|5 0|5', 'four sessions wait for a calendar that does not say what is open');
-is(scalar(grep { $_->{status} == 200 } $simulator->requests('holiday')), 1, 'KIS gave it once');
-$simulator->fault;
-$crowd->send(q{SELECT count(is_open) FROM kis_calendar WHERE trade_date BETWEEN '2026-07-16' AND '2026-07-20'});
-is(join(' ', map { $_->{output} } $crowd->results), '5 5 5 5', 'then they have a better one');
-is(scalar(grep { $_->{status} == 200 } $simulator->requests('holiday')), 2, 'that KIS gave once');
+foreach my $case (
+	[ '2026-07-20', '2026-07-24', { fault => 'missing_member' }, 'does not say what is open' ],
+	[ '2026-08-24', '2026-08-28', { fault => 'value', params => { member => 'opnd_yn', json => '"N"' } }, 'has no open day' ])
+{
+	my ($from, $to, $fault, $name) = @$case;
+	my $week = "SELECT count(*) FILTER (WHERE is_open), count(*) FROM kis_calendar WHERE trade_date BETWEEN '$from' AND '$to'";
+
+	$simulator->reset;
+	$clock->set('2026-07-16 10:30:00');
+	$simulator->fault(
+		{ match => { kind => 'token' }, fault => 'hang', times => 1 },
+		{ match => { kind => 'holiday' }, %$fault });
+	$crowd->send($week);
+	$simulator->wait_for('held', 1);
+	$crowd->wait_until_waiting;
+	$simulator->release;
+	is(join(' ', map { $_->{output} } $crowd->results), '0|5 0|5 0|5 0|5', "four sessions wait for a calendar that $name");
+	is(scalar(grep { $_->{status} == 200 } $simulator->requests('holiday')), 1, 'KIS gave it once');
+	$simulator->fault;
+	$crowd->send($week);
+	is(join(' ', map { $_->{output} } $crowd->results), '5|5 5|5 5|5 5|5', 'then they have a better one');
+	is(scalar(grep { $_->{status} == 200 } $simulator->requests('holiday')), 2, 'that KIS gave once');
+}
 $crowd->quit;
 
 # ---- the calendar can't be had
@@ -243,6 +256,7 @@ foreach my $fault (
 	{ fault => 'output_empty' },
 	{ fault => 'missing_member', params => { member => 'opnd_yn' } },
 	{ fault => 'value', params => { member => 'opnd_yn', json => '""' } },
+	{ fault => 'value', params => { member => 'opnd_yn', json => '"N"' } },
 	{ fault => 'text', params => { member => 'opnd_yn' } },
 	{ fault => 'missing_member', params => { member => 'bass_dt' } },
 	{ fault => 'value', params => { member => 'bass_dt', json => '"20200101"' } })

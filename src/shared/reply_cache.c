@@ -219,7 +219,22 @@ is_sound(const KisCall *call, const KisReply *reply)
 	return true;
 }
 
-/* A reply that would be good for the day has all its days, each in its place, and says all of them. */
+/* Is a day of the calendar open? A page that has none must be wrong: no closure is that long. */
+static bool
+has_open_day(const KisCall *call, const KisReply *reply)
+{
+	int			open_member = kis_call_member_find(call, "is_open");
+
+	for (int i = 0; i < reply->nrows; i++)
+		if (strcmp(reply->rows[i].values[open_member].text, "Y") == 0)
+			return true;
+	return false;
+}
+
+/*
+ * A reply that would be good for the day has all its days, each in its place,
+ * says all of them, and that one at least is open.
+ */
 static bool
 is_whole(const KisReplySlot *slot, const KisCall *call, const KisReply *reply)
 {
@@ -240,7 +255,7 @@ is_whole(const KisReplySlot *slot, const KisCall *call, const KisReply *reply)
 			if (reply->rows[i].values[m].text[0] == '\0')
 				return false;
 	}
-	return true;
+	return has_open_day(call, reply);
 }
 
 void
