@@ -134,6 +134,8 @@ check_calendar(Check *check)
 					   check->counters, &day, &failure))
 		return psprintf("KIS's: the current trading day is %s",
 						DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(day))));
+	if (failure.error_class == KIS_OK)
+		return failed(check, "KIS's calendar has no open day in a month");
 	return failed(check, failure_line(check, &failure));
 }
 
