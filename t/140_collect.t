@@ -5,8 +5,10 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use IPC::Run ();
 use KisTest;
 use KisTest::Clock;
+use PostgreSQL::Test::Utils ();
 use Test::More;
 
 my $simulator = KisTest::Simulator->new(config => { before_open => 'previous' });
@@ -317,6 +319,34 @@ foreach my $other ('CREATE VIEW months_snapshot_y2026m10 AS SELECT 1',
 # Of the next month it can wait
 $node->safe_psql('postgres', 'ALTER TABLE months_snapshot DETACH PARTITION months_snapshot_y2026m11');
 is(value($collecting), 'unchanged', 'the next month\'s does no harm yet');
+
+# ---- a partition whose commit others see before they are told of it
+
+my $dir = PostgreSQL::Test::Utils::tempdir();
+my $output = '';
+
+chmod 0755, $dir;
+IPC::Run::run([ 'cc', '-shared', '-fPIC', '-I', $node->config_data('--includedir-server'),
+		'-o', "$dir/late_commit.so", "$FindBin::RealBin/../test/late_commit.c" ], '>&', \$output)
+  or die "late_commit.c: $output";
+
+$node->safe_psql('postgres', q{SELECT create_market_investor_trend('late')});
+my ($maker, $second) = map { $node->session('postgres') } 1 .. 2;
+$collecting =~ s/months/late/;
+is($second->query_safe($collecting), 'inserted', 'a session knows the partitions');
+$clock->set('2027-01-04 10:00:00');
+$maker->query_safe("LOAD '$dir/late_commit.so'; SET late_commit.hold = '$dir/hold'");
+PostgreSQL::Test::Utils::append_to_file("$dir/hold", '');
+$maker->send($collecting);
+ok(eventually { value(q{SELECT to_regclass('late_snapshot_y2027m01')}) }, 'another one makes one more');
+$second->send($collecting);
+ok(eventually {
+		$second->is_done || value('SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = ' . $second->pid) },
+	'which it sees');
+ok(!$second->is_done, 'and takes for nothing else, but waits to be told of it');
+unlink "$dir/hold";
+is(join(' ', map { $_->result->{output} } $maker, $second), 'inserted unchanged', 'both collect');
+$_->quit foreach $maker, $second;
 
 is_deeply([ $simulator->problems ], [], 'all requests were as KIS documents them');
 $node->stop;

@@ -252,12 +252,20 @@ must_make(Oid relid, const char *store, Month month)
 	if (lacks && !may_make_partitions(snapshots))
 		partition_missing(snapshots, store, month);
 	other = lacks ? relation_of_name(snapshots, month) : InvalidOid;
-	if (OidIsValid(other))
+	while (OidIsValid(other))
 	{
-		/* unless it was made and attached since we looked */
+		Oid			seen = other;
+
+		/*
+		 * unless it was made and attached since we looked: who has done so
+		 * keeps a lock on it until others can learn of that
+		 */
+		LockRelationOid(seen, AccessShareLock);
+		UnlockRelationOid(seen, AccessShareLock);
 		AcceptInvalidationMessages();
 		lacks = lacks_partition(snapshots, month);
-		if (lacks)
+		other = lacks ? relation_of_name(snapshots, month) : InvalidOid;
+		if (other == seen)
 			name_taken(snapshots, month, other);
 	}
 	table_close(snapshots, AccessShareLock);
