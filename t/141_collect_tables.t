@@ -266,7 +266,7 @@ $node->safe_psql('postgres', q{
 my $evil = "SET search_path = evil, pg_catalog, public; SET datestyle = 'German'; SET timezone = 'Asia/Kolkata';"
   . ' SET intervalstyle = sql_standard;'
   # which 19 has no more
-  . ($node->pg_version < 19 ? ' SET standard_conforming_strings = off;' : '')
+  . ($node->pg_version < '19devel' ? ' SET standard_conforming_strings = off;' : '')
   . ' SET default_transaction_isolation = serializable; SET quote_all_identifiers = on; ';
 is(value("$evil SELECT public.create_market_investor_trend('public.\"It''s mine\"')"), '',
 	'a store made under a search_path of somebody else\'s');
