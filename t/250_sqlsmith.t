@@ -24,6 +24,7 @@ my $simulator = KisTest::Simulator->new(config => { record_limit => 1000 });
 my $node = new_node(
 	'main',
 	conf => q{
+log_line_prefix = '%m [%p] %q%a '
 log_statement = none
 log_min_duration_statement = 0
 log_error_verbosity = verbose
