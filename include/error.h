@@ -37,7 +37,7 @@ extern char *kis_to_server_lossy(const char *utf8);
  */
 extern char *kis_to_client_lossy(const char *text);
 
-/* A text of the user's as a message shows it: of a long one its beginning */
+/* A text of the user's as a message shows it: of a long one its beginning. */
 extern char *kis_shown(const char *text);
 
 #endif							/* KIS_ERROR_H */
