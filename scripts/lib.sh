@@ -119,7 +119,6 @@ missing_programs() {
 			perl) probe='command -v prove' ;;
 			libipc-run-perl) probe='perl -MIPC::Run -e 1' ;;
 			ca-certificates) probe='ls /etc/ssl/certs /etc/pki/tls/certs' ;;
-			libfaketime) probe='ls /usr/lib/*/faketime/libfaketime.so.1' ;;
 			clang | libclang-rt-dev) probe='echo "int LLVMFuzzerTestOneInput(void) { return 0; }" | clang -fsanitize=fuzzer -x c - -o /dev/null' ;;
 			valgrind) probe='command -v valgrind' ;;
 			gnuplot-nox) probe='gnuplot -e "set terminal pngcairo"' ;;

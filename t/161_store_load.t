@@ -14,9 +14,7 @@ my $pairs = '{KSQ,KSP/0013,KSP/0001}';
 
 my $simulator = KisTest::Simulator->new;
 my $clock = KisTest::Clock->new($simulator);
-# libfaketime allocates memory whenever it is asked for the time, which must not
-# happen in the handler of a timer: none goes off unless there is a deadlock
-my $node = new_node('main', env => $clock->env, conf => "deadlock_timeout = '20s'");
+my $node = new_node('main', env => $clock->env);
 my $figure = 0;
 my $waits = 0;					# times that a session was seen to wait for another
 

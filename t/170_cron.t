@@ -15,7 +15,7 @@ plan skip_all => 'pg_cron is not installed'
 
 my $simulator = KisTest::Simulator->new;
 my $clock = KisTest::Clock->new($simulator);
-my $node = new_node('main', env => $clock->env(workers => 1), start => 0);
+my $node = new_node('main', env => $clock->env, start => 0);
 
 # A connection to the server itself, by its socket
 $node->append_conf('postgresql.conf',

@@ -1,5 +1,5 @@
 # The clock of a server and its simulator, set by the test in Korean time. It
-# goes on from there. Only the server's wall clock is set, by libfaketime: what
+# goes on from there. Only the server's wall clock is set, by test/clock.c: what
 # it measures waiting by is not, and psql and the test keep the real time.
 package KisTest::Clock;
 
@@ -18,43 +18,34 @@ use PostgreSQL::Test::Utils ();
 sub new
 {
 	my ($class, $simulator) = @_;
-	my ($library) = glob '/usr/lib/*/faketime/libfaketime.so.1';
-
-	die 'libfaketime not found: on Debian, apt-get install libfaketime' unless $library;
 	my $dir = File::Temp::tempdir(
 		'clock_XXXX',
 		DIR => $PostgreSQL::Test::Utils::tmp_check,
 		CLEANUP => 1);
-	my $self = bless { simulator => $simulator, library => $library, file => Cwd::abs_path($dir) . '/offset' }, $class;
+	my $self = bless { simulator => $simulator, file => Cwd::abs_path($dir) . '/offset' }, $class;
 
+	$self->_build;
 	$self->_write(0);
 	return $self;
 }
 
-# For new_node's env. workers => 1: background workers go by that clock, too.
+# For new_node's env.
 sub env
 {
-	my ($self, %opts) = @_;
+	my ($self) = @_;
 
-	return {
-		LD_PRELOAD => join(':', ($opts{workers} ? $self->_plain_select : ()), $self->{library}),
-		FAKETIME_TIMESTAMP_FILE => $self->{file},
-		FAKETIME_NO_CACHE => 1,
-		FAKETIME_DONT_FAKE_MONOTONIC => 1,
-		DONT_FAKE_MONOTONIC => 1 };
+	return { LD_PRELOAD => "$self->{file}.so", CLOCK_OFFSET => $self->{file} };
 }
 
-# test/plain_select.c, which says why.
-sub _plain_select
+sub _build
 {
 	my ($self) = @_;
-	my $library = "$self->{file}.so";
-	my $source = File::Basename::dirname(__FILE__) . '/../../../test/plain_select.c';
+	my $source = File::Basename::dirname(__FILE__) . '/../../../test/clock.c';
 	my $output = '';
 
-	IPC::Run::run([ 'cc', '-shared', '-fPIC', '-o', $library, $source ], '>&', \$output)
-	  or die "plain_select.c: $output";
-	return $library;
+	IPC::Run::run([ 'cc', '-O2', '-shared', '-fPIC', '-o', "$self->{file}.so", $source ], '>&', \$output)
+	  or die "clock.c: $output";
+	return;
 }
 
 # 'YYYY-MM-DD HH:MM:SS' in Korea. The simulator's clock stands still there, but
@@ -78,7 +69,7 @@ sub _write
 	my ($self, $offset) = @_;
 
 	open my $file, '>', "$self->{file}.new" or die "$self->{file}.new: $!";
-	printf $file "%+.3f\n", $offset;
+	printf $file "%+.0f\n", $offset * 1e9;
 	close $file;
 	rename "$self->{file}.new", $self->{file} or die "$self->{file}: $!";
 	return;

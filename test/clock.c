@@ -1,11 +1,12 @@
 /*
- * demo-clock.c
- *		The clock of the demo's server, which LD_PRELOAD loads this into: so many
- *		seconds ahead or back as the file DEMO_CLOCK says at each moment. What
- *		the server measures waiting by is left alone.
+ * clock.c
+ *		The clock of a server, which LD_PRELOAD loads this into: ahead of the
+ *		machine's, or behind it, by as many nanoseconds as the file CLOCK_OFFSET
+ *		says at each moment. What the server measures waiting by is left alone.
  *
- * Not libfaketime: within select() that fakes nothing, not even in processes
- * that are started from a signal's handler, as a server's workers are.
+ * Not libfaketime: that allocates memory, which a handler of a timer must not do,
+ * and within select() it fakes nothing, not even in processes that are started
+ * from a signal's handler, as a server's workers are.
  */
 #define _GNU_SOURCE
 
@@ -17,11 +18,13 @@
 #include <time.h>
 #include <unistd.h>
 
-static long
-seconds_ahead(void)
+#define NS_PER_S	1000000000LL
+
+static long long
+offset_ns(void)
 {
-	static long last;
-	const char *name = getenv("DEMO_CLOCK");
+	static long long last;
+	const char *name = getenv("CLOCK_OFFSET");
 	int			saved_errno = errno;
 	int			file = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
 
@@ -33,7 +36,7 @@ seconds_ahead(void)
 		if (length > 0)
 		{
 			text[length] = '\0';
-			last = strtol(text, NULL, 10);
+			last = strtoll(text, NULL, 10);
 		}
 		close(file);
 	}
@@ -47,7 +50,12 @@ clock_gettime(clockid_t clock, struct timespec *now)
 	int			status = syscall(SYS_clock_gettime, clock, now);
 
 	if (status == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
-		now->tv_sec += seconds_ahead();
+	{
+		long long	ns = now->tv_sec * NS_PER_S + now->tv_nsec + offset_ns();
+
+		now->tv_sec = ns / NS_PER_S;
+		now->tv_nsec = ns % NS_PER_S;
+	}
 	return status;
 }
 
