@@ -118,6 +118,35 @@ foreach my $rst (0, 1)
 	$alone->quit;
 }
 
+# ---- one that brings nothing any more, as do the others that are as old
+
+set_option('request_timeout', '400ms');
+set_option('max_retries', 1);
+$session->query_safe($all);
+my %old = map { $_ => 1 } connections();
+foreach my $later (0, 1.1)
+{
+	fresh_count({ match => { reused => JSON::PP::true }, fault => 'hang' });
+	is($session->query_safe($ksp), $figure, 'a connection brings nothing: the statement does not see it')
+	  unless $later;
+	$session->query_safe("SELECT pg_sleep($later)");
+	fresh_count();
+	is($session->query_safe($all), 19, "the next statement, $later s later");
+	is_deeply([ grep { $old{$_} } connections() ], [], 'has none of the old connections');
+}
+ok((grep { $_->{reused} } $simulator->requests), 'but uses the new ones again');
+
+# A statement that doesn't wait so long
+%old = map { $_ => 1 } connections();
+set_option('request_timeout', '10s');
+fresh_count({ match => { reused => JSON::PP::true }, fault => 'hang', times => 1 });
+is(($session->error("SET statement_timeout = '1100ms'; $ksp"))[0], '57014', 'a statement ends before request_timeout');
+$session->query_safe('RESET statement_timeout');
+fresh_count();
+is($session->query_safe($all), 19, 'the next one');
+is_deeply([ grep { $old{$_} } connections() ], [], 'has none of the old connections either');
+set_option('max_retries', 0);
+
 # ---- what is taken as a reply
 
 foreach my $fault (

@@ -439,7 +439,7 @@ foreach my $fault ($matrix->faults)
 {
 	my $is_late = mentions('KIS sent no reply in time', $fault->{of}{token});
 	my $token = $is_late ? $waiting[@late] : 'token';
-	my $times_out = mentions('KIS sent no reply in time', @{ $fault->{lines} });
+	my $times_out = $fault->{name} eq 'hang' || mentions('KIS sent no reply in time', @{ $fault->{lines} });
 	my $waits = mentions('too many calls a second for the app key', @{ $fault->{lines} })
 	  || mentions('KIS issues no access token yet', @{ $fault->{lines} });
 

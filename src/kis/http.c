@@ -38,6 +38,9 @@
 /* One that a server may have answered by closing the connection. */
 #define LONG_ABSENCE_US			1000000
 
+/* A request that is given up after so long without a byte may have met a dead connection. */
+#define LONG_SILENCE_US			1000000
+
 struct KisHttp
 {
 	CURLM	   *multi;
@@ -45,6 +48,7 @@ struct KisHttp
 	int			poll_errno;		/* noted by the callback */
 	int64_t		curl_due_us;	/* when libcurl wants to be called, or -1 */
 	int64_t		attended_us;	/* until when the owner looks, as far as is known */
+	int64_t		distrusted_us;	/* connections from before then are not used again */
 	int			nparked;
 	int			nidle;
 	KisTransfer *transfers;		/* all but idle ones */
@@ -243,9 +247,23 @@ recycle(KisTransfer *transfer)
 	http->nidle++;
 }
 
+/*
+ * Nothing came over its connection, which was one of the pool: firewalls drop
+ * idle connections without a word, so the others may be dead as well.
+ */
+static void
+note_silence(KisTransfer *transfer, int64_t now, int64_t least_us)
+{
+	if (kis_transfer_met_silence(transfer) &&
+		now - transfer->started_us - transfer->unattended_us >= least_us)
+		transfer->http->distrusted_us = now;
+}
+
 void
 kis_transfer_release(KisTransfer *transfer)
 {
+	if (transfer->state == TRANSFER_RUNNING)
+		note_silence(transfer, kis_now_monotonic_us(), LONG_SILENCE_US);
 	if (kis_transfer_is_looking_up(transfer))
 	{
 		kis_transfer_abandon(transfer);
@@ -287,7 +305,7 @@ kis_http_start(KisTransfer *transfer, const KisEndpoint *endpoint, KisError *err
 	note_owner(http);
 	/* an absence before its start is none of its own */
 	transfer->unattended_us = 0;
-	if (kis_transfer_prepare(transfer, endpoint))
+	if (kis_transfer_prepare(transfer, endpoint, http->distrusted_us))
 		rc = curl_multi_add_handle(http->multi, transfer->easy);
 	if (rc == CURLM_OK)
 	{
@@ -410,6 +428,7 @@ check_limits(KisHttp *http)
 		}
 		else if (now >= due_of(transfer))
 		{
+			note_silence(transfer, now, 0);
 			kis_transfer_timed_out(transfer);
 			fail_running(transfer);
 		}

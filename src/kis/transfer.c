@@ -285,9 +285,10 @@ set_authorities(KisTransfer *transfer, const char *ca_file)
 }
 
 bool
-kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint)
+kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint, int64_t distrusted_us)
 {
 	CURL	   *easy = transfer->easy;
+	long		trusted_s;
 	int			more_ms = transfer->call == NULL ? KIS_TOKEN_SLOW_MS : 0;
 	bool		ok;
 
@@ -313,6 +314,15 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint)
 	SET(CURLOPT_CONNECTTIMEOUT_MS, transfer->connect_timeout_ms);
 
 	transfer->started_us = kis_now_monotonic_us();
+	if (distrusted_us != 0)
+	{
+		/* libcurl counts whole seconds, and has 0 for any age */
+		trusted_s = (long) ((transfer->started_us - distrusted_us) / 1000000);
+		if (trusted_s == 0)
+			SET(CURLOPT_FRESH_CONNECT, 1L);
+		else
+			SET(CURLOPT_MAXLIFETIME_CONN, trusted_s);
+	}
 	transfer->connect_due_us = transfer->started_us + endpoint->connect_timeout_ms * INT64_C(1000);
 	transfer->due_us = transfer->started_us +
 		((int64_t) endpoint->request_timeout_ms + more_ms) * 1000;
@@ -347,10 +357,18 @@ kis_transfer_is_looking_up(const KisTransfer *transfer)
 }
 
 bool
-kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result)
+kis_transfer_met_silence(const KisTransfer *transfer)
 {
 	long		nconnects = 0;
 
+	return transfer->sent && transfer->header_len == 0 && transfer->body_len == 0 &&
+		curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &nconnects) == CURLE_OK &&
+		nconnects == 0;
+}
+
+bool
+kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result)
+{
 	switch (result)
 	{
 		case CURLE_SEND_ERROR:
@@ -366,10 +384,7 @@ kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result)
 		default:
 			return false;
 	}
-	return !transfer->tried_again && !transfer->abandoned &&
-		transfer->header_len == 0 && transfer->body_len == 0 &&
-		curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &nconnects) == CURLE_OK &&
-		nconnects == 0;
+	return !transfer->tried_again && !transfer->abandoned && kis_transfer_met_silence(transfer);
 }
 
 void

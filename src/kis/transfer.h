@@ -77,8 +77,9 @@ extern void kis_transfer_destroy(KisTransfer *transfer);
 /* Forgets the last request, secrets wiped, and what it brought. */
 extern void kis_transfer_clear(KisTransfer *transfer);
 
-/* Readies the handle for the request that the transfer holds. */
-extern bool kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint);
+/* Readies the handle for the request that the transfer holds; connections from before distrusted_us are not for it. */
+extern bool kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint,
+								 int64_t distrusted_us);
 
 /* From here on it neither connects nor sends, however long it lives on. */
 extern void kis_transfer_abandon(KisTransfer *transfer);
@@ -91,6 +92,9 @@ extern bool kis_transfer_is_looking_up(const KisTransfer *transfer);
 
 /* It failed on a connection from the pool that the server had closed before. */
 extern bool kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result);
+
+/* It was sent on a connection from the pool, and nothing has come back. */
+extern bool kis_transfer_met_silence(const KisTransfer *transfer);
 
 /* To be tried again on a new connection. */
 extern void kis_transfer_renew(KisTransfer *transfer);
