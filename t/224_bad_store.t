@@ -89,6 +89,9 @@ my @kinds = (
 		'42P16 cannot hold' ],
 	[ 'source and updated_at that are generated', "CREATE TABLE s ($columns, source text GENERATED ALWAYS AS (market_code) STORED, updated_at timestamptz GENERATED ALWAYS AS (collected_at) STORED, $key)",
 		'inserted', 'updated' ],
+	$node->pg_version < 18 ? () : (
+		[ 'a figure and a source that are virtual', "CREATE TABLE s ($columns, bank_net_qty bigint GENERATED ALWAYS AS (foreign_net_qty * 2) VIRTUAL, source text GENERATED ALWAYS AS (market_code) VIRTUAL, $key)",
+			'inserted', 'updated' ]),
 	[ 'an identity', "CREATE TABLE s (id int GENERATED ALWAYS AS IDENTITY, $columns, $key)", 'inserted', 'updated' ],
 	[ 'a figure that is an identity', "CREATE TABLE s ($columns, bank_net_qty bigint GENERATED ALWAYS AS IDENTITY, $key)", 'inserted', 'updated' ],
 	[ 'more columns, with defaults', "CREATE TABLE s ($columns, note text NOT NULL DEFAULT 'x', at timestamptz DEFAULT now(), $key)", 'inserted', 'updated' ],
