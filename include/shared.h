@@ -68,12 +68,10 @@ typedef struct KisInquiry
 	struct KisInquiryState *state;	/* inquiry.c's */
 } KisInquiry;
 
-/* The user's connection to the server; raises 42704 without a user mapping, and what the options raise. */
-extern KisConnection *kis_connection_get(Oid serverid, Oid userid);
-
 /*
- * The same, and it stays the user's until the statement ends, whatever happens
- * to server and mapping meanwhile: the same inquiry keeps its answer.
+ * The user's connection to the server, until the statement ends, whatever happens
+ * to server and mapping meanwhile: the same inquiry keeps its answer. Raises
+ * 42704 without a user mapping, and what the options raise.
  */
 extern KisConnection *kis_statement_connection(KisStatement *statement, Oid serverid, Oid userid);
 

@@ -308,6 +308,9 @@ extern void kis_reply_write(KisShared *shared, KisReplySlot *slot, const KisCall
 							int64 arrived_us);
 
 /* connection.c */
+/* Nobody's until it is held: whatever runs between may free it. */
+extern KisConnection *kis_connection_get(Oid serverid, Oid userid);
+
 extern void kis_connection_hold(KisConnection *connection);
 extern void kis_connection_release(KisConnection *connection);
 

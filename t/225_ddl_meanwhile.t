@@ -144,12 +144,52 @@ foreach my $catalog (qw(pg_foreign_server pg_foreign_data_wrapper))
 	value($again);
 }
 
+# ---- the user mapping, by code that the look-up of the store runs ---------------
+
+my ($mapping) = $again =~ /^(CREATE USER MAPPING .*);$/m;
+
+value(q{
+	CREATE FUNCTION replace_mapping() RETURNS int LANGUAGE plpgsql AS $$
+	BEGIN
+		IF current_setting('test.replace', true) = 'on' THEN
+			PERFORM set_config('test.replace', 'off', false);
+			DROP USER MAPPING FOR CURRENT_USER SERVER kis;
+			BEGIN
+				PERFORM FROM kis_market_trend WHERE market_code = 'KSP';
+			EXCEPTION WHEN undefined_object THEN
+				NULL;
+			END;
+		END IF;
+		RETURN 1;
+	END $$;
+	CREATE FUNCTION constant() RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN replace_mapping(); END';
+	SELECT create_market_investor_trend('indexed');
+	ALTER TABLE indexed DROP CONSTRAINT indexed_market_code_sector_code_trade_date_key;
+	CREATE INDEX ON indexed ((constant() + id));
+	ALTER TABLE indexed ADD UNIQUE (market_code, sector_code, trade_date);});
+# A collection has its mapping from the beginning to the end; each page of a backfill looks it up
+foreach my $case (
+	[ q{SELECT outcome FROM collect_market_investor_trend('{KSP}', store => 'indexed')}, 'inserted' ],
+	[ q{CALL backfill_market_investor_trend('2026-06-01', '2026-06-03', '{KSP/0001}', store => 'indexed')},
+		'42704 user mapping not found for user "postgres", server "kis"' ])
+{
+	my ($use, $expected) = @$case;
+	my $session = $node->session;
+	my $result = $session->query("SET test.replace = 'on'; $use; ");
+	my ($error) = @{ $result->{errors} };
+
+	is($error ? "$error->{sqlstate} $error->{message}" : $result->{output}, $expected,
+		"the mapping goes while the store's indexes are read: $use");
+	$session->quit;
+	value("DROP USER MAPPING IF EXISTS FOR CURRENT_USER SERVER kis; $mapping");
+}
+value('DROP TABLE indexed CASCADE; DROP TABLE indexed_snapshot');
+
 # ---- at random -----------------------------------------------------------------
 
 my $seconds = $ENV{KIS_TEST_LONG} ? $ENV{KIS_TEST_LONG} * 60 : 5;
 my $seed = int(Time::HiRes::time() * 1000) % 2**31;
 my ($server) = $again =~ /^(CREATE SERVER .*);$/m;
-my ($mapping) = $again =~ /^(CREATE USER MAPPING .*);$/m;
 my $month = value(q{SELECT to_char(now() AT TIME ZONE 'Asia/Seoul', '"y"YYYY"m"MM')});
 my @server_ddl = (
 	'DROP SERVER kis CASCADE', ($server) x 2, ($mapping) x 4,

@@ -313,8 +313,9 @@ prepare(FunctionCallInfo fcinfo)
 	backfill->procedure = fcinfo->flinfo->fn_oid;
 	backfill->store_text = text_to_cstring(PG_GETARG_TEXT_PP(4));
 	backfill->store_name = kis_store_name(PG_GETARG_TEXT_PP(4));
-	connection = kis_connection_get(kis_store_server(backfill->server_name, backfill->procedure),
-									GetUserId());
+	connection = kis_statement_connection(kis_statement_create(CurrentMemoryContext),
+										  kis_store_server(backfill->server_name, backfill->procedure),
+										  GetUserId());
 	backfill->targets = kis_targets(PG_GETARG_ARRAYTYPE_P(2), connection->options,
 									&backfill->ntargets);
 	(void) kis_store_open(backfill->store_name, backfill->store_text, AccessShareLock, false);

@@ -253,7 +253,7 @@ prepare(Collection *collection, FunctionCallInfo fcinfo)
 	serverid = kis_store_server(NameStr(*PG_GETARG_NAME(1)), fcinfo->flinfo->fn_oid);
 	collection->store_text = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	collection->store_name = kis_store_name(PG_GETARG_TEXT_PP(2));
-	collection->connection = kis_connection_get(serverid, GetUserId());
+	collection->connection = kis_statement_connection(collection->statement, serverid, GetUserId());
 	collection->targets = kis_targets(PG_GETARG_ARRAYTYPE_P(0), collection->connection->options,
 									  &collection->ntargets);
 	find_tables(collection, AccessShareLock, false);
@@ -281,10 +281,10 @@ collect_market_investor_trend(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(context);
 	collection = palloc0(sizeof(Collection));
 
+	collection->statement = kis_statement_create(context);
 	prepare(collection, fcinfo);
 	if (collection->ntargets > 0)
 	{
-		collection->statement = kis_statement_create(context);
 		fetch(collection);
 		raise_if_all_failed(collection);
 		find_tables(collection, RowExclusiveLock, true);
