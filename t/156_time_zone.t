@@ -69,6 +69,23 @@ like(value("SELECT * FROM as_text WHERE market_code = 'KSP'"),
 like(value("SELECT * FROM as_seconds WHERE market_code = 'KSP'"),
 	qr{^KSP\|03/09/2026 11:10:0\d EDT\|03/09/2026 00:00:00 EDT$}, 'as another kind of time');
 
+# A zone's name may be another's, too, or none that PostgreSQL knows
+value(q{CREATE DOMAIN moment AS timestamptz;
+	CREATE FOREIGN TABLE as_moments (market_code text, collected_at moment)
+	SERVER kis OPTIONS (table_name 'kis_market_trend')});
+foreach my $zone (qw(Asia/Shanghai Asia/Kolkata Asia/Manila Asia/Seoul Australia/Lord_Howe America/Sao_Paulo), 'XYZ-05:30')
+{
+	foreach my $style ('SQL, DMY', 'Postgres, MDY', 'German', 'ISO')
+	{
+		foreach my $table (qw(as_seconds as_moments))
+		{
+			is(value(qq{SET TimeZone = '$zone'; SET DateStyle = '$style';
+				SELECT extract(epoch FROM now() - collected_at) BETWEEN -60 AND 60 FROM $table WHERE market_code = 'KSP'}),
+				't', "$table, $zone, $style: the moment");
+		}
+	}
+}
+
 # ---- the store: a row a day in Seoul
 
 my $rows = q{SELECT string_agg(trade_date || ' ' || to_char(collected_at AT TIME ZONE 'Asia/Seoul', 'MM-DD HH24:MI'), ', ' ORDER BY trade_date)

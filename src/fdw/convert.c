@@ -6,8 +6,11 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "parser/parse_coerce.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 
 #include "error.h"
@@ -235,17 +238,26 @@ convert_code(const KisConverter *converter, ConvertedColumn *column, const KisKe
 	return from_text(converter, column, code, isnull);
 }
 
+/*
+ * A column of text shows it as the session would. Other types are to read it
+ * again, and a zone's abbreviation may stand for several: they get its offset.
+ */
 static Datum
 convert_time(const KisConverter *converter, ConvertedColumn *column, TimestampTz time, bool *isnull)
 {
+	char		iso[MAXDATELEN + 1];
+	char	   *text = iso;
+
 	if (column->type == TIMESTAMPTZOID && column->typmod < 0)
 	{
 		*isnull = false;
 		return TimestampTzGetDatum(time);
 	}
-	return from_text(converter, column,
-					 DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(time))),
-					 isnull);
+	if (TypeCategory(column->type) == TYPCATEGORY_STRING)
+		text = DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(time)));
+	else
+		JsonEncodeDateTime(iso, TimestampTzGetDatum(time), TIMESTAMPTZOID, NULL);
+	return from_text(converter, column, text, isnull);
 }
 
 /* The trading day, by weekdays with a warning where the calendar can't be had. */
