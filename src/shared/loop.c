@@ -84,9 +84,12 @@ turn(KisInquiryState *state)
 	ConditionVariable *waited_on = state->waits_on;
 	int64		left_us;
 
-	/* (again) in the list before looking, so that a signal after the look is not missed */
-	if (waited_on != NULL)
-		ConditionVariableTimedSleep(waited_on, 0, kis_wait_event());
+	/*
+	 * (Again) in the list before looking, so that a signal after the look is not
+	 * missed: false also says that an interrupt has taken the session off.
+	 */
+	while (waited_on != NULL && !ConditionVariableTimedSleep(waited_on, 0, kis_wait_event()))
+		continue;
 	advance_all(statement, now_us, &wake_at_us);
 	if (kis_session_step() || state->inquiry->done || state->waits_on != waited_on ||
 		kis_effort_times_told() != told)
