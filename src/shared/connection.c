@@ -20,6 +20,7 @@
 #include "state.h"
 
 static List *connections = NIL; /* of KisConnection * */
+static uint64 changes = 0;		/* of the catalog so far */
 
 /* Any change of a server or a mapping is rare enough to let go of all. */
 static void
@@ -27,6 +28,7 @@ catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
 	ListCell   *cell;
 
+	changes++;
 	foreach(cell, connections)
 		((KisConnection *) lfirst(cell))->stale = true;
 }
@@ -170,6 +172,7 @@ kis_connection_get(Oid serverid, Oid userid)
 	MemoryContext context;
 	MemoryContext old;
 	ListCell   *cell;
+	uint64		changes_before;
 
 	if (!registered)
 	{
@@ -192,7 +195,10 @@ kis_connection_get(Oid serverid, Oid userid)
 	context = AllocSetContextCreate(CurrentMemoryContext, "KIS connection",
 									ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
+	changes_before = changes;
 	connection = connection_create(serverid, userid, context);
+	/* some of it may be of before, so it is for this statement alone */
+	connection->stale = changes != changes_before;
 	MemoryContextSwitchTo(TopMemoryContext);
 	connections = lappend(connections, connection);
 	MemoryContextSwitchTo(old);
