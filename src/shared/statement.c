@@ -61,7 +61,7 @@ kis_statement_of_estate(EState *estate)
 	slist_iter	iter;
 
 	/* EvalPlanQual's executor runs are part of the one that they recheck for */
-	if (estate->es_epq_active != NULL)
+	while (estate->es_epq_active != NULL)
 		estate = estate->es_epq_active->parentestate;
 
 	slist_foreach(iter, &statements)
