@@ -184,4 +184,9 @@ extern void kis_inquiry_begin(KisInquiry *inquiry);
 /* inquiry.c: lets go of what the inquiry has under way. */
 extern void kis_inquiry_abandon(KisInquiry *inquiry);
 
+/* statement.c: asks as kis_inquire does, but max_calls does not count it. */
+extern KisInquiry *kis_inquire_beside(KisStatement *statement, KisConnection *connection,
+									  const KisCall *call, const KisCallArgs *args,
+									  KisCounters *counters);
+
 #endif							/* KIS_INQUIRY_H */

@@ -57,6 +57,13 @@ sub empty
 
 my $zeros_before = 'skipped|all figures are zero before the session';
 
+# ---- max_calls does not count the calendar, which the first to ask has besides
+
+value(q{ALTER SERVER kis OPTIONS (ADD max_calls '1')});
+is(queried(), '2026-07-06', 'as many pairs as max_calls, and the calendar');
+is($simulator->calls('holiday'), 1, 'which was asked');
+value(q{ALTER SERVER kis OPTIONS (DROP max_calls)});
+
 # ---- Tuesday, from midnight to midnight
 
 is(collected(), '2026-07-06|inserted', 'Monday 10:00');

@@ -103,7 +103,11 @@ kis_seoul_seconds(TimestampTz at)
 	return (int) ((unix_seconds(at) + KIS_SEOUL_OFFSET) % SECS_PER_DAY);
 }
 
-/* The page of KIS's calendar that has the day: one that is here, or one around it. */
+/*
+ * The page of KIS's calendar that has the day: one that is here, or one around it.
+ * max_calls does not count it, or whether a statement is too large would depend
+ * on whether somebody has asked for the calendar today.
+ */
 static KisInquiry *
 ask_calendar(const CalendarQuestion *question, DateADT day)
 {
@@ -111,8 +115,8 @@ ask_calendar(const CalendarQuestion *question, DateADT day)
 
 	if (!kis_find_page(question->statement, question->connection, &kis_call_calendar, day, &args))
 		kis_day_to_text(day - DAYS_BEFORE, args.date);
-	return kis_inquire(question->statement, question->connection, &kis_call_calendar, &args,
-					   question->counters);
+	return kis_inquire_beside(question->statement, question->connection, &kis_call_calendar,
+							  &args, question->counters);
 }
 
 /* What a page says of a day: 1 open, 0 not, -1 neither, or two things of it. */

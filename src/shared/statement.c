@@ -229,9 +229,9 @@ allow_call(const KisStatement *statement, const KisInquiry *inquiry)
 			hint_how_to_narrow(inquiry->call));
 }
 
-KisInquiry *
-kis_inquire(KisStatement *statement, KisConnection *connection,
-			const KisCall *call, const KisCallArgs *args, KisCounters *counters)
+static KisInquiry *
+inquire(KisStatement *statement, KisConnection *connection, const KisCall *call,
+		const KisCallArgs *args, KisCounters *counters, bool counts)
 {
 	KisCallArgs filled;
 	KisInquiry *inquiry;
@@ -255,12 +255,26 @@ kis_inquire(KisStatement *statement, KisConnection *connection,
 	MemoryContextSwitchTo(old);
 
 	kis_inquiry_begin(inquiry);
-	if (!inquiry->done)
+	if (counts && !inquiry->done)
 	{
 		allow_call(statement, inquiry);
 		statement->ncalls++;
 	}
 	return inquiry;
+}
+
+KisInquiry *
+kis_inquire(KisStatement *statement, KisConnection *connection,
+			const KisCall *call, const KisCallArgs *args, KisCounters *counters)
+{
+	return inquire(statement, connection, call, args, counters, true);
+}
+
+KisInquiry *
+kis_inquire_beside(KisStatement *statement, KisConnection *connection,
+				   const KisCall *call, const KisCallArgs *args, KisCounters *counters)
+{
+	return inquire(statement, connection, call, args, counters, false);
 }
 
 /* Should a page of this date, of which nothing more is known, have the day? */
