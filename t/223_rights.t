@@ -176,7 +176,11 @@ value(q{SET ROLE owner;
 	SET client_min_messages = error;
 	DO $$ DECLARE name regclass; BEGIN
 		FOR name IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'shared.bait_snapshot'::regclass LOOP EXECUTE 'DROP TABLE ' || name; END LOOP; END $$});
-is(as_role('postgres', q{SELECT create_market_investor_trend('shared.bait')}), 'ok', "a superuser makes another's partitions as that one");
+my $made = run_sql($node, 'postgres', q{SELECT create_market_investor_trend('shared.bait')});
+is_deeply($made->{errors}, [], "a superuser makes another's partitions as that one");
+is_deeply([ map { "$_->{message}: $_->{detail}" } @{ $made->{notices} } ],
+	[ qq{store "bait" belongs to role "owner": It was there already. Whoever collects into it runs its owner's triggers.} ],
+	'and is told whose the store is');
 is(value(q{SELECT count(*), count(*) FILTER (WHERE pg_get_userbyid(relowner) = 'owner') FROM pg_inherits JOIN pg_class ON oid = inhrelid
 	WHERE inhparent = 'shared.bait_snapshot'::regclass}), '2|2', 'they are its');
 value(q{SET ROLE owner;

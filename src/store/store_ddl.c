@@ -14,6 +14,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -198,11 +199,24 @@ make_or_check(Oid namespace, char *relname, void (*make) (const char *table),
 	return table;
 }
 
+/* Whoever may make tables in the schema could have made it, with triggers for those who collect. */
+static void
+tell_of_other_owner(const KisStoreTable *store)
+{
+	if (store->owner == GetUserId() || is_member_of_role_nosuper(GetUserId(), store->owner))
+		return;
+	ereport(NOTICE,
+			(errmsg("store \"%s\" belongs to role \"%s\"", store->plain_name,
+					GetUserNameFromId(store->owner, false)),
+			 errdetail("It was there already. Whoever collects into it runs its owner's triggers.")));
+}
+
 /*
  * create_market_investor_trend(store text, snapshots boolean) RETURNS void:
  * makes the store, its view by investor and, with snapshots, its snapshot table and the partitions
- * of this month and the next. What is there already is left as it is; a table
- * of that name that can't be a store raises 42P16.
+ * of this month and the next. What is there already is left as it is, with a
+ * NOTICE where the store is another role's; a table of that name that can't be a
+ * store raises 42P16.
  */
 Datum
 create_market_investor_trend(PG_FUNCTION_ARGS)
@@ -225,6 +239,7 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	store = make_or_check(namespace, name->relname, make_store, kis_store_describe);
+	tell_of_other_owner(store);
 	kis_view_make(store, namespace);
 	if (PG_GETARG_BOOL(1))
 	{
