@@ -87,6 +87,10 @@
 #endif
 
 /* The registry of dynamic shared memory: since 17; 19 hands an argument through. */
+#define KIS_HAS_DSM_REGISTRY	(PG_VERSION_NUM >= 170000)
+#if KIS_HAS_DSM_REGISTRY
+#include "storage/dsm_registry.h"
+#endif
 #if PG_VERSION_NUM >= 190000
 #define KIS_INIT_ARGUMENTS	void *block, void *arg
 #define kis_named_segment(name, size, init, found) GetNamedDSMSegment(name, size, init, found, NULL)

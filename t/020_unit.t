@@ -59,7 +59,7 @@ my @make = ('make', '-s', '-C', $top, 'unit');
 my $directory = "$top/test/unit/build";
 if (!@wrapper && !$ENV{COPT})
 {
-	push @make, 'SANITIZE=1';
+	push @make, 'SANITIZE=1', 'COPT=-Werror';
 	$directory .= '-sanitize';
 }
 open(my $build, '-|', "@make 2>&1") or die "can't run make: $!";

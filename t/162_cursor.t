@@ -38,6 +38,8 @@ sub session_with_cursor
 	# what the cache holds is too old then
 	Time::HiRes::sleep(0.06);
 	fresh_count(@_);
+	# all six are sent before the first reply is there, and the session is idle
+	$simulator->config(latency_ms => 100);
 	return $session;
 }
 
@@ -98,7 +100,7 @@ $session = $node->session;
 # connections that are there, so that all calls are sent before it is idle
 $simulator->config(latency_ms => 50);
 $session->query_safe(q{SELECT count(*) FROM kis_sector_trend WHERE market_code = 'KSP'});
-$simulator->config(latency_ms => 0);
+$simulator->config(latency_ms => 30);
 $simulator->fault({ fault => 'hang', after => 1, times => 5 });
 my $ksq = q{kis_sector_trend WHERE market_code = 'KSQ' AND sector_code <> '1001'};
 my $count = $node->safe_psql('postgres', q{SELECT count(*) FROM kis_sector WHERE market_code = 'KSQ' AND sector_code <> '1001'});

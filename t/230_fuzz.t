@@ -56,12 +56,13 @@ sub try
 	return $output;
 }
 
-try('the targets can be built', 'make', '-s', '-C', $fuzz);
+try('the targets can be built', 'make', '-s', '-C', $fuzz, 'COPT=-Werror');
 try('the simulator\'s answers', 'python3', '-B', "$fuzz/seeds.py", "$work/seeds");
 
 foreach my $target (@targets)
 {
 	my @corpus = ("$fuzz/corpus/$target", "$work/seeds/$target");
+	push @corpus, "$ENV{KIS_SHARED}/data/captured" if $target eq 'reply' && defined $ENV{KIS_SHARED};
 	my @files = grep { $ENV{KIS_TEST_LONG} || basename($_) =~ $first } map { glob "$_/*" } @corpus;
 	my @dirs = ("$work/new/$target", @corpus);
 	my $output;

@@ -14,10 +14,6 @@
 #include "compat.h"
 #include "state.h"
 
-#if PG_VERSION_NUM >= 170000
-#include "storage/dsm_registry.h"
-#endif
-
 static KisShared *shared = NULL;
 
 /* With its size, for a library whose constants somebody has changed: one name is one size. */
@@ -53,7 +49,7 @@ initialize(KIS_INIT_ARGUMENTS)
 		fresh->blocks[i].next = i + 1 < KIS_BLOCKS ? i + 1 : KIS_NO_BLOCK;
 }
 
-#if PG_VERSION_NUM >= 170000
+#if KIS_HAS_DSM_REGISTRY
 
 void
 kis_shared_request(void)

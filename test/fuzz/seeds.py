@@ -1,5 +1,6 @@
 #!/usr/bin/env -S python3 -B
-"""Writes what the simulator answers, with each of its faults, as a corpus.
+"""Writes what the simulator answers, with each of its faults, and the answers
+of test/fixtures as a corpus.
 
     test/fuzz/seeds.py DIRECTORY
 
@@ -56,6 +57,15 @@ def answers():
     return token, found
 
 
+def fixtures():
+    """Those files' names and contents."""
+    directory = os.path.join(TOP, 'test', 'fixtures')
+    for name in sorted(os.listdir(directory)):
+        if name.endswith('.json'):
+            with open(os.path.join(directory, name), 'rb') as file:
+                yield name[:-len('.json')], file.read()
+
+
 def write(directory, name, body):
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, name), 'wb') as file:
@@ -75,6 +85,8 @@ def main():
             except KeyError:
                 continue    # a fault of output in a reply that has none
             write(directory, '%s-%s' % (kind, name), changed.body)
+    for name, body in fixtures():
+        write(os.path.join(top, 'token' if name == 'token' else 'reply'), 'fixture-' + name, body)
     for code in ('EGW00001', 'EGW00123', 'EGW00201', 'EGW02006', 'OPSQ0002'):
         write(os.path.join(top, 'reply'), code, data_error(code).body)
     for code in ('EGW00103', 'EGW00105', 'EGW00133'):

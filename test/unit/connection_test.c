@@ -231,7 +231,7 @@ test_dead_connection(void **state)
 			expect_good(client);	/* on a new connection, unseen */
 			expect_good(client);
 			assert_int_equal(server_connections(server), 2);
-			assert_in_range(server_requests(server), 3, 4);
+			assert_int_in_range(server_requests(server), 3, 4);
 			client_destroy(client);
 			server_stop(server);
 		}
@@ -597,7 +597,7 @@ test_limit_after_absence(void **state)
 	pause_ms(600);
 	begun = now_ms();
 	kis_transfer_release(wait_for_transfer(client));
-	assert_in_range((long) (now_ms() - begun), 350, 900);
+	assert_int_in_range((long) (now_ms() - begun), 350, 900);
 	client_destroy(client);
 	server_stop(server);
 }
@@ -757,7 +757,7 @@ test_release_while_resolving(void **state)
 		}
 		release_at_once(transfer);
 	}
-	assert_in_range(begun, 6, 64);
+	assert_int_in_range(begun, 6, 64);
 	assert_false(look_up_took_signals);
 
 	/* they end: all is given back, and none of them has connected */

@@ -17,6 +17,11 @@
 
 #include "kis.h"
 
+/* cmocka before 2.0 has one name for all types */
+#ifndef assert_int_in_range
+#define assert_int_in_range(value, least, most) assert_in_range(value, least, most)
+#endif
+
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Runs a file's tests; prove reads what they print. */
