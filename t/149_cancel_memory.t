@@ -18,7 +18,8 @@ use Test::More;
 use constant {
 	QUERIES => $ENV{KIS_TEST_LONG} ? 1000 : 50,
 	ROUND => 10,			# fewer than look-ups may hang
-	GROWTH_KB => 512 };
+	TRIES => 3,				# a library may make room once; a leak grows each time
+	GROWTH_KB => $ENV{KIS_TEST_LONG} ? 128 : 64 };
 
 my $phases = KisTest::Phases->new(conf => 'log_statement = none');
 my $node = $phases->node;
@@ -122,13 +123,19 @@ foreach my $phase ($phases->all, $many)
 	{
 		# what a session needs once, it has after some
 		$end{$way}->($phase, $session, 3 * ROUND);
-		my ($memory, $fds) = holds($phase, $session);
-		my $came_to = $end{$way}->($phase, $session, QUERIES);
-		my ($memory_after, $fds_after, $threads) = holds($phase, $session);
+		my ($memory_after, $fds, $threads) = holds($phase, $session);
+		my ($memory, $fds_after);
 
-		diag sprintf '%-33s %d %s: %d kB then %d kB, %d descriptors then %d, %d thread', $phase->{name}, QUERIES,
-		  $way eq 'cancel' ? 'cancelled' : 'timed out', $memory, $memory_after, $fds, $fds_after, $threads;
-		is_deeply($came_to, { 57014 => QUERIES }, "$phase->{name}: each $way ends its query");
+		foreach my $try (1 .. TRIES)
+		{
+			$memory = $memory_after;
+			my $came_to = $end{$way}->($phase, $session, QUERIES);
+			($memory_after, $fds_after, $threads) = holds($phase, $session);
+			diag sprintf '%-33s %d %s: %d kB then %d kB, %d descriptors then %d, %d thread', $phase->{name}, QUERIES,
+			  $way eq 'cancel' ? 'cancelled' : 'timed out', $memory, $memory_after, $fds, $fds_after, $threads;
+			is_deeply($came_to, { 57014 => QUERIES }, "$phase->{name}: each $way ends its query");
+			last if $memory_after - $memory < GROWTH_KB;
+		}
 		cmp_ok($memory_after - $memory, '<', GROWTH_KB, 'memory is flat');
 		cmp_ok($fds_after, '<=', $fds + 2, 'descriptors are flat');
 		is($threads, 1, 'and no thread is left');
