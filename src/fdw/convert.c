@@ -256,7 +256,11 @@ convert_time(const KisConverter *converter, ConvertedColumn *column, TimestampTz
 	if (TypeCategory(column->type) == TYPCATEGORY_STRING)
 		text = DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(time)));
 	else
+	{
 		JsonEncodeDateTime(iso, TimestampTzGetDatum(time), TIMESTAMPTZOID, NULL);
+		/* a time of day is not read after a T */
+		*strchr(iso, 'T') = ' ';
+	}
 	return from_text(converter, column, text, isnull);
 }
 
