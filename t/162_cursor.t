@@ -69,6 +69,18 @@ is_deeply([ grep { $_ < $asked } @ahead ], [], 'nor before the first FETCH');
 $session->query_safe('COMMIT');
 $session->quit;
 
+# ---- closed after that: what nobody looked at was not silent
+
+$session = session_with_cursor();
+$session->query_safe('FETCH 1 FROM c');
+$simulator->wait_for('data', 6);
+stay_away();
+$session->query_safe('CLOSE c; COMMIT');
+fresh_count();
+$session->query_safe(q{SELECT FROM kis_market_trend WHERE market_code = 'KSQ'});
+is_deeply([ map { $_->{reused} ? 1 : 0 } $simulator->requests ], [ 1 ], 'the next statement has one of the connections');
+$session->quit;
+
 # ---- KIS has meanwhile closed the connections, or not answered
 
 foreach my $fault (
@@ -100,7 +112,7 @@ $session = $node->session;
 # connections that are there, so that all calls are sent before it is idle
 $simulator->config(latency_ms => 50);
 $session->query_safe(q{SELECT count(*) FROM kis_sector_trend WHERE market_code = 'KSP'});
-$simulator->config(latency_ms => 30);
+$simulator->config(latency_ms => 100);
 $simulator->fault({ fault => 'hang', after => 1, times => 5 });
 my $ksq = q{kis_sector_trend WHERE market_code = 'KSQ' AND sector_code <> '1001'};
 my $count = $node->safe_psql('postgres', q{SELECT count(*) FROM kis_sector WHERE market_code = 'KSQ' AND sector_code <> '1001'});

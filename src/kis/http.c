@@ -48,7 +48,7 @@ struct KisHttp
 	int			poll_errno;		/* noted by the callback */
 	int64_t		curl_due_us;	/* when libcurl wants to be called, or -1 */
 	int64_t		attended_us;	/* until when the owner looks, as far as is known */
-	int64_t		distrusted_us;	/* connections from before then are not used again */
+	int64_t		distrusted_us;	/* connections from a second before then are not used again; 0: all are */
 	int			nparked;
 	int			nidle;
 	KisTransfer *transfers;		/* all but idle ones */
@@ -248,36 +248,6 @@ recycle(KisTransfer *transfer)
 }
 
 /*
- * Nothing came over its connection, which was one of the pool: firewalls drop
- * idle connections without a word, so the others may be dead as well.
- */
-static void
-note_silence(KisTransfer *transfer, int64_t now, int64_t least_us)
-{
-	if (kis_transfer_met_silence(transfer) &&
-		now - transfer->started_us - transfer->unattended_us >= least_us)
-		transfer->http->distrusted_us = now;
-}
-
-void
-kis_transfer_release(KisTransfer *transfer)
-{
-	if (transfer->state == TRANSFER_RUNNING)
-		note_silence(transfer, kis_now_monotonic_us(), LONG_SILENCE_US);
-	if (kis_transfer_is_looking_up(transfer))
-	{
-		kis_transfer_abandon(transfer);
-		transfer->state = TRANSFER_PARKED;
-		transfer->http->nparked++;
-		return;
-	}
-	detach(transfer);
-	recycle(transfer);
-}
-
-/* ---- the loop --------------------------------------------------------------------------- */
-
-/*
  * The owner is here. The time for which it was away, neither stepping nor in the
  * wait that it had announced, is not counted against the transfers: their
  * replies may have come.
@@ -295,6 +265,45 @@ note_owner(KisHttp *http)
 		if (transfer->state == TRANSFER_RUNNING)
 			kis_transfer_excuse(transfer, absence);
 }
+
+/*
+ * Nothing came over its connection, which was one of the pool: firewalls drop
+ * idle connections without a word, so the others from before it was begun may be
+ * dead as well.
+ */
+static void
+note_silence(KisTransfer *transfer, int64_t now, int64_t least_us)
+{
+	int64_t		second_after = transfer->started_us + KIS_TRUST_US;
+
+	if (kis_transfer_met_silence(transfer) &&
+		now - transfer->started_us - transfer->unattended_us >= least_us)
+		transfer->http->distrusted_us = now > second_after ? now : second_after;
+}
+
+void
+kis_transfer_release(KisTransfer *transfer)
+{
+	KisHttp    *http = transfer->http;
+
+	if (transfer->state == TRANSFER_RUNNING)
+	{
+		/* while the owner was away it was not silent: nobody looked */
+		note_owner(http);
+		note_silence(transfer, http->attended_us, LONG_SILENCE_US);
+	}
+	if (kis_transfer_is_looking_up(transfer))
+	{
+		kis_transfer_abandon(transfer);
+		transfer->state = TRANSFER_PARKED;
+		http->nparked++;
+		return;
+	}
+	detach(transfer);
+	recycle(transfer);
+}
+
+/* ---- the loop --------------------------------------------------------------------------- */
 
 bool
 kis_http_start(KisTransfer *transfer, const KisEndpoint *endpoint, KisError *error)

@@ -316,9 +316,9 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint, int64_t
 	transfer->started_us = kis_now_monotonic_us();
 	if (distrusted_us != 0)
 	{
-		/* libcurl counts whole seconds, and has 0 for any age */
-		trusted_s = (long) ((transfer->started_us - distrusted_us) / 1000000);
-		if (trusted_s == 0)
+		/* any age is libcurl's 0 */
+		trusted_s = (long) ((transfer->started_us - distrusted_us) / KIS_TRUST_US);
+		if (trusted_s <= 0)
 			SET(CURLOPT_FRESH_CONNECT, 1L);
 		else
 			SET(CURLOPT_MAXLIFETIME_CONN, trusted_s);

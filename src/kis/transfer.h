@@ -77,7 +77,13 @@ extern void kis_transfer_destroy(KisTransfer *transfer);
 /* Forgets the last request, secrets wiped, and what it brought. */
 extern void kis_transfer_clear(KisTransfer *transfer);
 
-/* Readies the handle for the request that the transfer holds; connections from before distrusted_us are not for it. */
+/* libcurl compares the ages of connections by whole seconds. */
+#define KIS_TRUST_US	1000000
+
+/*
+ * Readies the handle for the request that the transfer holds. Connections that
+ * were there KIS_TRUST_US before distrusted_us are not for it; 0: all are.
+ */
 extern bool kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint,
 								 int64_t distrusted_us);
 
