@@ -19,6 +19,9 @@
 #include "compat.h"
 #include "state.h"
 
+/* How often one is made anew because the catalog has changed meanwhile. */
+#define MOST_TRIES	3
+
 static List *connections = NIL; /* of KisConnection * */
 static uint64 changes = 0;		/* of the catalog so far */
 
@@ -144,6 +147,40 @@ connection_create(Oid serverid, Oid userid, MemoryContext context)
 	return connection;
 }
 
+static void
+connection_free(KisConnection *connection)
+{
+	forget(connection->app_key);
+	forget(connection->app_secret);
+	forget(connection->token);
+	MemoryContextDelete(connection->context);
+}
+
+/*
+ * One that is of one state of the catalog: where that changes meanwhile, it could
+ * bring a secret to a server that it is not for. A server that discards its caches
+ * whenever it can changes it each time. In a child of the current memory context,
+ * so that an error frees it.
+ */
+static KisConnection *
+connection_create_whole(Oid serverid, Oid userid)
+{
+	for (int tries = 1;; tries++)
+	{
+		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "KIS connection",
+													  ALLOCSET_SMALL_SIZES);
+		MemoryContext old = MemoryContextSwitchTo(context);
+		uint64		changes_before = changes;
+		KisConnection *connection = connection_create(serverid, userid, context);
+
+		MemoryContextSwitchTo(old);
+		connection->stale = changes != changes_before;
+		if (!connection->stale || tries == MOST_TRIES)
+			return connection;
+		connection_free(connection);
+	}
+}
+
 /* Those that are stale and that no statement works with any more. */
 static void
 free_unused(void)
@@ -157,10 +194,7 @@ free_unused(void)
 		if (!connection->stale || connection->users > 0)
 			continue;
 		connections = foreach_delete_current(connections, cell);
-		forget(connection->app_key);
-		forget(connection->app_secret);
-		forget(connection->token);
-		MemoryContextDelete(connection->context);
+		connection_free(connection);
 	}
 }
 
@@ -169,10 +203,8 @@ kis_connection_get(Oid serverid, Oid userid)
 {
 	static bool registered = false;
 	KisConnection *connection;
-	MemoryContext context;
 	MemoryContext old;
 	ListCell   *cell;
-	uint64		changes_before;
 
 	if (!registered)
 	{
@@ -191,18 +223,11 @@ kis_connection_get(Oid serverid, Oid userid)
 
 	free_unused();
 
-	/* A child of the current context until it is whole, so that an error frees it. */
-	context = AllocSetContextCreate(CurrentMemoryContext, "KIS connection",
-									ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
-	changes_before = changes;
-	connection = connection_create(serverid, userid, context);
-	/* some of it may be of before, so it is for this statement alone */
-	connection->stale = changes != changes_before;
-	MemoryContextSwitchTo(TopMemoryContext);
+	connection = connection_create_whole(serverid, userid);
+	old = MemoryContextSwitchTo(TopMemoryContext);
 	connections = lappend(connections, connection);
 	MemoryContextSwitchTo(old);
-	MemoryContextSetParent(context, TopMemoryContext);
+	MemoryContextSetParent(connection->context, TopMemoryContext);
 	return connection;
 }
 
