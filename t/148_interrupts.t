@@ -25,8 +25,8 @@ use constant {
 
 my @ways = qw(cancel timeout terminate);
 my $phases = KisTest::Phases->new(conf => 'restart_after_crash = off');
-my $bars = KisTest::Bars->new;
 my $node = $phases->node;
+my $bars = KisTest::Bars->new($node);
 my $fine = q{SELECT market_code FROM kis_market_trend WHERE market_code = 'KSQ'};
 
 $node->safe_psql('postgres', q{

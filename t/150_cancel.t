@@ -107,10 +107,8 @@ sub measure
 	return (\@figures, \@wrong);
 }
 
-my $bars = KisTest::Bars->new;
-# with assertions it takes PostgreSQL as much longer to evaluate one
-my $slower = $node->safe_psql('postgres', 'SHOW debug_assertions') eq 'on' ? 3 : 1;
-my $busy_bars = KisTest::Bars->new(median => BUSY_MEDIAN_MS * $slower, worst => KisTest::Bars::ALWAYS_MS);
+my $bars = KisTest::Bars->new($node);
+my $busy_bars = KisTest::Bars->new($node, median => BUSY_MEDIAN_MS, worst => KisTest::Bars::ALWAYS_MS);
 
 foreach my $phase ($phases->all, @busy)
 {
