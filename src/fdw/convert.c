@@ -258,7 +258,7 @@ convert_time(const KisConverter *converter, ConvertedColumn *column, TimestampTz
 	else
 	{
 		JsonEncodeDateTime(iso, TimestampTzGetDatum(time), TIMESTAMPTZOID, NULL);
-		/* a time of day is not read after a T */
+		/* time and timetz are not read after a T */
 		*strchr(iso, 'T') = ' ';
 	}
 	return from_text(converter, column, text, isnull);
