@@ -19,8 +19,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../src/kis/transfer.h"
 #include "client.h"
 #include "server.h"
+
+#define AT_ONCE_MS	1000
 
 static const char good_body[] = "{\"output\":[{\"frgn_ntby_qty\":\"1\"}],\"rt_cd\":\"0\"}";
 
@@ -597,20 +600,21 @@ test_limit_after_absence(void **state)
 	pause_ms(600);
 	begun = now_ms();
 	kis_transfer_release(wait_for_transfer(client));
-	assert_int_in_range((long) (now_ms() - begun), 350, 900);
+	assert_int_in_range((long) (now_ms() - begun), 350, 400 + AT_ONCE_MS);
 	client_destroy(client);
 	server_stop(server);
 }
 
 /* ---- abandoned transfers -------------------------------------------------------------------------------- */
 
+/* What libcurl would wait for takes seconds; a busy machine takes some hundred ms for nothing. */
 static void
 release_at_once(KisTransfer *transfer)
 {
 	double		begun = now_ms();
 
 	kis_transfer_release(transfer);
-	if (now_ms() - begun > 100)
+	if (now_ms() - begun > AT_ONCE_MS)
 		fail_msg("releasing took %.1f ms", now_ms() - begun);
 }
 
@@ -762,7 +766,7 @@ test_release_while_resolving(void **state)
 
 	/* they end: all is given back, and none of them has connected */
 	hang_look_ups(false);
-	while (count_fds() > fds)
+	while (count_fds() > fds || kis_http_too_many_look_ups(client->http) > 0)
 	{
 		struct pollfd pollfd = {.fd = kis_http_fd(client->http), .events = POLLIN};
 
@@ -798,7 +802,7 @@ test_destroy_while_resolving(void **state)
 	}
 	begun = now_ms();
 	client_destroy(client);
-	assert_true(now_ms() - begun < 100);
+	assert_true(now_ms() - begun < AT_ONCE_MS);
 	hang_look_ups(false);
 	pthread_mutex_lock(&look_up_lock);
 	while (look_ups_ended < look_ups_begun)
