@@ -148,6 +148,7 @@ foreach my $catalog (qw(pg_foreign_server pg_foreign_data_wrapper))
 
 my ($mapping) = $again =~ /^(CREATE USER MAPPING .*);$/m;
 
+# All names have their schema, as an index is made without a search_path from 17 on
 value(q{
 	CREATE FUNCTION replace_mapping() RETURNS int LANGUAGE plpgsql AS $$
 	BEGIN
@@ -155,14 +156,14 @@ value(q{
 			PERFORM set_config('test.replace', 'off', false);
 			DROP USER MAPPING FOR CURRENT_USER SERVER kis;
 			BEGIN
-				PERFORM FROM kis_market_trend WHERE market_code = 'KSP';
+				PERFORM FROM public.kis_market_trend WHERE market_code = 'KSP';
 			EXCEPTION WHEN undefined_object THEN
 				NULL;
 			END;
 		END IF;
 		RETURN 1;
 	END $$;
-	CREATE FUNCTION constant() RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN replace_mapping(); END';
+	CREATE FUNCTION constant() RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN public.replace_mapping(); END';
 	SELECT create_market_investor_trend('indexed');
 	ALTER TABLE indexed DROP CONSTRAINT indexed_market_code_sector_code_trade_date_key;
 	CREATE INDEX ON indexed ((constant() + id));
