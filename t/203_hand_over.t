@@ -123,7 +123,8 @@ foreach my $kind (qw(data token))
 # ---- the owner's own error
 
 fresh(1);
-$simulator->config(overrides => { 'KSP/0001' => { frgn_ntby_qty => '3000000000' } });
+# both are sent before the first reply is there
+$simulator->config(latency_ms => 100, overrides => { 'KSP/0001' => { frgn_ntby_qty => '3000000000' } });
 $simulator->fault({ match => { pair => 'KSP/0002' }, fault => 'hang', times => 1 });
 my $owner = $node->session;
 my $crowd = KisTest::Crowd->new($node, $waiters);
