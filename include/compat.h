@@ -63,9 +63,13 @@
 #if PG_VERSION_NUM >= 160000
 #define kis_server_aclcheck(serverid, userid, mode) \
 	object_aclcheck(ForeignServerRelationId, serverid, userid, mode)
+#define kis_namespace_aclcheck(namespace, userid, mode) \
+	object_aclcheck(NamespaceRelationId, namespace, userid, mode)
 #else
 #define kis_server_aclcheck(serverid, userid, mode) \
 	pg_foreign_server_aclcheck(serverid, userid, mode)
+#define kis_namespace_aclcheck(namespace, userid, mode) \
+	pg_namespace_aclcheck(namespace, userid, mode)
 #endif
 
 /* Processes are numbered by ProcNumber since 17. */

@@ -144,7 +144,7 @@ foreach my $catalog (qw(pg_foreign_server pg_foreign_data_wrapper))
 	value($again);
 }
 
-# ---- the user mapping, by code that the look-up of the store runs ---------------
+# ---- the user mapping, by code that an index of the store runs -------------------
 
 my ($mapping) = $again =~ /^(CREATE USER MAPPING .*);$/m;
 
@@ -171,7 +171,7 @@ value(q{
 # A collection has its mapping from the beginning to the end; each page of a backfill looks it up
 foreach my $case (
 	[ q{SELECT outcome FROM collect_market_investor_trend('{KSP}', store => 'indexed')}, 'inserted' ],
-	[ q{CALL backfill_market_investor_trend('2026-06-01', '2026-06-03', '{KSP/0001}', store => 'indexed')},
+	[ q{CALL backfill_market_investor_trend('2025-01-01', '2026-06-03', '{KSP/0001}', store => 'indexed')},
 		'42704 user mapping not found for user "postgres", server "kis"' ])
 {
 	my ($use, $expected) = @$case;
@@ -180,7 +180,7 @@ foreach my $case (
 	my ($error) = @{ $result->{errors} };
 
 	is($error ? "$error->{sqlstate} $error->{message}" : $result->{output}, $expected,
-		"the mapping goes while the store's indexes are read: $use");
+		"the mapping goes while rows are stored: $use");
 	$session->quit;
 	value("DROP USER MAPPING IF EXISTS FOR CURRENT_USER SERVER kis; $mapping");
 }

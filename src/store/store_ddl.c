@@ -19,6 +19,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "compat.h"
 #include "error.h"
 #include "fdw.h"
 #include "store.h"
@@ -152,14 +153,27 @@ make_snapshots(const char *table)
 		comment_on(table, kis_members[i].column, kis_member_comment(&kis_members[i]));
 }
 
+/* The namespace to make the store in; raises where the user may make nothing there. */
+static Oid
+creation_namespace(RangeVar *name)
+{
+	Oid			namespace = RangeVarGetCreationNamespace(name);
+	AclResult	may_create = kis_namespace_aclcheck(namespace, GetUserId(), ACL_CREATE);
+
+	if (may_create != ACLCHECK_OK)
+		aclcheck_error(may_create, OBJECT_SCHEMA, get_namespace_name(namespace));
+	return namespace;
+}
+
 /*
- * The namespace to make the store in, locked until the transaction ends. One
- * session at a time makes a store in it, so that none meets half a store.
+ * That namespace, locked until the transaction ends. One session at a time makes
+ * a store in it, so that none meets half a store; nor does anybody hold up others
+ * who could not make one.
  */
 static Oid
 lock_namespace(RangeVar *name)
 {
-	Oid			namespace = RangeVarGetCreationNamespace(name);
+	Oid			namespace = creation_namespace(name);
 
 	for (;;)
 	{
@@ -167,7 +181,7 @@ lock_namespace(RangeVar *name)
 
 		LockDatabaseObject(NamespaceRelationId, namespace, 0, ShareUpdateExclusiveLock);
 		/* whoever had the lock before us may have dropped it */
-		now = RangeVarGetCreationNamespace(name);
+		now = creation_namespace(name);
 		if (now == namespace)
 			return namespace;
 		UnlockDatabaseObject(NamespaceRelationId, namespace, 0, ShareUpdateExclusiveLock);
@@ -215,8 +229,8 @@ tell_of_other_owner(const KisStoreTable *store)
  * create_market_investor_trend(store text, snapshots boolean) RETURNS void:
  * makes the store, its view by investor and, with snapshots, its snapshot table and the partitions
  * of this month and the next. What is there already is left as it is, with a
- * NOTICE where the store is another role's; a table of that name that can't be a
- * store raises 42P16.
+ * NOTICE where the store is another role's. Errors: 42501 where the caller may
+ * create nothing in the schema, 42P16 where a table of that name can't be a store.
  */
 Datum
 create_market_investor_trend(PG_FUNCTION_ARGS)

@@ -153,9 +153,10 @@ require_key(Relation rel, const AttrNumber *key, const char *columns)
 	{
 		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
 
+		/* by the catalog's tuple: to read expressions is to run functions of the table's owner */
 		found = found || is_key(index->rd_index,
-								RelationGetIndexPredicate(index) == NIL &&
-								RelationGetIndexExpressions(index) == NIL, key);
+								heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) &&
+								heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, NULL), key);
 		index_close(index, AccessShareLock);
 	}
 	if (!found)
