@@ -110,6 +110,13 @@ foreach my $rst (0, 1)
 	is_deeply([ map { $_->{reused} ? 1 : 0 } $simulator->requests ], [ 1, 0 ],
 		'the call is made again, once, on a new one');
 
+	# however late: to connect anew has its own time
+	set_option('connect_timeout', '300ms');
+	fresh_count({ match => { reused => JSON::PP::true }, fault => 'close', times => 1, params => { %$params, delay_ms => 600 } });
+	is($alone->query_safe($ksp), $figure, "a connection is $how later than connect_timeout");
+	is_deeply([ map { $_->{reused} ? 1 : 0 } $simulator->requests ], [ 1, 0 ], 'the call is made again, once, on a new one');
+	set_option('connect_timeout', '3s');
+
 	fresh_count({ fault => 'close', params => $params });
 	my ($sqlstate, $message) = $alone->error($ksp);
 	is("$sqlstate: $message", 'HV00L: KIS closed the connection without a reply', "a new connection is $how");

@@ -89,6 +89,21 @@ on_header(char *data, size_t size, size_t count, void *context)
 	return len;
 }
 
+static void
+start_connecting(KisTransfer *transfer)
+{
+	transfer->connect_due_us = kis_now_monotonic_us() + transfer->connect_timeout_ms * INT64_C(1000);
+}
+
+/* A phase before the reply. libcurl may come back to it from a connection of the pool that was dead. */
+static void
+enter_phase(KisTransfer *transfer, KisPhase phase)
+{
+	if (transfer->phase == KIS_PHASE_REPLY)
+		start_connecting(transfer);
+	transfer->phase = phase;
+}
+
 /* Called before a look-up that the cache of names can't answer. */
 static int
 on_look_up(void *resolver_state, void *reserved, void *context)
@@ -97,7 +112,7 @@ on_look_up(void *resolver_state, void *reserved, void *context)
 
 	(void) resolver_state;
 	(void) reserved;
-	transfer->phase = KIS_PHASE_RESOLVE;
+	enter_phase(transfer, KIS_PHASE_RESOLVE);
 	transfer->hung_look_ups = kis_http_too_many_look_ups(transfer->http);
 	return transfer->abandoned || transfer->hung_look_ups > 0;
 }
@@ -109,7 +124,7 @@ on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 	int			fd;
 
 	(void) purpose;
-	transfer->phase = KIS_PHASE_CONNECT;
+	enter_phase(transfer, KIS_PHASE_CONNECT);
 	if (transfer->abandoned)
 		return CURL_SOCKET_BAD;
 	/* a program that the session starts must not inherit it */
@@ -126,7 +141,7 @@ on_tls(CURL *easy, void *tls_context, void *context)
 
 	(void) easy;
 	(void) tls_context;
-	transfer->phase = KIS_PHASE_TLS;
+	enter_phase(transfer, KIS_PHASE_TLS);
 	return CURLE_OK;
 }
 
@@ -323,7 +338,7 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint, int64_t
 		else
 			SET(CURLOPT_MAXLIFETIME_CONN, trusted_s);
 	}
-	transfer->connect_due_us = transfer->started_us + endpoint->connect_timeout_ms * INT64_C(1000);
+	start_connecting(transfer);
 	transfer->due_us = transfer->started_us +
 		((int64_t) endpoint->request_timeout_ms + more_ms) * 1000;
 	return ok;
@@ -394,6 +409,7 @@ kis_transfer_renew(KisTransfer *transfer)
 	transfer->sent = false;
 	transfer->found_dead = false;
 	transfer->phase = KIS_PHASE_NONE;
+	start_connecting(transfer);
 	transfer->curl_error[0] = '\0';
 	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
 }
