@@ -116,15 +116,16 @@ kis_connection_reread_secrets(KisConnection *connection)
 bool
 kis_connection_reread_token(KisConnection *connection)
 {
-	MemoryContext old = MemoryContextSwitchTo(connection->context);
+	/* in the caller's memory first, as above */
 	char	   *token = kis_access_token_read(connection->user_options->access_token_file);
+	char	   *kept_token = MemoryContextStrdup(connection->context, token);
 	bool		changed = connection->token == NULL || strcmp(connection->token, token) != 0;
 
 	forget(connection->token);
-	connection->token = token;
+	forget(token);
+	connection->token = kept_token;
 	if (changed)
 		connection->token_generation++;
-	MemoryContextSwitchTo(old);
 	return changed;
 }
 
