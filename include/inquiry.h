@@ -181,6 +181,12 @@ extern void kis_loop_add(KisInquiryState *state);
 /* inquiry.c: a new one, in its statement's list already; the cache may answer it. */
 extern void kis_inquiry_begin(KisInquiry *inquiry);
 
+/*
+ * statement.c: lets go of what the statement has under way. An error ends it, but
+ * a cursor's memory stays until its transaction ends.
+ */
+extern void kis_statement_stop(KisStatement *statement);
+
 /* inquiry.c: lets go of what the inquiry has under way. */
 extern void kis_inquiry_abandon(KisInquiry *inquiry);
 

@@ -127,6 +127,30 @@ $simulator->release;
 is(scalar(split /\n/, $session->query_safe('FETCH ALL FROM c')), $count - 1, 'nor is the cursor');
 $session->query_safe('COMMIT');
 
+# ---- one that has failed asks for nothing more, though it is there until the transaction ends
+
+$node->safe_psql('postgres', q{ALTER SERVER kis OPTIONS (SET cache_ttl '0')});
+foreach my $case (
+	[ '57014', { fault => 'hang', times => 6 } ],
+	[ 'HV00M', { match => { market => 'KSP' }, fault => 'truncated_json', times => 1, params => { delay_ms => 300 } },
+		{ fault => 'hang', times => 5 } ])
+{
+	my ($sqlstate, @faults) = @$case;
+
+	fresh_count(@faults);
+	$session->query_safe('BEGIN; DECLARE c CURSOR FOR SELECT market_code FROM kis_market_trend; SAVEPOINT s');
+	$session->send('FETCH c');
+	$simulator->wait_for('data', 6);
+	$node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . $session->pid . ')') if $sqlstate eq '57014';
+	is($session->result->{errors}[0]{sqlstate}, $sqlstate, "a cursor fails with $sqlstate");
+	is($session->query(q{ROLLBACK TO s; SELECT market_code FROM kis_market_trend WHERE market_code = 'KSQ'})->{output},
+		'KSQ', 'the next statement');
+	is($simulator->calls, 7, 'makes its call, and none of the cursor\'s');
+	$session->query_safe('COMMIT');
+	$simulator->release;
+}
+$node->safe_psql('postgres', q{ALTER SERVER kis OPTIONS (SET cache_ttl '1h')});
+
 # ---- what a cursor can't have is no other statement's trouble
 
 my $files = PostgreSQL::Test::Utils::tempdir();

@@ -134,6 +134,7 @@ wait_in_loop(KisInquiry *inquiry)
 	{
 		ConditionVariableCancelSleep();
 		leave(true);
+		kis_statement_stop(inquiry->state->statement);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
@@ -152,6 +153,8 @@ kis_inquiry_wait(KisInquiry *inquiry)
 void
 kis_inquiry_wait_or_raise(KisInquiry *inquiry)
 {
-	if (!kis_inquiry_wait(inquiry))
-		kis_raise(&inquiry->error, inquiry->connection);
+	if (kis_inquiry_wait(inquiry))
+		return;
+	kis_statement_stop(inquiry->state->statement);
+	kis_raise(&inquiry->error, inquiry->connection);
 }

@@ -43,6 +43,16 @@ statement_create(MemoryContext context, EState *estate)
 	return statement;
 }
 
+void
+kis_statement_stop(KisStatement *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->inquiries)
+		if (!((KisInquiry *) lfirst(cell))->done)
+			kis_inquiry_abandon(lfirst(cell));
+}
+
 KisStatement *
 kis_statement_create(MemoryContext context)
 {
