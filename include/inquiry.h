@@ -182,8 +182,8 @@ extern void kis_loop_add(KisInquiryState *state);
 extern void kis_inquiry_begin(KisInquiry *inquiry);
 
 /*
- * statement.c: lets go of what the statement has under way. An error ends it, but
- * a cursor's memory stays until its transaction ends.
+ * statement.c: lets go of what the statement has under way. An error while it
+ * waits ends it, but a cursor's memory may stay until its transaction ends.
  */
 extern void kis_statement_stop(KisStatement *statement);
 

@@ -129,7 +129,7 @@ $session->query_safe('COMMIT');
 
 # ---- one that has failed asks for nothing more, though it is there until the transaction ends
 
-$node->safe_psql('postgres', q{ALTER SERVER kis OPTIONS (SET cache_ttl '0')});
+$node->safe_psql('postgres', q{ALTER SERVER kis OPTIONS (SET cache_ttl '0', SET request_timeout '10min')});
 foreach my $case (
 	[ '57014', { fault => 'hang', times => 6 } ],
 	[ 'HV00M', { match => { market => 'KSP' }, fault => 'truncated_json', times => 1, params => { delay_ms => 300 } },
@@ -143,13 +143,24 @@ foreach my $case (
 	$simulator->wait_for('data', 6);
 	$node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . $session->pid . ')') if $sqlstate eq '57014';
 	is($session->result->{errors}[0]{sqlstate}, $sqlstate, "a cursor fails with $sqlstate");
-	is($session->query(q{ROLLBACK TO s; SELECT market_code FROM kis_market_trend WHERE market_code = 'KSQ'})->{output},
-		'KSQ', 'the next statement');
+	$session->query_safe('ROLLBACK TO s');
+	ok((eventually { $simulator->stats->{open_connections} <= 1 }), 'and none of its calls is under way any more');
+	is($session->query_safe(q{SELECT market_code FROM kis_market_trend WHERE market_code = 'KSQ'}), 'KSQ', 'the next statement');
 	is($simulator->calls, 7, 'makes its call, and none of the cursor\'s');
 	$session->query_safe('COMMIT');
 	$simulator->release;
 }
-$node->safe_psql('postgres', q{ALTER SERVER kis OPTIONS (SET cache_ttl '1h')});
+
+# nor for what max_calls has refused
+$node->safe_psql('postgres', q{ALTER SERVER kis OPTIONS (SET request_timeout '30s', ADD max_calls '2')});
+fresh_count();
+$session->query_safe(q{BEGIN; DECLARE c CURSOR FOR SELECT trade_date FROM kis_market_trend_daily
+	WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date <= '2026-07-10' AND open < 0 ORDER BY trade_date DESC LIMIT 6; SAVEPOINT s});
+like(($session->error('FETCH c'))[1], qr/^statement would take at least 3 calls/, 'a cursor comes to more calls than max_calls');
+is($simulator->calls, 2, 'of which it has made as many');
+$session->query_safe(q{ROLLBACK TO s; SELECT market_code FROM kis_market_trend WHERE market_code = 'KSQ'; COMMIT});
+is($simulator->calls, 3, 'the next statement makes its call alone');
+$node->safe_psql('postgres', q{ALTER SERVER kis OPTIONS (SET cache_ttl '1h', DROP max_calls)});
 
 # ---- what a cursor can't have is no other statement's trouble
 

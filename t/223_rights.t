@@ -172,11 +172,8 @@ is(as_role('postgres', q{SELECT create_market_investor_trend('shared.laid', snap
 value('DROP TABLE shared.flows_snapshot; DROP TABLE shared.laid CASCADE');
 # Nor may a role keep others out of a schema that it has no right to create in
 value('GRANT USAGE ON SCHEMA shared TO reader');
-foreach my $store (qw(flows other))
-{
-	is(as_role('reader', "SELECT create_market_investor_trend('shared.$store', snapshots => false)"), '42501 permission denied for schema shared',
-		"reader: create_market_investor_trend('shared.$store')");
-}
+is(as_role('reader', q{SELECT create_market_investor_trend('shared.flows', snapshots => false)}), '42501 permission denied for schema shared',
+	'reader: where all is there already');
 # or a view that would pass for the store's
 value('DROP VIEW shared.flows_by_investor; SET ROLE owner; CREATE VIEW shared.flows_by_investor AS SELECT 1 AS net_amount');
 @error = sql_error($node, 'postgres', q{SET ROLE victim; SELECT create_market_investor_trend('shared.flows', snapshots => false)});

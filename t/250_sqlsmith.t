@@ -266,9 +266,9 @@ sub compare_failed
 		my $status = $message->{sqlstate};
 		my ($error, $alike) = try_again($session, $message->{statement}, $message);
 		# the row that it failed at may not be in this sample, but it is in all rows
-		($error, $alike) = try_again($session, $message->{statement} =~ s/\btablesample\s+\w+\s*\([^)]*\)//gir, $message)
+		$alike = (try_again($session, $message->{statement} =~ s/\btablesample\s+\w+\s*\([^)]*\)//gir, $message))[1]
 		  if !$alike && $message->{statement} =~ /\btablesample\b/i;
-		my $excuse = $error ? undef : excuse($message);
+		my $excuse = $error || $alike ? undef : excuse($message);
 		chomp(my $text = $message->{message});
 		my $became = $alike ? 'fail alike' : $error ? "fail otherwise: $status as $error->{sqlstate}"
 		  : "succeed: $status, " . ($excuse // 'and should not');

@@ -356,13 +356,14 @@ kis_transfer_abandon(KisTransfer *transfer)
 void
 kis_transfer_excuse(KisTransfer *transfer, int64_t absence_us)
 {
+	int64_t		limit_ms;
+
 	transfer->unattended_us += absence_us;
 	transfer->connect_due_us += absence_us;
 	transfer->due_us += absence_us;
-	transfer->connect_timeout_ms += absence_us / 1000 + 1;
-	if (transfer->connect_timeout_ms > INT_MAX)
-		transfer->connect_timeout_ms = INT_MAX;
-	curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, transfer->connect_timeout_ms);
+	limit_ms = transfer->connect_timeout_ms + transfer->unattended_us / 1000 + 1;
+	curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
+					 (long) (limit_ms < INT_MAX ? limit_ms : INT_MAX));
 }
 
 bool

@@ -220,13 +220,11 @@ kis_statement_expect_at_most(KisStatement *statement, KisConnection *connection,
 
 /* The same for a call that nobody could announce. */
 static void
-allow_call(const KisStatement *statement, const KisInquiry *inquiry)
+too_many_calls(const KisStatement *statement, const KisInquiry *inquiry)
 {
 	const KisConnection *connection = inquiry->connection;
 	const KisCallArgs *args = &inquiry->args;
 
-	if (kis_statement_allows(statement, connection, 1))
-		return;
 	ereport(ERROR,
 			errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 			errmsg("statement would take at least %d calls to KIS, more than max_calls allows",
@@ -267,7 +265,12 @@ inquire(KisStatement *statement, KisConnection *connection, const KisCall *call,
 	kis_inquiry_begin(inquiry);
 	if (counts && !inquiry->done)
 	{
-		allow_call(statement, inquiry);
+		if (!kis_statement_allows(statement, connection, 1))
+		{
+			/* else it would be made while another statement waits */
+			kis_inquiry_abandon(inquiry);
+			too_many_calls(statement, inquiry);
+		}
 		statement->ncalls++;
 	}
 	return inquiry;
