@@ -258,6 +258,17 @@ write_reply(int fd, const char *body)
 	write_bytes(fd, reply, len);
 }
 
+const char	good_body[] = "{\"output\":[{\"frgn_ntby_qty\":\"-32845\"}],"
+"\"rt_cd\":\"0\",\"msg_cd\":\"MCA00000\",\"msg1\":\"정상처리 되었습니다.\"}";
+
+void
+serve_good(Server *server, int fd, int number)
+{
+	(void) number;
+	while (read_request(server, fd))
+		write_reply(fd, good_body);
+}
+
 void
 await_close(int fd)
 {

@@ -41,6 +41,10 @@ extern void write_bytes(int fd, const char *bytes, size_t len);
 /* HTTP 200 with a body and its length. */
 extern void write_reply(int fd, const char *body);
 
+/* A reply that is good, and a server that gives it to each request. */
+extern const char good_body[];
+extern void serve_good(Server *server, int fd, int number);
+
 /* Waits until the client closes. */
 extern void await_close(int fd);
 

@@ -29,4 +29,11 @@
 	(cmocka_set_message_output(CM_OUTPUT_TAP), \
 	 cmocka_run_group_tests(tests, NULL, NULL))
 
+/* By a clock that nobody sets. */
+extern double now_ms(void);
+extern void pause_ms(int ms);
+
+/* Entries of the process's list of open descriptors. */
+extern int	count_fds(void);
+
 #endif							/* UNIT_H */
