@@ -174,7 +174,7 @@ value('DROP TABLE shared.flows_snapshot; DROP TABLE shared.laid CASCADE');
 value('GRANT USAGE ON SCHEMA shared TO reader');
 is(as_role('reader', q{SELECT create_market_investor_trend('shared.flows', snapshots => false)}), '42501 permission denied for schema shared',
 	'reader: where all is there already');
-# or a view that would pass for the store's
+# Nor is a view taken that would pass for the store's
 value('DROP VIEW shared.flows_by_investor; SET ROLE owner; CREATE VIEW shared.flows_by_investor AS SELECT 1 AS net_amount');
 @error = sql_error($node, 'postgres', q{SET ROLE victim; SELECT create_market_investor_trend('shared.flows', snapshots => false)});
 is("$error[0] $error[1]", '55000 relation "flows_by_investor" does not belong to the owner of its store "flows"', 'nor is a view taken for the store\'s');

@@ -13,6 +13,7 @@
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "datatype/timestamp.h"
 #include "executor/spi.h"
@@ -29,6 +30,7 @@
 #include "utils/partcache.h"
 #include "utils/rel.h"
 
+#include "compat.h"
 #include "error.h"
 #include "store.h"
 
@@ -114,13 +116,9 @@ static bool
 may_make_partitions(Relation snapshots)
 {
 	Oid			owner = snapshots->rd_rel->relowner;
-	Oid			namespace = RelationGetNamespace(snapshots);
 
 	return has_privs_of_role(GetUserId(), owner) &&
-		DatumGetBool(DirectFunctionCall3(has_schema_privilege_id_id,
-										 ObjectIdGetDatum(owner),
-										 ObjectIdGetDatum(namespace),
-										 CStringGetTextDatum("CREATE")));
+		kis_namespace_aclcheck(RelationGetNamespace(snapshots), owner, ACL_CREATE) == ACLCHECK_OK;
 }
 
 static void
