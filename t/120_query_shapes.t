@@ -5,6 +5,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use JSON::PP;
 use KisTest;
 use KisTest::Shapes;
 use Test::More;
@@ -291,6 +292,28 @@ same_after_change('EvalPlanQual with investors', $move,
 	q{UPDATE t SET figure = net_qty FROM investor WHERE market_code = m AND sector_code = s AND investor = 'insurance'});
 same_after_change('EvalPlanQual in DELETE USING', $move,
 	q{DELETE FROM t USING market WHERE market_code = m AND sector_code = s RETURNING id, bank_net_qty});
+
+# A row that the recheck locks has changed, too, which rechecks within the recheck
+{
+	my ($first, $second) = map { $node->session('postgres') } 1 .. 2;
+
+	$node->safe_psql('postgres', q{
+		CREATE TABLE chosen (id int, line int);
+		CREATE TABLE line (id int, m text, s text, changes int);
+		INSERT INTO chosen VALUES (1, 1);
+		INSERT INTO line VALUES (1, 'KSP', '0001', 0), (2, 'KSP', '0001', 0)});
+	$first->query_safe('BEGIN; UPDATE chosen SET line = 2; UPDATE line SET changes = 1 WHERE id = 2');
+	$simulator->reset(keep_tokens => JSON::PP::true);
+	$second->send(q{UPDATE chosen SET id = 2 WHERE EXISTS (SELECT FROM line WHERE line.id = chosen.line AND
+		(SELECT foreign_net_qty FROM remote.sector WHERE market_code = m AND sector_code = s) IS NOT NULL FOR UPDATE)});
+	$node->poll_query_until('postgres', sprintf q{SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %d}, $second->pid)
+	  or die 'the second session is not blocked';
+	$first->query_safe('COMMIT');
+	is_deeply($second->result->{errors}, [], 'EvalPlanQual within EvalPlanQual');
+	is($node->safe_psql('postgres', 'SELECT id, line FROM chosen'), '2|2', 'changes the row that the other session has changed');
+	is($simulator->calls, 1, 'and the pair is asked for once in the statement');
+	$_->quit foreach $first, $second;
+}
 
 # ---- security --------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use JSON::PP;
 use KisTest;
 use Test::More;
 use Time::HiRes ();
@@ -142,6 +143,41 @@ foreach my $catalog (qw(pg_foreign_server pg_foreign_data_wrapper))
 	is(meanwhile("DROP SERVER kis CASCADE; LOCK TABLE pg_catalog.$catalog", 'SELECT kis_comment_tables()'),
 		0, "comments: the server goes, $catalog");
 	value($again);
+}
+
+# ---- the server and the mapping at once --------------------------------------------
+
+# A collection that has read the mapping, and then has to read the server again,
+# sends no key of before to another server. It is held up before both, by locks.
+{
+	my $new_key = 'N' x 36;
+	my $other = KisTest::Simulator->new(config => { accounts => { $new_key => 'S' x 180 } });
+	my ($mover, $locker, $collector) = map { $node->session } 1 .. 3;
+	my $columns = join ', ', map { "c$_ int" } 1 .. 1600;
+	my $waits_for = sub {
+		my ($catalog) = @_;
+		return eventually { value(sprintf q{SELECT count(*) FROM pg_locks
+			WHERE NOT granted AND pid = %d AND relation = 'pg_catalog.%s'::regclass}, $collector->pid, $catalog) };
+	};
+
+	$simulator->reset;
+	$mover->query_safe("BEGIN; ALTER SERVER kis OPTIONS (SET base_url '" . $other->url . "');"
+		  . " ALTER USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS (SET app_key '$new_key', SET app_secret '" . 'S' x 180 . "')");
+	# so many changes that sessions forget all that they know of the catalog
+	$locker->query_safe("BEGIN; CREATE TEMP TABLE wide ($columns); CREATE TEMP TABLE wide2 ($columns); LOCK TABLE pg_catalog.pg_user_mapping");
+	$collector->send($collect);
+	ok($waits_for->('pg_user_mapping'), 'a collection waits for the mapping');
+	$mover->query_safe('LOCK TABLE pg_catalog.pg_foreign_server');
+	$locker->query_safe('COMMIT');
+	ok($waits_for->('pg_foreign_server'), 'has it, and waits for the server');
+	$mover->query_safe('COMMIT');
+	is($collector->result->{output}, 'KSP inserted', 'both have changed: it goes on');
+	is_deeply([ $simulator->requests ], [], 'the server of before is not asked');
+	is_deeply([ map { $_->{headers}{appkey} // decode_json($_->{body})->{appkey} } $other->requests ], [ ($new_key) x 2 ],
+		'the new one gets its own key alone, for a token and a call');
+	$_->quit foreach $mover, $locker, $collector;
+	$other->stop;
+	value("DROP SERVER kis CASCADE; $again");
 }
 
 # ---- the user mapping, by code that an index of the store runs -------------------
