@@ -64,7 +64,7 @@ SET kis.market = 'KQI';
 SELECT market_code FROM kis_market_trend WHERE market_code = current_setting('kis.market');
 SELECT market_code, sector_code FROM kis_market_trend
 WHERE market_code = (SELECT 'WKI'::text OFFSET 0) AND sector_code >= ANY (ARRAY(SELECT 'A'));
-\! $KIS_SIMCTL pairs --arrival
+\! $KIS_SIMCTL pairs
 -- what may change from row to row decides nothing before the rows are there
 \! $KIS_SIMCTL reset '{"keep_tokens": true}'
 SELECT count(*) FROM kis_market_trend WHERE market_code = 'KSP' || left(random()::text, 0);

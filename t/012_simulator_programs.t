@@ -37,7 +37,6 @@ class Programs(Case):
         self.assertEqual(self.simctl('calls'), '3\n')
         self.assertEqual(self.simctl('calls', 'token'), '1\n')
         self.assertEqual(self.simctl('pairs'), 'KSP/0001\nKSP/0001\nKSQ/1001\n')
-        self.assertEqual(self.simctl('pairs', '--arrival'), 'KSQ/1001\nKSP/0001\nKSP/0001\n')
         self.assertEqual(self.simctl('problems'), '')
         self.assertEqual(json.loads(self.simctl('stats'))['data'], 3)
         self.assertEqual(self.simctl('stats', 'pairs'), '2\n')

@@ -217,7 +217,7 @@ sub calls_of
 	$simulator->reset(keep_tokens => JSON::PP::true);
 	$clock->set('2026-07-10 10:30:00');
 	$node->safe_psql('postgres', "SET search_path = remote; $query");
-	return join ' ', map { "$_->{market}/$_->{sector}" } $simulator->requests('daily');
+	return join ' ', sort map { "$_->{market}/$_->{sector}" } $simulator->requests('daily');
 }
 
 my $kospi = q{SELECT trade_date FROM all_daily WHERE market_code = 'KSP' AND sector_code = '0001'};
