@@ -6,8 +6,9 @@
  */
 #include "postgres.h"
 
+#include <time.h>
+
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 
@@ -144,11 +145,15 @@ kis_unlock(void)
 	LWLockRelease(&shared->lock);
 }
 
+/*
+ * The system's clock, not instr_time: from 19 on that may count the processor's
+ * ticks, of which a second is not quite one, and each session chooses.
+ */
 int64
 kis_now_us(void)
 {
-	instr_time	now;
+	struct timespec now;
 
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MICROSEC(now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * KIS_US + now.tv_nsec / 1000;
 }
