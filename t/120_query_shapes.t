@@ -267,8 +267,7 @@ sub same_after_change
 		$second->query_safe("SET search_path = $schema, public");
 		$first->query_safe("BEGIN; $change");
 		$second->send($statement);
-		$node->poll_query_until('postgres', sprintf q{SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %d}, $second->pid)
-		  or die 'the second session is not blocked';
+		wait_until_blocked($node, $second);
 		$first->query_safe('COMMIT');
 		my $answer = $second->result;
 		is_deeply($answer->{errors}, [], "$what: no error ($schema)");
@@ -306,8 +305,7 @@ same_after_change('EvalPlanQual in DELETE USING', $move,
 	$simulator->reset(keep_tokens => JSON::PP::true);
 	$second->send(q{UPDATE chosen SET id = 2 WHERE EXISTS (SELECT FROM line WHERE line.id = chosen.line AND
 		(SELECT foreign_net_qty FROM remote.sector WHERE market_code = m AND sector_code = s) IS NOT NULL FOR UPDATE)});
-	$node->poll_query_until('postgres', sprintf q{SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %d}, $second->pid)
-	  or die 'the second session is not blocked';
+	wait_until_blocked($node, $second);
 	$first->query_safe('COMMIT');
 	is_deeply($second->result->{errors}, [], 'EvalPlanQual within EvalPlanQual');
 	is($node->safe_psql('postgres', 'SELECT id, line FROM chosen'), '2|2', 'changes the row that the other session has changed');

@@ -186,8 +186,7 @@ sub same_after_change
 		$second->query_safe("SET search_path = $schema, public");
 		$first->query_safe(q{BEGIN; UPDATE t SET day = '2026-07-08' WHERE id = 3; UPDATE t SET m = 'KSP', s = '0013' WHERE id = 6; UPDATE t SET day = '2026-05-05' WHERE id = 9});
 		$second->send($statement);
-		$node->poll_query_until('postgres', sprintf q{SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %d}, $second->pid)
-		  or die 'the second session is not blocked';
+		wait_until_blocked($node, $second);
 		$first->query_safe('COMMIT');
 		my $answer = $second->result;
 		is_deeply($answer->{errors}, [], "$what: no error ($schema)");

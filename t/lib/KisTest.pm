@@ -31,7 +31,7 @@ use KisTest::Simulator;
 our @EXPORT = qw(
   new_node setup setup_sql sql_literal
   run_sql sql_error sql_warnings parse_messages
-  backend_memory_kb backend_fds eventually slurp_log
+  backend_memory_kb backend_fds eventually wait_until_blocked slurp_log
 );
 
 # ---- servers ---------------------------------------------------------------
@@ -245,6 +245,16 @@ sub eventually(&;$)
 		return $value if Time::HiRes::time() >= $until;
 		Time::HiRes::sleep(0.01);
 	}
+}
+
+# Waits until a session waits for another's lock; dies where it does not.
+sub wait_until_blocked
+{
+	my ($node, $session) = @_;
+
+	$node->poll_query_until('postgres', sprintf q{SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %d}, $session->pid)
+	  or die 'the session is not blocked';
+	return;
 }
 
 1;
