@@ -32,10 +32,13 @@ endif
 ifneq ($(shell pkg-config --exists libcjson && echo yes),yes)
 $(error cJSON not found: on Debian, apt-get install libcjson-dev)
 endif
+ifneq ($(shell pkg-config --exists libssl && echo yes),yes)
+$(error OpenSSL not found: on Debian, apt-get install libssl-dev)
+endif
 endif
 
-LIBRARY_CFLAGS := $(shell pkg-config --cflags libcurl libcjson 2>/dev/null)
-LIBRARY_LIBS := $(shell pkg-config --libs libcurl libcjson 2>/dev/null)
+LIBRARY_CFLAGS := $(shell pkg-config --cflags libcurl libcjson libssl 2>/dev/null)
+LIBRARY_LIBS := $(shell pkg-config --libs libcurl libcjson libssl 2>/dev/null)
 
 PG_CPPFLAGS = -I$(CURDIR)/include $(LIBRARY_CFLAGS)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter

@@ -104,6 +104,7 @@ missing_programs() {
 			postgresql-*-partman) probe='test -f "$("$PG_CONFIG" --sharedir)/extension/pg_partman.control"' ;;
 			postgresql-server-dev-*) probe='test -f "$("$PG_CONFIG" --pgxs)"' ;;
 			libcurl4-openssl-dev) probe='pkg-config --exists libcurl' ;;
+			libssl-dev) probe='pkg-config --exists libssl' ;;
 			libcjson-dev) probe='pkg-config --exists libcjson' ;;
 			libcmocka-dev) probe='pkg-config --exists cmocka' ;;
 			libpq-dev) probe='test -f "$("$PG_CONFIG" --includedir)/libpq-fe.h"' ;;

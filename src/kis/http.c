@@ -53,6 +53,7 @@ struct KisHttp
 	int			nidle;
 	KisTransfer *transfers;		/* all but idle ones */
 	KisTransfer *idle;
+	KisSocket  *sockets;
 };
 
 int64_t
@@ -101,6 +102,27 @@ on_timer(CURLM *multi, long timeout_ms, void *context)
 	(void) multi;
 	http->curl_due_us = timeout_ms < 0 ? -1 : kis_now_monotonic_us() + timeout_ms * INT64_C(1000);
 	return 0;
+}
+
+/* ---- its sockets ----------------------------------------------------------------- */
+
+KisSocket **
+kis_http_sockets(KisHttp *http)
+{
+	return &http->sockets;
+}
+
+int
+kis_http_close_socket(void *context, curl_socket_t fd)
+{
+	KisHttp    *http = context;
+	KisSocket  *socket = kis_socket_remove(&http->sockets, fd);
+
+	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
+		if (transfer->socket == socket)
+			transfer->socket = NULL;
+	kis_socket_free(socket);
+	return close(fd);
 }
 
 /* ---- its life -------------------------------------------------------------------- */
@@ -181,6 +203,8 @@ kis_http_destroy(KisHttp *http)
 		detach(transfer);
 		kis_transfer_destroy(transfer);
 	}
+	/* libcurl has yet to close their sockets */
+	http->transfers = NULL;
 	for (KisTransfer *transfer = http->idle; transfer != NULL; transfer = next)
 	{
 		next = transfer->next;
@@ -188,6 +212,7 @@ kis_http_destroy(KisHttp *http)
 	}
 	if (http->multi != NULL)
 		curl_multi_cleanup(http->multi);
+	kis_socket_free_all(&http->sockets);
 	if (http->poll_fd >= 0)
 		close(http->poll_fd);
 	free(http);

@@ -8,11 +8,11 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "text.h"
 
@@ -69,17 +69,96 @@ on_body(char *data, size_t size, size_t count, void *context)
 	return len;
 }
 
+/* The value of a header of that name, without blanks around it; false: it is another header. */
+static bool
+header_value(const char *line, size_t len, const char *name, const char **value, size_t *value_len)
+{
+	size_t		name_len = strlen(name);
+
+	if (len <= name_len || strncasecmp(line, name, name_len) != 0 || line[name_len] != ':')
+		return false;
+	line += name_len + 1;
+	len -= name_len + 1;
+	for (; len > 0 && strchr(KIS_BLANKS, *line) != NULL; len--)
+		line++;
+	while (len > 0 && strchr(KIS_BLANKS, line[len - 1]) != NULL)
+		len--;
+	*value = line;
+	*value_len = len;
+	return true;
+}
+
+static bool
+is_word(const char *value, size_t len, const char *word)
+{
+	return len == strlen(word) && strncasecmp(value, word, len) == 0;
+}
+
+static void
+begin_headers(KisTransfer *transfer, const char *line, size_t len)
+{
+	transfer->headers_ended = false;
+	transfer->says_close = false;
+	/* in HTTP/2 a frame says where the body ends */
+	transfer->nlengths = len >= 6 && line[5] == '2' ? 1 : 0;
+}
+
+/* A header that says where the reply ends, or to which call it is one. */
+static void
+note_header(KisTransfer *transfer, const char *line, size_t len)
+{
+	const char *value;
+	size_t		value_len;
+
+	if (header_value(line, len, "content-length", &value, &value_len))
+		transfer->nlengths++;
+	else if (header_value(line, len, "transfer-encoding", &value, &value_len))
+	{
+		transfer->nlengths++;
+		transfer->odd = transfer->odd || !is_word(value, value_len, "chunked");
+	}
+	else if (header_value(line, len, "connection", &value, &value_len))
+		transfer->says_close = is_word(value, value_len, "close");
+	else if (header_value(line, len, "tr_id", &value, &value_len) && transfer->call != NULL &&
+			 value_len > 0 && !is_word(value, value_len, transfer->call->tr_id))
+		kis_text_clean(transfer->other_call, sizeof(transfer->other_call), value, value_len);
+}
+
+/*
+ * Servers and proxies read these in more than one way, and what one takes for the
+ * body another takes for the next reply: interim answers, statuses that have no
+ * body, two lengths or none. Their connection must serve no other request.
+ */
+static void
+end_headers(KisTransfer *transfer)
+{
+	long		status = 0;
+
+	transfer->headers_ended = true;
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (transfer->nlengths > 1 || (transfer->nlengths == 0 && !transfer->says_close) ||
+		status < 200 || status == 204 || status == 304)
+		transfer->odd = true;
+}
+
 static size_t
 on_header(char *data, size_t size, size_t count, void *context)
 {
 	KisTransfer *transfer = context;
 	size_t		len = size * count;
 
-	/* after an interim answer they begin anew; what trails a chunked body does not count */
+	/* after an interim answer they begin anew */
 	if (len >= 5 && strncasecmp(data, "HTTP/", 5) == 0)
-		transfer->headers_ended = false;
+		begin_headers(transfer, data, len);
+	else if (transfer->headers_ended || data[0] == ' ' || data[0] == '\t')
+		transfer->odd = true;	/* what trails a chunked body, or goes on in another line */
 	else if (data[0] == '\r' || data[0] == '\n')
-		transfer->headers_ended = true;
+		end_headers(transfer);
+	else
+		note_header(transfer, data, len);
+	if (transfer->odd)
+		curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
+
 	transfer->header_len += len;
 	if (transfer->header_len > LARGEST_HEADERS)
 	{
@@ -127,9 +206,11 @@ on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 	enter_phase(transfer, KIS_PHASE_CONNECT);
 	if (transfer->abandoned)
 		return CURL_SOCKET_BAD;
-	/* a program that the session starts must not inherit it */
-	fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-	if (fd < 0)
+	fd = kis_socket_open(kis_http_sockets(transfer->http), address->family, address->socktype,
+						 address->protocol);
+	if (fd < 0 && errno == ENOMEM)
+		transfer->out_of_memory = true;
+	else if (fd < 0)
 		transfer->socket_errno = errno;
 	return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
@@ -145,20 +226,36 @@ on_tls(CURL *easy, void *tls_context, void *context)
 	return CURLE_OK;
 }
 
+/* libcurl would go on with it as if the request had been sent. */
+static int
+refuse_connection(KisTransfer *transfer, bool close)
+{
+	transfer->unfit = true;
+	if (close)
+		curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
+	return CURL_PREREQFUNC_ABORT;
+}
+
 /* Called when the connection stands, TLS included, before the request is sent. */
 static int
 on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, int local_port)
 {
 	KisTransfer *transfer = context;
+	char		addresses[KIS_ADDRESSES_LEN];
 	long		nconnects = 0;
 
-	(void) remote_ip;
-	(void) local_ip;
-	(void) remote_port;
-	(void) local_port;
 	transfer->phase = KIS_PHASE_REPLY;
 	if (transfer->abandoned)
 		return CURL_PREREQFUNC_ABORT;
+
+	snprintf(addresses, sizeof(addresses), "%s %d %s %d", local_ip, local_port, remote_ip, remote_port);
+	transfer->socket = kis_socket_find(*kis_http_sockets(transfer->http), addresses);
+	if (transfer->socket != NULL && strncasecmp(transfer->url, "https:", 6) == 0)
+		kis_socket_note_tls(transfer->socket, transfer->easy);
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &nconnects);
+	if (nconnects == 0 && (transfer->socket == NULL || kis_socket_unread(transfer->socket) != KIS_UNREAD_NONE))
+		return refuse_connection(transfer, true);
 
 	/*
 	 * Where a connection of the pool was dead, libcurl sends the request again,
@@ -167,12 +264,8 @@ on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, in
 	 */
 	if (transfer->sent)
 	{
-		curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &nconnects);
 		if (nconnects == 0)
-		{
-			transfer->found_dead = true;
-			return CURL_PREREQFUNC_ABORT;
-		}
+			return refuse_connection(transfer, false);
 		transfer->tried_again = true;
 	}
 	transfer->sent = true;
@@ -265,6 +358,8 @@ set_common_options(KisTransfer *transfer)
 	SET(CURLOPT_RESOLVER_START_DATA, transfer);
 	SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
 	SET(CURLOPT_OPENSOCKETDATA, transfer);
+	SET(CURLOPT_CLOSESOCKETFUNCTION, kis_http_close_socket);
+	SET(CURLOPT_CLOSESOCKETDATA, transfer->http);
 	SET(CURLOPT_PREREQFUNCTION, on_connected);
 	SET(CURLOPT_PREREQDATA, transfer);
 	/* not every TLS library has it; without it that phase counts as connecting */
@@ -382,25 +477,50 @@ kis_transfer_met_silence(const KisTransfer *transfer)
 		nconnects == 0;
 }
 
+/*
+ * Could what came be no reply to this request, or not all of it? Another reply
+ * that was late, or a server's farewell to an idle connection. Then there is
+ * more to read, or libcurl has closed the connection though nobody had said so.
+ */
+static bool
+is_doubtful(const KisTransfer *transfer, CURLcode result)
+{
+	long		status = 0;
+
+	if (result == CURLE_WEIRD_SERVER_REPLY || result == CURLE_UNSUPPORTED_PROTOCOL)
+		return true;
+	if (transfer->header_len == 0)
+		return false;
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	return transfer->odd || transfer->other_call[0] != '\0' || status == 408 ||
+		(result == CURLE_OK && (transfer->socket == NULL ? !transfer->says_close :
+								kis_socket_unread(transfer->socket) == KIS_UNREAD_SOME));
+}
+
 bool
 kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result)
 {
+	long		nconnects = 0;
+
+	if (transfer->tried_again || transfer->abandoned)
+		return false;
 	switch (result)
 	{
+		case CURLE_ABORTED_BY_CALLBACK:
+			return transfer->unfit;
 		case CURLE_SEND_ERROR:
 		case CURLE_RECV_ERROR:
 		case CURLE_GOT_NOTHING:
 		case CURLE_HTTP2:
 		case CURLE_HTTP2_STREAM:
+			if (kis_transfer_met_silence(transfer))
+				return true;
 			break;
-		case CURLE_ABORTED_BY_CALLBACK:
-			if (transfer->found_dead)
-				break;
-			return false;
 		default:
-			return false;
+			break;
 	}
-	return !transfer->tried_again && !transfer->abandoned && kis_transfer_met_silence(transfer);
+	curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &nconnects);
+	return nconnects == 0 && is_doubtful(transfer, result);
 }
 
 void
@@ -408,11 +528,17 @@ kis_transfer_renew(KisTransfer *transfer)
 {
 	transfer->tried_again = true;
 	transfer->sent = false;
-	transfer->found_dead = false;
+	transfer->unfit = false;
 	transfer->phase = KIS_PHASE_NONE;
+	transfer->body_len = 0;
+	transfer->header_len = 0;
+	transfer->headers_ended = false;
+	transfer->odd = false;
+	transfer->other_call[0] = '\0';
 	start_connecting(transfer);
 	transfer->curl_error[0] = '\0';
 	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
+	curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 0L);
 }
 
 /* ---- its outcome ------------------------------------------------------------------ */
@@ -502,6 +628,13 @@ kis_transfer_judge(KisTransfer *transfer, CURLcode result)
 	{
 		case CURLE_OK:
 			memset(failure, 0, sizeof(*failure));
+			if (transfer->other_call[0] != '\0')
+			{
+				kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+							  "the reply is one to call %s, by its header tr_id", transfer->other_call);
+				failure->http_status = transfer->http_status;
+				return;
+			}
 			if (transfer->headers_ended)
 				return;
 			/* libcurl doesn't mind headers that break off */

@@ -1,7 +1,7 @@
 /*
  * transfer.h
- *		What http.c (all transfers), transfer.c (one of them) and request.c
- *		(what it asks) share (src/kis only).
+ *		What http.c (all transfers), transfer.c (one of them), request.c (what
+ *		it asks) and socket.c (their connections) share (src/kis only).
  */
 #ifndef KIS_TRANSFER_H
 #define KIS_TRANSFER_H
@@ -21,6 +21,9 @@ typedef enum TransferState
 	TRANSFER_PARKED				/* released while its name look-up hangs */
 } TransferState;
 
+/* A socket that libcurl has open for a session. */
+typedef struct KisSocket KisSocket;
+
 struct KisTransfer
 {
 	KisHttp    *http;
@@ -38,14 +41,16 @@ struct KisTransfer
 	int			nheaders;
 	KisSecrets	secrets;
 	const KisCall *call;		/* NULL: a token issue */
+	char		last_day[KIS_DATE_LEN]; /* that a page may begin with; "": it may with any */
 
 	/* how far it is */
 	bool		in_multi;
 	bool		abandoned;		/* must not connect or send any more */
 	int			hung_look_ups;	/* so many that it could begin none */
 	bool		sent;			/* once at least since it was begun or renewed */
-	bool		found_dead;		/* the connection of the pool that it was sent on */
+	bool		unfit;			/* is the connection of the pool that libcurl chose */
 	bool		tried_again;
+	KisSocket  *socket;			/* that the request was sent on; NULL: closed since, or not sent */
 	KisPhase	phase;
 	long		connect_timeout_ms;
 	int64_t		connect_due_us;
@@ -62,6 +67,10 @@ struct KisTransfer
 	size_t		body_size;
 	size_t		header_len;
 	bool		headers_ended;
+	int			nlengths;		/* headers that say where the body ends */
+	bool		says_close;
+	bool		odd;			/* nobody can be sure where the reply ends */
+	char		other_call[16];	/* tr_id of the call that the reply is for; "": for this one */
 	bool		headers_too_large;
 	bool		too_large;
 	bool		out_of_memory;
@@ -96,7 +105,10 @@ extern void kis_transfer_excuse(KisTransfer *transfer, int64_t absence_us);
 /* A name look-up is under way that libcurl can't interrupt. */
 extern bool kis_transfer_is_looking_up(const KisTransfer *transfer);
 
-/* It failed on a connection from the pool that the server had closed before. */
+/*
+ * It ended on a connection from the pool that the server had closed before, or
+ * with what may be no reply to it. To be called before kis_transfer_judge.
+ */
 extern bool kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result);
 
 /* It was sent on a connection from the pool, and nothing has come back. */
@@ -117,9 +129,43 @@ extern KisTransfer *kis_http_acquire(KisHttp *http, KisError *error);
 /* Sets it going, or gives it back and fills error. */
 extern bool kis_http_start(KisTransfer *transfer, const KisEndpoint *endpoint, KisError *error);
 
+/* All sockets that libcurl has open for the session. */
+extern KisSocket **kis_http_sockets(KisHttp *http);
+
+/* For libcurl, which closes one: no transfer has it any more. */
+extern int	kis_http_close_socket(void *http, curl_socket_t fd);
+
 /* How many look-ups hang, where they are too many to begin another; else 0. */
 extern int	kis_http_too_many_look_ups(const KisHttp *http);
 
 extern int64_t kis_now_monotonic_us(void);
+
+/* ---- socket.c: sockets, and what lies on them ---------------------------------- */
+
+#define KIS_ADDRESSES_LEN	128
+
+/* A new one in the list; -1 and errno where there is none. */
+extern int	kis_socket_open(KisSocket **sockets, int family, int type, int protocol);
+
+/* Takes it out of the list, to be freed; NULL: it is not there. */
+extern KisSocket *kis_socket_remove(KisSocket **sockets, int fd);
+extern void kis_socket_free(KisSocket *socket);
+extern void kis_socket_free_all(KisSocket **sockets);
+
+/* By its local and remote address and port, "address port address port". */
+extern KisSocket *kis_socket_find(KisSocket *sockets, const char *addresses);
+
+/* For a libcurl callback: its TLS session is that of the handle's connection. */
+extern void kis_socket_note_tls(KisSocket *socket, CURL *easy);
+
+/* What lies there unread, in the socket or in TLS. */
+typedef enum KisUnread
+{
+	KIS_UNREAD_NONE,
+	KIS_UNREAD_SOME,			/* or nobody can tell */
+	KIS_UNREAD_END				/* nothing, and the server has closed */
+} KisUnread;
+
+extern KisUnread kis_socket_unread(const KisSocket *socket);
 
 #endif							/* KIS_TRANSFER_H */

@@ -1,0 +1,162 @@
+/*
+ * socket.c
+ *		The sockets of a session's connections: which of them a request goes
+ *		out on, and whether anything lies there unread.
+ *
+ * A reply names no request, so what lies on a kept connection before a request
+ * is sent would be taken for its reply. libcurl doesn't look: it lends out a
+ * connection with unread input, and doesn't say which of its sockets that is.
+ * So the sockets are known by their addresses.
+ */
+#include "transfer.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct KisSocket
+{
+	KisSocket  *next;
+	int			fd;
+	char		addresses[KIS_ADDRESSES_LEN];	/* "": not yet connected */
+	bool		is_tls;
+	SSL		   *ssl;			/* NULL: plain, or of a TLS library that we can't look into */
+};
+
+int
+kis_socket_open(KisSocket **sockets, int family, int type, int protocol)
+{
+	KisSocket  *opened = calloc(1, sizeof(KisSocket));
+
+	if (opened == NULL)
+	{
+		errno = ENOMEM;
+		return -1;
+	}
+	/* a program that the session starts must not inherit it */
+	opened->fd = socket(family, type | SOCK_CLOEXEC, protocol);
+	if (opened->fd < 0)
+	{
+		free(opened);
+		return -1;
+	}
+	/* one that libcurl has closed itself, where its memory was out */
+	kis_socket_free(kis_socket_remove(sockets, opened->fd));
+	opened->next = *sockets;
+	*sockets = opened;
+	return opened->fd;
+}
+
+KisSocket *
+kis_socket_remove(KisSocket **sockets, int fd)
+{
+	KisSocket **link = sockets;
+	KisSocket  *found;
+
+	while (*link != NULL && (*link)->fd != fd)
+		link = &(*link)->next;
+	found = *link;
+	if (found != NULL)
+		*link = found->next;
+	return found;
+}
+
+void
+kis_socket_free(KisSocket *socket)
+{
+	free(socket);
+}
+
+void
+kis_socket_free_all(KisSocket **sockets)
+{
+	while (*sockets != NULL)
+		kis_socket_free(kis_socket_remove(sockets, (*sockets)->fd));
+}
+
+/* An address as libcurl writes it. */
+static bool
+write_address(int (*get_name) (int, struct sockaddr *, socklen_t *), int fd, char *text, size_t size)
+{
+	struct sockaddr_storage address;
+	socklen_t	len = sizeof(address);
+	char		host[NI_MAXHOST];
+	char		port[NI_MAXSERV];
+
+	if (get_name(fd, (struct sockaddr *) &address, &len) != 0 ||
+		getnameinfo((struct sockaddr *) &address, len, host, sizeof(host), port, sizeof(port),
+					NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		return false;
+	host[strcspn(host, "%")] = '\0';	/* libcurl leaves out an IPv6 address's zone */
+	return snprintf(text, size, "%s %s", host, port) < (int) size;
+}
+
+static void
+note_addresses(KisSocket *socket)
+{
+	char		local[KIS_ADDRESSES_LEN / 2 - 1];
+	char		remote[KIS_ADDRESSES_LEN / 2 - 1];
+
+	if (write_address(getsockname, socket->fd, local, sizeof(local)) &&
+		write_address(getpeername, socket->fd, remote, sizeof(remote)))
+		snprintf(socket->addresses, sizeof(socket->addresses), "%s %s", local, remote);
+}
+
+KisSocket *
+kis_socket_find(KisSocket *sockets, const char *addresses)
+{
+	for (; sockets != NULL; sockets = sockets->next)
+	{
+		if (sockets->addresses[0] == '\0')
+			note_addresses(sockets);
+		if (strcmp(sockets->addresses, addresses) == 0)
+			return sockets;
+	}
+	return NULL;
+}
+
+void
+kis_socket_note_tls(KisSocket *socket, CURL *easy)
+{
+	struct curl_tlssessioninfo *session = NULL;
+
+	socket->is_tls = true;
+	if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &session) == CURLE_OK &&
+		session != NULL && session->backend == CURLSSLBACKEND_OPENSSL)
+		socket->ssl = session->internals;
+}
+
+/* Each frame of HTTP/2 names the request that it is for, and some come unasked. */
+static bool
+is_http2(const KisSocket *socket)
+{
+	const unsigned char *protocol = NULL;
+	unsigned int len = 0;
+
+	if (socket->ssl != NULL)
+		SSL_get0_alpn_selected(socket->ssl, &protocol, &len);
+	return len == 2 && memcmp(protocol, "h2", 2) == 0;
+}
+
+KisUnread
+kis_socket_unread(const KisSocket *socket)
+{
+	char		byte;
+	ssize_t		n;
+
+	if (socket->is_tls && socket->ssl == NULL)
+		return KIS_UNREAD_SOME;
+	if (is_http2(socket))
+		return KIS_UNREAD_NONE;
+	if (socket->ssl != NULL && SSL_has_pending(socket->ssl))
+		return KIS_UNREAD_SOME;
+	n = recv(socket->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (n > 0)
+		return KIS_UNREAD_SOME;
+	return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? KIS_UNREAD_NONE : KIS_UNREAD_END;
+}
