@@ -225,6 +225,30 @@ foreach my $case (
 fresh_count();
 is($session->query_safe($ksp), $figure, 'then all is well');
 
+# ---- a page of another day
+
+sub page_of
+{
+	return encode_json({ rt_cd => '0', msg_cd => 'MCA00000', msg1 => '',
+		output => [ map { { stck_bsop_date => $_, frgn_ntby_qty => '1' } } @_ ] });
+}
+
+foreach my $case (
+	[ 'of the day asked for', '20260707', '1' ],
+	[ 'of the session before', '20260706', '1' ],
+	[ 'of the day after', '20260708', 'HV00M' ],
+	[ 'of the year after', '20270707', 'HV00M' ])
+{
+	my ($what, $day, $right) = @$case;
+	my $older = $day - 1;
+
+	fresh_count({ match => { kind => 'daily' }, fault => 'body', params => { body => page_of($day, $older) }, times => 1 });
+	my $result = $session->query(q{SELECT foreign_net_qty FROM kis_market_trend_daily
+		WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2026-07-06' AND '2026-07-07' LIMIT 1});
+	is(@{ $result->{errors} } ? $result->{errors}[0]{sqlstate} : $result->{output}, $right, "a daily page that begins with one $what");
+	like($result->{errors}[0]{detail}, qr/begins with $day, after the day asked for, 20260707/, 'and why') if $right eq 'HV00M';
+}
+
 # ---- how long is waited
 
 # The error of SQL, and after how many ms it came

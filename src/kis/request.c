@@ -206,6 +206,8 @@ kis_call_start(KisHttp *http, const KisEndpoint *endpoint, const KisSecrets *sec
 	if (transfer == NULL)
 		return NULL;
 	transfer->call = call;
+	if (call->paging == KIS_PAGING_BACK)
+		memcpy(transfer->last_day, args->date, sizeof(transfer->last_day));
 	transfer->url = put_url(&writer, endpoint, call, args);
 	add_header(&writer, "content-type: ", "application/json; charset=utf-8");
 	transfer->secrets.token = add_header(&writer, "authorization: Bearer ", secrets->token);
@@ -309,6 +311,23 @@ redact_error(KisError *error, const KisSecrets *secrets)
 	kis_redact(error->code, secrets);
 }
 
+/* A page that begins after the day that it was asked for is one to another request. */
+static bool
+begins_too_late(const KisTransfer *transfer, const KisReply *reply, KisError *error)
+{
+	const char *first_day;
+
+	if (transfer->last_day[0] == '\0' || reply->nrows == 0)
+		return false;
+	first_day = reply->rows[0].values[transfer->call->day_member].text;
+	if (strlen(first_day) != strlen(transfer->last_day) || strcmp(first_day, transfer->last_day) <= 0)
+		return false;
+	kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+				  "the page begins with %s, after the day asked for, %s", first_day, transfer->last_day);
+	error->http_status = transfer->http_status;
+	return true;
+}
+
 KisReply *
 kis_transfer_reply(KisTransfer *transfer, KisError *error)
 {
@@ -326,6 +345,11 @@ kis_transfer_reply(KisTransfer *transfer, KisError *error)
 		reply = kis_reply_decode(transfer->call, transfer->http_status,
 								 transfer->body_len > 0 ? transfer->body : "",
 								 transfer->body_len, error);
+	}
+	if (reply != NULL && begins_too_late(transfer, reply, error))
+	{
+		kis_reply_free(reply);
+		reply = NULL;
 	}
 	if (reply == NULL)
 		redact_error(error, &transfer->secrets);
