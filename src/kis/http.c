@@ -410,6 +410,9 @@ collect_finished(KisHttp *http)
 	CURLMsg    *message;
 	int			nleft;
 
+	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
+		if (transfer->state == TRANSFER_RUNNING)
+			kis_transfer_note_phase(transfer);
 	while ((message = curl_multi_info_read(http->multi, &nleft)) != NULL)
 	{
 		KisTransfer *transfer = NULL;

@@ -16,9 +16,12 @@
 
 #include "text.h"
 
-#if LIBCURL_VERSION_NUM < 0x075700
-#error "libcurl 7.87 or newer is needed: on Debian 12, apt-get install libcurl4-openssl-dev"
+#if LIBCURL_VERSION_NUM < 0x074A00
+#error "libcurl 7.74 or newer is needed: on Debian, apt-get install libcurl4-openssl-dev"
 #endif
+
+/* Before 7.80 libcurl doesn't say on which connection it is about to send a request. */
+#define TELLS_CONNECTION	(LIBCURL_VERSION_NUM >= 0x075000)
 
 #define FIRST_BODY_SIZE		4096
 #define LARGEST_KEPT_BODY	(64 * 1024)
@@ -226,7 +229,8 @@ on_tls(CURL *easy, void *tls_context, void *context)
 	return CURLE_OK;
 }
 
-/* libcurl would go on with it as if the request had been sent. */
+#if TELLS_CONNECTION
+
 static int
 refuse_connection(KisTransfer *transfer, bool close)
 {
@@ -271,6 +275,8 @@ on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, in
 	transfer->sent = true;
 	return CURL_PREREQFUNC_OK;
 }
+
+#endif
 
 /* ---- its life ------------------------------------------------------------------- */
 
@@ -334,7 +340,11 @@ set_common_options(KisTransfer *transfer)
 	SET(CURLOPT_PRIVATE, transfer);
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_ERRORBUFFER, transfer->curl_error);
+#if LIBCURL_VERSION_NUM >= 0x075500
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+	SET(CURLOPT_PROTOCOLS, (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	SET(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
@@ -347,8 +357,10 @@ set_common_options(KisTransfer *transfer)
 	SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t) KIS_MAX_REPLY);
 	/* not asked for (see the header), but read where a proxy brings it */
 	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
+#if LIBCURL_VERSION_NUM >= 0x075700
 	/* where a handle must go while its look-up hangs, don't wait for it */
 	SET(CURLOPT_QUICK_EXIT, 1L);
+#endif
 
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, transfer);
@@ -360,8 +372,14 @@ set_common_options(KisTransfer *transfer)
 	SET(CURLOPT_OPENSOCKETDATA, transfer);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, kis_http_close_socket);
 	SET(CURLOPT_CLOSESOCKETDATA, transfer->http);
+#if TELLS_CONNECTION
 	SET(CURLOPT_PREREQFUNCTION, on_connected);
 	SET(CURLOPT_PREREQDATA, transfer);
+#else
+	/* nobody could look whether anything lies unread on a kept one */
+	SET(CURLOPT_FRESH_CONNECT, 1L);
+	SET(CURLOPT_FORBID_REUSE, 1L);
+#endif
 	/* not every TLS library has it; without it that phase counts as connecting */
 	curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
 	curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, transfer);
@@ -384,8 +402,10 @@ set_authorities(KisTransfer *transfer, const char *ca_file)
 		SET(CURLOPT_CAINFO, ca_file);
 		SET(CURLOPT_PROXY_CAINFO, ca_file);
 	}
+#if LIBCURL_VERSION_NUM >= 0x075400
 	else
 		curl_easy_getinfo(easy, CURLINFO_CAINFO, &system_file);
+#endif
 	if (ca_file != NULL || system_file != NULL)
 	{
 		SET(CURLOPT_CAPATH, NULL);
@@ -430,8 +450,10 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint, int64_t
 		trusted_s = (long) ((transfer->started_us - distrusted_us) / KIS_TRUST_US);
 		if (trusted_s <= 0)
 			SET(CURLOPT_FRESH_CONNECT, 1L);
+#if TELLS_CONNECTION
 		else
 			SET(CURLOPT_MAXLIFETIME_CONN, trusted_s);
+#endif
 	}
 	start_connecting(transfer);
 	transfer->due_us = transfer->started_us +
@@ -539,6 +561,24 @@ kis_transfer_renew(KisTransfer *transfer)
 	transfer->curl_error[0] = '\0';
 	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 0L);
+}
+
+void
+kis_transfer_note_phase(KisTransfer *transfer)
+{
+#if TELLS_CONNECTION
+	(void) transfer;
+#else
+	curl_off_t	connected_us = 0;
+
+	if (transfer->phase < KIS_PHASE_REPLY &&
+		curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us) == CURLE_OK &&
+		connected_us > 0)
+	{
+		transfer->phase = KIS_PHASE_REPLY;
+		transfer->sent = true;
+	}
+#endif
 }
 
 /* ---- its outcome ------------------------------------------------------------------ */

@@ -114,6 +114,9 @@ extern bool kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result)
 /* It was sent on a connection from the pool, and nothing has come back. */
 extern bool kis_transfer_met_silence(const KisTransfer *transfer);
 
+/* Where libcurl has not told when the request was sent, sees whether it has been. */
+extern void kis_transfer_note_phase(KisTransfer *transfer);
+
 /* To be tried again on a new connection. */
 extern void kis_transfer_renew(KisTransfer *transfer);
 
