@@ -23,6 +23,7 @@
 #define KIS_DATE_LEN		9	/* YYYYMMDD and its NUL */
 #define KIS_TOKEN_LEN		1025
 #define KIS_MAX_REPLY		(4 * 1024 * 1024)	/* bytes of a reply's body */
+#define KIS_CODE_EMPTY_PAGE	"KIOK0560"	/* there are no rows */
 #define KIS_TOKEN_SLOW_MS	10000	/* KIS may take so long to issue a token */
 
 /* What went wrong, as far as it decides what to do about it. */
@@ -41,6 +42,14 @@ typedef enum KisErrorClass
 	KIS_ERROR_REPLY,			/* not the reply that it should be */
 	KIS_ERROR_LOCAL				/* out of memory, unreadable ca_file: ours */
 } KisErrorClass;
+
+/* What KIS counted when it refused a call for its rate. */
+typedef enum KisQuota
+{
+	KIS_QUOTA_NONE = 0,
+	KIS_QUOTA_APP_KEY,			/* all calls of the app key */
+	KIS_QUOTA_LEDGER			/* the calls of the ledger alone, such as the calendar's */
+} KisQuota;
 
 /* How far an attempt came. */
 typedef enum KisPhase
@@ -70,6 +79,12 @@ extern const char *kis_error_class_name(KisErrorClass error_class);
 
 /* May the same request be tried again at once or after a pause? */
 extern bool kis_error_is_passing(KisErrorClass error_class);
+
+/* What a call that failed counts against, by KIS's code and the HTTP status. */
+extern KisQuota kis_error_counts_against(const KisError *error);
+
+/* What to do about KIS's code where that says more than its class; else NULL. English. */
+extern const char *kis_error_code_hint(const KisError *error);
 
 /* ---- what a call says: decode (reply.c) -------------------------------- */
 

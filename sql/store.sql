@@ -235,7 +235,7 @@ SELECT foreign_net_qty, collected_at FROM market_investor_trend WHERE sector_cod
 -- failed: the others are stored all the same
 DELETE FROM market_investor_trend;
 \! $KIS_SIMCTL config '{"overrides": {}}'
-\! $KIS_SIMCTL fault '{"match": {"pair": "KSP/0001"}, "fault": "error", "params": {"msg_cd": "EGW00304", "msg1": "no"}}'
+\! $KIS_SIMCTL fault '{"match": {"pair": "KSP/0001"}, "fault": "error", "params": {"msg_cd": "EGW00206", "msg1": "no"}}'
 \! $KIS_SIMCTL fault '{"match": {"pair": "KSQ/1001"}, "fault": "overflow", "params": {"member": "bank_ntby_qty"}}'
 \! $KIS_SIMCTL fault '{"match": {"pair": "ETN/E199"}, "fault": "all_blank"}'
 \! $KIS_SIMCTL fault '{"match": {"pair": "ELW/W000"}, "fault": "missing_member", "params": {"member": ["bank_seln_vol", "bank_ntby_qty"]}}'
@@ -248,7 +248,7 @@ SELECT outcome FROM collect_market_investor_trend('{KSQ}', store => 'other.bare'
 SELECT market_code, foreign_net_qty IS NULL FROM other.bare;
 -- every one failed
 SELECT * FROM collect_market_investor_trend('{KSP,KSQ,ETN}');
-\! $KIS_SIMCTL config '{"faults": [{"fault": "error", "params": {"msg_cd": "EGW00304", "msg1": "no"}}]}'
+\! $KIS_SIMCTL config '{"faults": [{"fault": "error", "params": {"msg_cd": "EGW00206", "msg1": "no"}}]}'
 SELECT * FROM collect_market_investor_trend('{KSP}');
 \echo :LAST_ERROR_SQLSTATE
 

@@ -160,13 +160,15 @@ sub set_option
 my $korean = Encode::decode('UTF-8', '안 됩니다.');
 
 foreach my $code (qw(EGW00003 EGW00004 EGW00101 EGW00132 EGW00205 EGW00206 EGW00207 EGW00208
-	EGW00304 EGW02004 OPSQ0002 OPSQ2001 EGW99999))
+	OPSQ0002 OPSQ2001 EGW99999))
 {
+	my $status = $code eq 'EGW99999' ? 200 : 500;
+
 	$simulator->reset(keep_tokens => JSON::PP::true);
-	$simulator->fault({ fault => 'error', params => { msg_cd => $code, msg1 => $korean } });
+	$simulator->fault({ fault => 'error', params => { msg_cd => $code, msg1 => $korean, status => $status } });
 	error_is($one, query($pairs[0]),
 		{ sqlstate => 'HV000', message => 'KIS refuses the call',
-		  detail => "Server \"kis\", HTTP status 500, code $code: 안 됩니다.",
+		  detail => "Server \"kis\", HTTP status $status, code $code: 안 됩니다.",
 		  hint => 'The KIS Developers site explains the code.', context => '' }, $code);
 	is($simulator->calls, 1, "$code: reported at once");
 }
@@ -174,6 +176,9 @@ reply_fails('a refusal with status 200',
 	{ fault => 'error', params => { msg_cd => 'EGW00206', status => 200, msg1 => $korean } },
 	'KIS refuses the call', 'HTTP status 200, code EGW00206: 안 됩니다.',
 	sqlstate => 'HV000', hint => 'The KIS Developers site explains the code.');
+reply_fails('a key of paper trading', { fault => 'error', params => { msg_cd => 'EGW02004', msg1 => $korean } },
+	'KIS refuses the call', 'HTTP status 500, code EGW02004: 안 됩니다.',
+	sqlstate => 'HV000', hint => 'The app key is one of paper trading; use the app key of a real account.');
 reply_fails('paper trading', { fault => 'error', params => { msg_cd => 'EGW02006' } },
 	'KIS refuses the call', 'HTTP status 500, code EGW02006: 모의투자 TR 이 아닙니다.',
 	sqlstate => 'HV000',

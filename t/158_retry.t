@@ -53,8 +53,12 @@ sub explained
 
 my @passing = (
 	(map { { fault => 'error', params => { msg_cd => $_ } } }
-		qw(EGW00001 EGW00002 EGW00202 EGW00203 EGW00300 EGW00301 EGW00302 OPSQ1002)),
-	{ fault => 'error', params => { msg_cd => 'EGW00001', status => 200 } },
+		qw(EGW00001 EGW00002 EGW00202 EGW00203 EGW00300 EGW00301 EGW00302 EGW00316 OPSQ0008 OPSQ1002
+		90020000 SYDB0050 EGW00999)),
+	(map { { fault => 'error', params => { msg_cd => $_, status => 200 } } }
+		qw(EGW00001 EGW00316 OPSQ0003 90020000 SYDB0050 egw00316)),
+	{ fault => 'body', params => { body => 'Too Many Requests', status => 429, content_type => 'text/plain' } },
+	{ fault => 'error', params => { msg_cd => 'XYZ12345', status => 429 } },
 	{ fault => 'html_502' },
 	{ fault => 'empty_body', params => { status => 503 } });
 
@@ -84,6 +88,17 @@ foreach my $most (0, 1, 3)
 	is($simulator->calls, $most + 1, "max_retries $most: calls");
 }
 
+# A page of a backfill, too
+set_option('max_retries', 2);
+$session->query_safe(q{SELECT create_market_investor_trend()});
+foreach my $fault (grep { ($_->{params}{msg_cd} || '') =~ /^(EGW00316|OPSQ0003)?$/ } @passing)
+{
+	fresh_count({ %$fault, match => { kind => 'daily' }, times => 1 });
+	my $result = $session->query(q{CALL backfill_market_investor_trend('2024-03-04', '2024-03-07', '{KSP/0001}')});
+	is_deeply($result->{errors}, [], 'a backfill goes on unseen');
+	is($simulator->calls('daily'), 2, 'after another try');
+}
+
 # Each call has tries of its own
 set_option('max_retries', 1);
 fresh_count(map { { match => { pair => $_ }, fault => 'error', times => 1 } } 'KSP/0001', 'KSQ/1001', 'ETF/T000');
@@ -96,21 +111,30 @@ set_option('max_retries', 2);
 foreach my $code (qw(EGW00003 EGW00004 EGW00101 EGW00102 EGW00103 EGW00104 EGW00105 EGW00132 EGW00205
 	EGW00206 EGW00207 EGW00208 EGW00304 EGW02004 EGW02006 OPSQ0002 OPSQ2001 OPSQ2002 UNKNOWN1))
 {
+	my $class = $code =~ /^EGW00(10[2-5]|304)$/ ? '28000' : 'HV000';
+
 	fresh_count({ fault => 'error', params => { msg_cd => $code } });
 	my $error = $session->query($ksp)->{errors}[0];
-	like($error->{sqlstate}, qr/^(HV000|28000)$/, "$code: an error");
+	is($error->{sqlstate}, $class, "$code: an error");
 	like($error->{detail}, qr/$code/, "$code: in its detail");
 	is($simulator->calls, 1, "$code: never tried again");
 }
 
+fresh_count({ fault => 'error', params => { msg_cd => 'EGW00999', status => 200 } });
+is(($session->error($ksp))[0], 'HV000', 'a code that nobody has listed');
+is($simulator->calls, 1, 'and that did not come with a failure of the gateway: never tried again');
 # ---- the rate: for as long as max_wait allows, whatever max_retries is
 
 set_option('max_retries', 0);
-foreach my $code (qw(EGW00201 EGW00215))
+foreach my $fault (
+	(map { { fault => 'error', params => { msg_cd => $_ } } } qw(EGW00201 EGW00215)),
+	{ fault => 'body', params => { body => 'Too Many Requests', status => 429 } })
 {
-	fresh_count({ fault => 'error', times => 2, params => { msg_cd => $code } });
-	is($session->query_safe($ksp), 'KSP', "$code: passes unseen");
-	is($simulator->calls, 3, "$code: after waiting twice");
+	my $name = join ' ', $fault->{fault}, map { $fault->{params}{$_} } sort keys %{ $fault->{params} };
+
+	fresh_count({ %$fault, times => 2 });
+	is($session->query_safe($ksp), 'KSP', "$name: passes unseen");
+	is($simulator->calls, 3, "$name: after waiting twice");
 }
 
 fresh_count();

@@ -336,6 +336,25 @@ $simulator->fault({ match => { kind => 'holiday' }, fault => 'error', params => 
 is(scalar(sql_warnings($node, 'postgres', q{SELECT trade_date FROM kis_market_trend WHERE market_code = 'KSP'})), 1, 'a failure');
 is(scalar(sql_warnings($node, 'postgres', q{SELECT trade_date FROM kis_market_trend WHERE market_code = 'KSP'})), 0, 'is not kept');
 
+# What passes is not seen
+my @days = qw(06 07 08 12);
+foreach my $fault (
+	{ fault => 'error', params => { msg_cd => 'EGW00316' } },
+	{ fault => 'error', params => { msg_cd => 'OPSQ0003', status => 200 } },
+	{ fault => 'error', params => { msg_cd => 'EGW00999' } },
+	{ fault => 'body', params => { body => 'Too Many Requests', status => 429 } })
+{
+	my $what = join ' ', $fault->{fault}, map { $fault->{params}{$_} } sort keys %{ $fault->{params} };
+
+	empty();
+	$simulator->reset(keep_tokens => JSON::PP::true);
+	$clock->set('2026-10-' . shift(@days) . ' 10:00:00');
+	$simulator->fault({ match => { kind => 'holiday' }, %$fault, times => 1 });
+	my $result = run_sql($node, 'postgres', q{SELECT outcome FROM collect_market_investor_trend('{KSP/0001}')});
+	is("$result->{output} @{ $result->{messages} }", 'inserted ', "$what: the calendar is asked again, unseen");
+	is($simulator->calls('holiday'), 2, 'once');
+}
+
 is_deeply([ $simulator->problems ], [], 'all requests were as KIS documents them');
 $node->stop;
 done_testing();

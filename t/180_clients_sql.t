@@ -49,7 +49,7 @@ value('REFRESH MATERIALIZED VIEW CONCURRENTLY board');
 is(value("SELECT foreign_net_qty FROM board WHERE market_code = 'KSP'"), 2, 'REFRESH CONCURRENTLY');
 is($simulator->calls, 38, 'by the same calls again');
 
-$simulator->fault({ match => { pair => 'KSQ/1001' }, fault => 'error', params => { msg_cd => 'EGW00304', msg1 => 'no' } });
+$simulator->fault({ match => { pair => 'KSQ/1001' }, fault => 'error', params => { msg_cd => 'EGW00206', msg1 => 'no' } });
 is((sql_error($node, 'postgres', 'REFRESH MATERIALIZED VIEW CONCURRENTLY board'))[0], 'HV000', 'a refresh that KIS refuses');
 is(value('SELECT count(*) FROM board'), 19, 'leaves what was there');
 $simulator->fault;

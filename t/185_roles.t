@@ -81,7 +81,7 @@ is(($simulator->requests('trend'))[0]{headers}{appkey}, $keys[0], 'that is, with
 no_mapping('reader', $ask, 'as a view with security_invoker needs', $query =~ s/kis_market_trend/invoked/r);
 
 # What a reader might look at for the key
-$simulator->fault({ fault => 'error', match => { pair => 'KSQ/1001' }, params => { msg_cd => 'EGW00304', msg1 => 'no' } });
+$simulator->fault({ fault => 'error', match => { pair => 'KSQ/1001' }, params => { msg_cd => 'EGW00206', msg1 => 'no' } });
 my $seen = as_reader(qq{
 	\\deu+
 	\\des+
@@ -98,7 +98,7 @@ my $seen = as_reader(qq{
 	SELECT * FROM board WHERE market_code = 'KSQ';});
 my $text = "$seen->{output}\n$seen->{stderr}";
 
-like($text, qr/EGW00304/, 'it sees how a call fails');
+like($text, qr/EGW00206/, 'it sees how a call fails');
 like($text, qr/^umoptions\|$/m, 'it sees the user mapping, without its options');
 like($text, qr/permission denied for table pg_user_mapping$/m, 'not where they are kept');
 is_deeply([ grep { index($text, $_) >= 0 } @keys ], [], 'and nowhere the key or the secret');

@@ -296,7 +296,7 @@ sub check
 
 fresh();
 sql(q{ALTER SERVER kis OPTIONS (SET calendar 'kis', ADD max_retries '0')});
-$simulator->fault({ match => { kind => 'holiday' }, fault => 'error', params => { msg_cd => 'EGW00304', msg1 => 'no such right' } });
+$simulator->fault({ match => { kind => 'holiday' }, fault => 'error', params => { msg_cd => 'EGW00206', msg1 => 'no such right' } });
 like(check('calendar'), qr/^f\|.*no such right/, 'kis_check: the calendar is refused');
 $simulator->fault;
 $simulator->fault({ match => { kind => 'trend' }, fault => 'all_blank' });

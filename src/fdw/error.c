@@ -59,17 +59,6 @@ static const Failure failures[] = {
 	"The reason lies on this machine: memory, open files, or the file of the option ca_file."},
 };
 
-/* What to do about codes that say more than their class. */
-static const struct
-{
-	const char *code;
-	const char *hint;
-}			code_hints[] = {
-	{"EGW00103", "Check the user mapping's option app_key, or the file of app_key_file."},
-	{"EGW00105", "Check the user mapping's option app_secret, or the file of app_secret_file: all of its 180 characters and no newline."},
-	{"EGW02006", "KIS does not serve these calls to paper trading; use the app key of a real account and drop the server's option base_url."},
-};
-
 static const Failure *
 find_failure(KisErrorClass error_class)
 {
@@ -228,12 +217,10 @@ failure_detail(const KisError *error, const KisConnection *connection)
 static const char *
 failure_hint(const Failure *failure, const KisError *error)
 {
-	const char *hint = failure->hint;
+	const char *hint = kis_error_code_hint(error);
 
-	for (int i = 0; i < (int) lengthof(code_hints); i++)
-		if (strcmp(error->code, code_hints[i].code) == 0)
-			hint = code_hints[i].hint;
-
+	if (hint == NULL)
+		hint = failure->hint;
 	if (error->retry_after_ms > 0)
 		hint = psprintf("Try again in %d s.%s%s", (error->retry_after_ms + 999) / 1000,
 						hint != NULL ? " " : "", hint != NULL ? hint : "");

@@ -143,19 +143,3 @@ kis_error_class_name(KisErrorClass error_class)
 	}
 	return "none";
 }
-
-bool
-kis_error_is_passing(KisErrorClass error_class)
-{
-	switch (error_class)
-	{
-		case KIS_ERROR_CONNECT:
-		case KIS_ERROR_TIMEOUT:
-		case KIS_ERROR_DROPPED:
-		case KIS_ERROR_RATE:
-		case KIS_ERROR_PASSING:
-			return true;
-		default:
-			return false;
-	}
-}

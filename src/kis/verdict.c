@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "code.h"
 #include "text.h"
 
 /* A reply has a handful of members beside its rows. */
@@ -14,62 +15,18 @@
 /* How much of a page that is no JSON is worth showing. */
 #define EXCERPT_LEN		160
 
-/* Codes that mean another thing than: KIS refuses, don't try again. */
-static const struct
-{
-	const char *code;
-	KisErrorClass error_class;
-}			codes[] =
-{
-	{"KIOK0500", KIS_OK},		/* there is more to read */
-	{"EGW00001", KIS_ERROR_PASSING},
-	{"EGW00002", KIS_ERROR_PASSING},
-	{"EGW00102", KIS_ERROR_CREDENTIALS},	/* no app key */
-	{"EGW00103", KIS_ERROR_CREDENTIALS},	/* no such app key */
-	{"EGW00104", KIS_ERROR_CREDENTIALS},	/* no app secret */
-	{"EGW00105", KIS_ERROR_CREDENTIALS},	/* no such app secret */
-	{"EGW00121", KIS_ERROR_TOKEN},	/* invalid */
-	{"EGW00122", KIS_ERROR_TOKEN},	/* not found */
-	{"EGW00123", KIS_ERROR_TOKEN},	/* expired */
-	{"EGW00133", KIS_ERROR_TOKEN_TOO_SOON},
-	{"EGW00201", KIS_ERROR_RATE},
-	{"EGW00215", KIS_ERROR_RATE},
-	{"EGW00202", KIS_ERROR_PASSING},
-	{"EGW00203", KIS_ERROR_PASSING},
-	{"EGW00300", KIS_ERROR_PASSING},
-	{"EGW00301", KIS_ERROR_PASSING},
-	{"EGW00302", KIS_ERROR_PASSING},
-	{"OPSQ1002", KIS_ERROR_PASSING},
-};
-
-static KisErrorClass
-class_of_code(const char *code)
-{
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (strcmp(codes[i].code, code) == 0)
-			return codes[i].error_class;
-	return KIS_ERROR_REFUSED;
-}
-
-/* Codes that begin so tell errors alone, those too that we don't list. */
-static bool
-is_error_code(const char *code)
-{
-	return strncmp(code, "EGW", 3) == 0 || strncmp(code, "OPSQ", 4) == 0;
-}
-
 /* No code of KIS's: what remains is the HTTP status. */
 static bool
 judge_status(int http_status, const char *text, KisError *error)
 {
-	if (http_status >= 500)
-		kis_error_set(error, KIS_ERROR_PASSING, KIS_PHASE_REPLY, "HTTP status %d%s%s",
-					  http_status, text[0] != '\0' ? ": " : "", text);
-	else if (http_status >= 300 && http_status < 400)
-		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
-					  "HTTP status %d: redirects are not followed", http_status);
-	else
+	const KisCodeRule *rule = kis_code_rule("", http_status);
+
+	if (rule == NULL)
 		return false;
+	if (rule->error_class == KIS_ERROR_REPLY)
+		text = "redirects are not followed";
+	kis_error_set(error, rule->error_class, KIS_PHASE_REPLY, "HTTP status %d%s%s",
+				  http_status, text[0] != '\0' ? ": " : "", text);
 	error->http_status = http_status;
 	return true;
 }
@@ -137,7 +94,7 @@ is_success(const cJSON *root, int http_status, KisError *error)
 	const char *text = kis_verdict_text(root, "msg1");
 	char		clean_code[sizeof(error->code)] = "";
 	char		clean_rt_cd[8] = "";
-	KisErrorClass error_class;
+	const KisCodeRule *rule;
 
 	if (code == NULL)
 		code = kis_verdict_text(root, "error_code");
@@ -150,10 +107,9 @@ is_success(const cJSON *root, int http_status, KisError *error)
 	if (rt_cd != NULL)
 		kis_text_clean(clean_rt_cd, sizeof(clean_rt_cd), rt_cd, strlen(rt_cd));
 
-	error_class = class_of_code(clean_code);
-	if (error_class == KIS_OK ||
-		(error_class == KIS_ERROR_REFUSED && strcmp(clean_rt_cd, "0") == 0 &&
-		 !is_error_code(clean_code)))
+	/* the code's own word, then rt_cd's; never the status's */
+	rule = kis_code_rule(clean_code, 200);
+	if (rule != NULL ? rule->error_class == KIS_OK : strcmp(clean_rt_cd, "0") == 0)
 		return true;
 	if (clean_code[0] == '\0' && judge_status(http_status, text, error))
 		return false;
@@ -166,7 +122,9 @@ is_success(const cJSON *root, int http_status, KisError *error)
 					  "HTTP status %d without a code of KIS: %s", http_status, text);
 		return false;
 	}
-	kis_error_set(error, error_class, KIS_PHASE_REPLY, "%s", text);
+	rule = kis_code_rule(clean_code, http_status);
+	kis_error_set(error, rule != NULL ? rule->error_class : KIS_ERROR_REFUSED, KIS_PHASE_REPLY,
+				  "%s", text);
 	memcpy(error->code, clean_code, sizeof(error->code));
 	return false;
 }

@@ -2,11 +2,14 @@
  * expected.c
  *		What a reply means, by the documentation of KIS's API alone.
  */
+#define _GNU_SOURCE
 #include "fuzz.h"
+
+#include <strings.h>
 
 #define MOST_MEMBERS	64
 
-/* Its codes by what is to be done; all others refuse for good. */
+/* Its codes by what is to be done. */
 static const struct
 {
 	KisErrorClass error_class;
@@ -15,10 +18,13 @@ static const struct
 {
 	{KIS_ERROR_TOKEN, " EGW00121 EGW00122 EGW00123 "},
 	{KIS_ERROR_RATE, " EGW00201 EGW00215 "},
-	{KIS_ERROR_PASSING, " EGW00001 EGW00002 EGW00202 EGW00203 EGW00300 EGW00301 EGW00302 OPSQ1002 "},
-	{KIS_ERROR_CREDENTIALS, " EGW00102 EGW00103 EGW00104 EGW00105 "},
+	{KIS_ERROR_PASSING, " EGW00001 EGW00002 EGW00202 EGW00203 EGW00300 EGW00301 EGW00302 EGW00316 "
+	"OPSQ0003 OPSQ0008 OPSQ1002 90020000 SYDB0050 "},
+	{KIS_ERROR_CREDENTIALS, " EGW00102 EGW00103 EGW00104 EGW00105 EGW00304 "},
 	{KIS_ERROR_TOKEN_TOO_SOON, " EGW00133 "},
-	{KIS_OK, " KIOK0500 "},
+	{KIS_ERROR_REFUSED, " EGW00003 EGW00004 EGW00101 EGW00132 EGW00205 EGW00206 EGW00207 EGW00208 "
+	"EGW02004 EGW02006 OPSQ0002 "},
+	{KIS_OK, " KIOK0500 KIOK0560 "},
 };
 
 static bool
@@ -46,40 +52,59 @@ bare_text(const Node *root, const char *name, const char *other_name)
 	return strndup(text, len);
 }
 
-static KisErrorClass
-class_of(const char *code)
+/* Whether the code is listed, and its class. */
+static bool
+is_listed(const char *code, KisErrorClass *error_class)
 {
 	char		word[32];
 
-	if (strlen(code) == 8 && strchr(code, ' ') == NULL)
-	{
-		snprintf(word, sizeof(word), " %s ", code);
-		for (size_t i = 0; i < lengthof(classes); i++)
-			if (strstr(classes[i].codes, word) != NULL)
-				return classes[i].error_class;
-	}
-	return KIS_ERROR_REFUSED;
+	*error_class = KIS_ERROR_REFUSED;
+	if (strncasecmp(code, "OPSQ2", 5) == 0)
+		return true;
+	if (strlen(code) != 8 || strchr(code, ' ') != NULL)
+		return false;
+	snprintf(word, sizeof(word), " %s ", code);
+	for (size_t i = 0; i < lengthof(classes); i++)
+		if (strcasestr(classes[i].codes, word) != NULL)
+		{
+			*error_class = classes[i].error_class;
+			return true;
+		}
+	return false;
 }
 
+/* A code that is listed nowhere, or none. */
 static KisErrorClass
-verdict_of_codes(int http_status, const Node *root, const char *code, const char *rt_cd)
+verdict_without_code(int http_status, const Node *root, const char *code, const char *rt_cd)
 {
-	KisErrorClass error_class = class_of(code);
-
 	/* whatever rt_cd says, these are errors */
-	if (strncmp(code, "EGW", 3) == 0 || strncmp(code, "OPSQ", 4) == 0)
-		return error_class;
-	if (error_class == KIS_ERROR_REFUSED && strcmp(rt_cd, "0") == 0)
+	if (strncasecmp(code, "EGW", 3) == 0)
+		return http_status >= 500 ? KIS_ERROR_PASSING : KIS_ERROR_REFUSED;
+	if (strncasecmp(code, "OPSQ", 4) == 0)
+		return KIS_ERROR_REFUSED;
+	if (strcmp(rt_cd, "0") == 0)
 		return KIS_OK;
 	if (code[0] != '\0')
-		return error_class;
+		return KIS_ERROR_REFUSED;
 	if (http_status >= 500)
 		return KIS_ERROR_PASSING;
 	if (http_status >= 300 && http_status < 400)
 		return KIS_ERROR_REPLY;
 	if (text_of(member_of(root, "rt_cd")) != NULL)
-		return error_class;
+		return KIS_ERROR_REFUSED;
 	return http_status >= 400 ? KIS_ERROR_REPLY : KIS_OK;
+}
+
+static KisErrorClass
+verdict_of_codes(int http_status, const Node *root, const char *code, const char *rt_cd)
+{
+	KisErrorClass error_class;
+	bool		listed = is_listed(code, &error_class);
+
+	if (!listed)
+		error_class = verdict_without_code(http_status, root, code, rt_cd);
+	return http_status == 429 && error_class != KIS_OK && (!listed || error_class == KIS_ERROR_PASSING) ?
+		KIS_ERROR_RATE : error_class;
 }
 
 KisErrorClass
@@ -91,7 +116,7 @@ expected_verdict(int http_status, const Node *root)
 
 	if (root == NULL || root->kind != NODE_OBJECT || count_of(root) > MOST_MEMBERS ||
 		has_double_names(root))
-		return http_status >= 500 ? KIS_ERROR_PASSING : KIS_ERROR_REPLY;
+		return http_status == 429 ? KIS_ERROR_RATE : http_status >= 500 ? KIS_ERROR_PASSING : KIS_ERROR_REPLY;
 	code = bare_text(root, "msg_cd", "error_code");
 	rt_cd = bare_text(root, "rt_cd", NULL);
 	error_class = verdict_of_codes(http_status, root, code, rt_cd);

@@ -10,7 +10,7 @@
 #define MOST_EXTRA_MEMBERS 256
 #define BLANKS		" \t\r\n"
 
-static const int other_statuses[] = {500, 403, 302};
+static const int other_statuses[] = {500, 403, 302, 429};
 
 static int
 index_of(const KisCall *call, const char *name)

@@ -261,45 +261,136 @@ test_refusals(void **state)
 {
 	static const struct
 	{
-		const char *code;
 		KisErrorClass error_class;
+		const char *codes;
 	}			cases[] =
 	{
-		{"EGW00121", KIS_ERROR_TOKEN}, {"EGW00122", KIS_ERROR_TOKEN}, {"EGW00123", KIS_ERROR_TOKEN},
-		{"EGW00133", KIS_ERROR_TOKEN_TOO_SOON},
-		{"EGW00103", KIS_ERROR_CREDENTIALS}, {"EGW00105", KIS_ERROR_CREDENTIALS},
-		{"EGW00201", KIS_ERROR_RATE}, {"EGW00215", KIS_ERROR_RATE},
-		{"EGW00001", KIS_ERROR_PASSING}, {"EGW00002", KIS_ERROR_PASSING},
-		{"EGW00202", KIS_ERROR_PASSING}, {"EGW00203", KIS_ERROR_PASSING},
-		{"EGW00300", KIS_ERROR_PASSING}, {"EGW00301", KIS_ERROR_PASSING},
-		{"EGW00302", KIS_ERROR_PASSING}, {"OPSQ1002", KIS_ERROR_PASSING},
-		{"EGW00003", KIS_ERROR_REFUSED}, {"EGW00132", KIS_ERROR_REFUSED},
-		{"EGW00206", KIS_ERROR_REFUSED}, {"EGW02006", KIS_ERROR_REFUSED},
-		{"OPSQ0002", KIS_ERROR_REFUSED}, {"OPSQ2001", KIS_ERROR_REFUSED},
-		{"XYZ12345", KIS_ERROR_REFUSED},
+		{KIS_ERROR_TOKEN, "EGW00121 EGW00122 EGW00123"},
+		{KIS_ERROR_TOKEN_TOO_SOON, "EGW00133"},
+		{KIS_ERROR_CREDENTIALS, "EGW00102 EGW00103 EGW00104 EGW00105 EGW00304"},
+		{KIS_ERROR_RATE, "EGW00201 EGW00215"},
+		{KIS_ERROR_PASSING, "EGW00001 EGW00002 EGW00202 EGW00203 EGW00300 EGW00301 EGW00302 EGW00316 "
+		"OPSQ0003 OPSQ0008 OPSQ1002 90020000 SYDB0050"},
+		{KIS_ERROR_REFUSED, "EGW00003 EGW00004 EGW00101 EGW00132 EGW00205 EGW00206 EGW00207 EGW00208 "
+		"EGW02004 EGW02006 OPSQ0002 OPSQ2000 OPSQ2001 OPSQ2999 OPSQ9999 XYZ12345 MCA00000"},
 	};
-	static const int statuses[] = {200, 403, 500};
+	static const int statuses[] = {200, 403, 500, 503};
 
 	(void) state;
 	for (size_t i = 0; i < lengthof(cases); i++)
-		for (size_t s = 0; s < lengthof(statuses); s++)
-		{
-			char		body[256];
+		for (const char *code = cases[i].codes; code[0] != '\0'; code += code[8] != '\0' ? 9 : 8)
+			for (size_t s = 0; s < lengthof(statuses); s++)
+			{
+				char		body[256];
+				char		shown[9] = "";
+				char		lower[9] = "";
 
-			snprintf(body, sizeof(body), "{\"rt_cd\":\"1\",\"msg1\":\"  거절  \\n합니다 \",\"msg_cd\":\"%s\",\"new\":[]}",
-					 cases[i].code);
-			decode_bad(statuses[s], body, cases[i].error_class, cases[i].code, "거절 합니다");
-			snprintf(body, sizeof(body), "{\"error_description\":\"거절\",\"error_code\":\" %s \"}",
-					 cases[i].code);
-			decode_bad(statuses[s], body, cases[i].error_class, cases[i].code, "거절");
-		}
+				for (int c = 0; c < 8; c++)
+				{
+					shown[c] = code[c];
+					lower[c] = code[c] >= 'A' && code[c] <= 'Z' ? code[c] + 32 : code[c];
+				}
+				snprintf(body, sizeof(body), "{\"rt_cd\":\"1\",\"msg1\":\"  거절  \\n합니다 \",\"msg_cd\":\"%s\",\"new\":[]}",
+						 shown);
+				decode_bad(statuses[s], body, cases[i].error_class, shown, "거절 합니다");
+				snprintf(body, sizeof(body), "{\"error_description\":\"거절\",\"error_code\":\" %s \"}",
+						 shown);
+				decode_bad(statuses[s], body, cases[i].error_class, shown, "거절");
+				snprintf(body, sizeof(body), "{\"rt_cd\":\"1\",\"msg_cd\":\"%s\"}", lower);
+				decode_bad(statuses[s], body, cases[i].error_class, lower, "");
+			}
 	/* an error code beside rt_cd 0 is an error all the same */
 	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"EGW00201\",\"output\":[]}", KIS_ERROR_RATE, "EGW00201", "");
 	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"EGW02006\",\"output\":[{}]}", KIS_ERROR_REFUSED, "EGW02006", "");
 	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"OPSQ2001\",\"output\":[{}]}", KIS_ERROR_REFUSED, "OPSQ2001", "");
+	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"EGW00316\",\"output\":[{}]}", KIS_ERROR_PASSING, "EGW00316", "");
+	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"90020000\",\"output\":[{}]}", KIS_ERROR_PASSING, "90020000", "");
 	decode_bad(200, "{\"rt_cd\":\"2\",\"msg1\":\"why\"}", KIS_ERROR_REFUSED, "", "why");
 	decode_bad(200, "{\"rt_cd\":\"1\",\"msg_cd\":\"A_CODE_THAT_IS_TOO_LONG\"}",
 			   KIS_ERROR_REFUSED, "A_CODE_THAT_IS_", "");
+}
+
+/* Of codes that nobody has listed the gateway's pass, where it says that it has failed. */
+static void
+test_unlisted_codes(void **state)
+{
+	static const char *const gateway = "{\"rt_cd\":\"1\",\"msg_cd\":\"EGW00999\",\"msg1\":\"x\"}";
+	static const char *const other = "{\"rt_cd\":\"1\",\"msg_cd\":\"APBK0919\",\"msg1\":\"x\"}";
+
+	(void) state;
+	decode_bad(500, gateway, KIS_ERROR_PASSING, "EGW00999", "x");
+	decode_bad(503, gateway, KIS_ERROR_PASSING, "EGW00999", "x");
+	decode_bad(403, gateway, KIS_ERROR_REFUSED, "EGW00999", "x");
+	decode_bad(200, gateway, KIS_ERROR_REFUSED, "EGW00999", "x");
+	decode_bad(500, other, KIS_ERROR_REFUSED, "APBK0919", "x");
+	decode_bad(200, other, KIS_ERROR_REFUSED, "APBK0919", "x");
+}
+
+static void
+test_too_many_requests(void **state)
+{
+	(void) state;
+	decode_bad(429, "Too Many Requests", KIS_ERROR_RATE, "", "HTTP status 429");
+	decode_bad(429, "", KIS_ERROR_RATE, "", "HTTP status 429");
+	decode_bad(429, "{\"message\":\"slow down\"}", KIS_ERROR_RATE, "", "HTTP status 429");
+	decode_bad(429, "[]", KIS_ERROR_RATE, "", "HTTP status 429");
+	decode_bad(429, "{\"rt_cd\":\"1\",\"msg1\":\"slow\"}", KIS_ERROR_RATE, "", "HTTP status 429: slow");
+	decode_bad(429, "{\"rt_cd\":\"1\",\"msg_cd\":\"EGW00201\"}", KIS_ERROR_RATE, "EGW00201", "");
+	decode_bad(429, "{\"rt_cd\":\"1\",\"msg_cd\":\"EGW00001\"}", KIS_ERROR_RATE, "EGW00001", "");
+	decode_bad(429, "{\"rt_cd\":\"1\",\"msg_cd\":\"XYZ12345\"}", KIS_ERROR_RATE, "XYZ12345", "");
+	decode_bad(429, "{\"rt_cd\":\"0\",\"msg_cd\":\"EGW00999\",\"output\":[]}", KIS_ERROR_RATE, "EGW00999", "");
+	/* a code that no other try mends says more than the status */
+	decode_bad(429, "{\"rt_cd\":\"1\",\"msg_cd\":\"EGW00103\"}", KIS_ERROR_CREDENTIALS, "EGW00103", "");
+	{
+		KisError	error;
+		KisReply   *reply = decode(429, ONE("{}"), &error);
+
+		assert_non_null(reply);
+		kis_reply_free(reply);
+	}
+}
+
+/* What KIS counted, and what to do about it: of the code, and of the status where there is none. */
+static void
+test_quota_and_hint(void **state)
+{
+	static const struct
+	{
+		int			status;
+		const char *code;
+		KisQuota	counts_against;
+		const char *hint;
+	}			cases[] =
+	{
+		{500, "EGW00201", KIS_QUOTA_APP_KEY, NULL},
+		{429, "", KIS_QUOTA_APP_KEY, NULL},
+		{429, "XYZ12345", KIS_QUOTA_APP_KEY, NULL},
+		{500, "EGW00215", KIS_QUOTA_LEDGER, "calendar"},
+		{429, "egw00215", KIS_QUOTA_LEDGER, "calendar"},
+		{500, "EGW00001", KIS_QUOTA_NONE, NULL},
+		{502, "", KIS_QUOTA_NONE, NULL},
+		{0, "", KIS_QUOTA_NONE, NULL},
+		{200, "XYZ12345", KIS_QUOTA_NONE, NULL},
+		{500, "EGW02004", KIS_QUOTA_NONE, "paper trading"},
+		{500, "EGW02006", KIS_QUOTA_NONE, "paper trading"},
+		{403, "EGW00103", KIS_QUOTA_NONE, "app_key"},
+		{403, "EGW00105", KIS_QUOTA_NONE, "app_secret"},
+		{500, "EGW00206", KIS_QUOTA_NONE, NULL},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < lengthof(cases); i++)
+	{
+		KisError	error = {.http_status = cases[i].status};
+		const char *hint;
+
+		strcpy(error.code, cases[i].code);
+		hint = kis_error_code_hint(&error);
+		if (kis_error_counts_against(&error) != cases[i].counts_against ||
+			(hint == NULL) != (cases[i].hint == NULL) || (hint != NULL && strstr(hint, cases[i].hint) == NULL))
+			fail_msg("%d %s: %d, %s", cases[i].status, cases[i].code,
+					 kis_error_counts_against(&error), hint != NULL ? hint : "no hint");
+	}
 }
 
 static void
@@ -550,6 +641,9 @@ main(void)
 		cmocka_unit_test(test_empty_and_figures),
 		cmocka_unit_test(test_whole_reply),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_unlisted_codes),
+		cmocka_unit_test(test_too_many_requests),
+		cmocka_unit_test(test_quota_and_hint),
 		cmocka_unit_test(test_no_word_of_kis),
 		cmocka_unit_test(test_no_json),
 		cmocka_unit_test(test_zero_byte),
