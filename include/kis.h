@@ -23,7 +23,7 @@
 #define KIS_DATE_LEN		9	/* YYYYMMDD and its NUL */
 #define KIS_TOKEN_LEN		1025
 #define KIS_MAX_REPLY		(4 * 1024 * 1024)	/* bytes of a reply's body */
-#define KIS_CODE_EMPTY_PAGE	"KIOK0560"	/* there are no rows */
+#define KIS_MAX_VALUES		100000	/* in it: eight times what KIS's longest page has */
 #define KIS_TOKEN_SLOW_MS	10000	/* KIS may take so long to issue a token */
 
 /* What went wrong, as far as it decides what to do about it. */
@@ -115,6 +115,7 @@ typedef struct KisRow
 	const KisValue *values;		/* as many as the call has members */
 	const KisExtraMember *extra;
 	int			nextra;
+	int			position;		/* in KIS's output, blank rows counted */
 } KisRow;
 
 typedef struct KisReply
@@ -132,7 +133,7 @@ typedef struct KisReply
 /*
  * Decodes a reply to call. Returns NULL and fills error where KIS refused
  * (decided on msg_cd, never on the HTTP status) or the reply is not what it
- * should be. The reply and all that it points to is one malloc'd block.
+ * should be. Of a list, rows that hold nothing but blanks are left out. The reply and all that it points to is one malloc'd block.
  */
 extern KisReply *kis_reply_decode(const KisCall *call, int http_status,
 								  const char *body, size_t len, KisError *error);

@@ -131,7 +131,7 @@ typedef struct KisCall
 	const KisMember *members;	/* wire order */
 	int			nmembers;
 	int			day_member;		/* that holds a row's day, YYYYMMDD; -1: none does */
-	int			max_rows;		/* of one reply */
+	int			usual_rows;		/* of a reply, as seen: no limit. 1: it is one object, and no list */
 	KisPaging	paging;
 	KisLifetime lifetime;
 } KisCall;

@@ -26,7 +26,7 @@
  * of another one. t/241_layout_number.t notes what it stands for.
  */
 #ifndef KIS_LAYOUT				/* a test builds another */
-#define KIS_LAYOUT			1
+#define KIS_LAYOUT			2
 #endif
 
 #define KIS_DIGEST_LEN		PG_SHA256_DIGEST_LENGTH
@@ -153,6 +153,7 @@ typedef struct KisReplySlot
 	uint64		reply_attempt;	/* that brought the reply; 0: there is none */
 	int64		arrived_us;		/* the same moment by both clocks */
 	TimestampTz arrived_at;
+	int			nrows;
 	int			first_block;
 	uint32		length;			/* bytes */
 	KisEffort	effort;

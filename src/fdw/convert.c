@@ -305,14 +305,14 @@ convert_day(const KisConverter *converter, ConvertedColumn *column, DateADT day,
 
 /* The member object of the row, as KIS wrote it: output, or its element where it is an array. */
 static char *
-member_object(const char *body, int row)
+member_object(const char *body, int position)
 {
 	Datum		output = DirectFunctionCall2(json_object_field, CStringGetTextDatum(body),
 											 CStringGetTextDatum("output"));
 	char	   *type = TextDatumGetCString(DirectFunctionCall1(json_typeof, output));
 
 	if (strcmp(type, "array") == 0)
-		output = DirectFunctionCall2(json_array_element, output, Int32GetDatum(row));
+		output = DirectFunctionCall2(json_array_element, output, Int32GetDatum(position));
 	return TextDatumGetCString(output);
 }
 
@@ -349,7 +349,8 @@ convert_column(KisConverter *converter, ConvertedColumn *column, bool *isnull)
 												 column->column.field), isnull);
 		case KIS_SOURCE_OBJECT:
 			return from_text(converter, column,
-							 member_object(kis_to_server(inquiry->reply->body), row->row), isnull);
+							 member_object(kis_to_server(inquiry->reply->body),
+											reply_row(converter)->position), isnull);
 		case KIS_SOURCE_REPLY:
 			return from_text(converter, column, kis_to_server(inquiry->reply->body), isnull);
 	}

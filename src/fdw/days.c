@@ -202,11 +202,11 @@ kis_days_next(const KisDays *days, DateADT beyond)
 	return KIS_NO_DAY;
 }
 
-/* The last day that a page which is asked for a day reaches at least. */
+/* The last day that a page which is asked for a day reaches, if it is as long as usual. */
 static DateADT
 page_end(const KisDays *days, DateADT day)
 {
-	int			rows = days->call->max_rows;
+	int			rows = days->call->usual_rows;
 	double		left = rows - 1;
 
 	if (days->call->paging == KIS_PAGING_FORWARD)

@@ -15,7 +15,7 @@ pages_of_rows(const KisScanPlan *plan, int64 rows, int64 npairs)
 {
 	int64		pairs = Max(1, Min(npairs, rows));
 	int64		share = rows / pairs + (rows % pairs != 0);
-	int64		page = plan->table->call->max_rows;
+	int64		page = plan->table->call->usual_rows;
 
 	return pairs * (share / page + (share % page != 0));
 }

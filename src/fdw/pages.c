@@ -131,11 +131,22 @@ is_wanted(const KisScan *scan, KisPairScan *pair, int row)
 	return false;
 }
 
+/* Was it asked for the very day that comes next, and not for one from which it might have reached that? */
+static bool
+begins_with_next(const KisPairScan *pair)
+{
+	char		day[KIS_DATE_LEN];
+
+	kis_day_to_text(pair->day, day);
+	return strcmp(pair->page->args.date, day) == 0;
+}
+
 /* Has the pair another page? One without new days was the last. */
 static void
 turn_page(KisPairScan *pair)
 {
-	pair->is_through = pair->days == NULL || pair->beyond == pair->page_beyond;
+	pair->is_through = pair->days == NULL ||
+		(pair->beyond == pair->page_beyond && begins_with_next(pair));
 	if (pair->is_through)
 		return;
 	pair->day = kis_days_next(pair->days, pair->beyond);

@@ -219,12 +219,12 @@ count_first_pages(const KisScan *scan, int64 rows)
 	return ncalls;
 }
 
-/* The fewest calls that bring what a LIMIT lets through; nobody knows where the rows are. */
+/* The fewest calls of the usual size that bring what a LIMIT lets through; nobody knows where the rows are. */
 static int64
 count_limited_calls(const KisScan *scan, int64 all, int64 here)
 {
-	int			max_rows = scan->plan->table->call->max_rows;
-	int64		pages = scan->max_rows / max_rows + (scan->max_rows % max_rows != 0);
+	int			page = scan->plan->table->call->usual_rows;
+	int64		pages = scan->max_rows / page + (scan->max_rows % page != 0);
 	int64		ncalls = Min(all, Max(0, pages - here));
 
 	if (scan->plan->by_day && scan->npairs > 0)

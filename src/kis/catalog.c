@@ -29,7 +29,7 @@ const KisCall kis_call_trend = {
 	.members = kis_members,
 	.nmembers = lengthof(kis_members),
 	.day_member = -1,
-	.max_rows = 1,
+	.usual_rows = 1,
 };
 
 static const char *const daily_markets[] = {"KSP", "KSQ", NULL};
@@ -50,7 +50,7 @@ const KisCall kis_call_daily = {
 	.members = daily_members,
 	.nmembers = lengthof(daily_members),
 	.day_member = 0,
-	.max_rows = 300,
+	.usual_rows = 300,
 	.paging = KIS_PAGING_BACK,
 };
 
@@ -66,7 +66,7 @@ const KisCall kis_call_calendar = {
 	.members = calendar_members,
 	.nmembers = lengthof(calendar_members),
 	.day_member = 0,
-	.max_rows = 24,
+	.usual_rows = 24,
 	.paging = KIS_PAGING_FORWARD,
 	.lifetime = KIS_LIFETIME_DAY,
 };

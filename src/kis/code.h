@@ -7,6 +7,8 @@
 
 #include "kis.h"
 
+#define KIS_CODE_EMPTY_PAGE	"KIOK0560"	/* there are no rows */
+
 /* How a reply with such a code and status is taken: see code.c. */
 typedef struct KisCodeRule
 {

@@ -20,6 +20,7 @@ typedef struct Checker
 	const char *at;
 	const char *end;
 	int			depth;
+	int			nvalues;
 	size_t		nnumbers;
 	KisJsonFault *fault;
 } Checker;
@@ -221,13 +222,16 @@ check_list(Checker *c, char closing)
 static bool
 check_value(Checker *c)
 {
-	const char *first;
-
 	skip_blanks(c);
 	if (c->at >= c->end)
 		return stop_unexpected(c);
-	first = c->at;
-	switch (*first)
+	if (++c->nvalues > KIS_MAX_VALUES)
+	{
+		/* each costs memory, and nothing ends the reading but its end */
+		c->fault->has_too_many = true;
+		return stop(c, "has too many values");
+	}
+	switch (*c->at)
 	{
 		case '{':
 			c->at++;

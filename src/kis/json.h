@@ -18,6 +18,7 @@ typedef struct KisJsonFault
 {
 	bool		out_of_memory;
 	bool		ends_early;
+	bool		has_too_many;	/* more than KIS_MAX_VALUES */
 	size_t		at;				/* byte where it stopped */
 	const char *what;			/* "is not UTF-8" ... */
 } KisJsonFault;

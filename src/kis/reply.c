@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "code.h"
 #include "json.h"
 #include "text.h"
 #include "verdict.h"
@@ -84,12 +85,29 @@ check_row(const KisCall *call, const cJSON *object, int *nextra, KisError *error
 	return true;
 }
 
+/* Does KIS say that there are no rows? Then what is no list of them is none. */
+static bool
+is_empty_page(const cJSON *root, const cJSON *output)
+{
+	char		code[sizeof(((KisError *) NULL)->code)];
+	const KisCodeRule *rule;
+
+	kis_verdict_code(root, code, sizeof(code));
+	rule = kis_code_rule(code, 200);
+	return rule != NULL && strcmp(rule->code, KIS_CODE_EMPTY_PAGE) == 0 &&
+		!cJSON_IsArray(output) && !cJSON_IsObject(output);
+}
+
 /* output: an array of objects, or one object where one is meant. Counts what needs room. */
 static bool
-check_output(const KisCall *call, const cJSON *output, int *nrows, int *nextra, KisError *error)
+check_output(const KisCall *call, const cJSON *root, int *nrows, int *nextra, KisError *error)
 {
+	const cJSON *output = cJSON_GetObjectItemCaseSensitive(root, "output");
+
 	*nrows = 0;
 	*nextra = 0;
+	if (is_empty_page(root, output))
+		return true;
 	if (output == NULL || cJSON_IsNull(output))
 		return refuse(error, "the reply has no \"output\"", NULL);
 	if (cJSON_IsObject(output))
@@ -101,7 +119,7 @@ check_output(const KisCall *call, const cJSON *output, int *nrows, int *nextra, 
 		return refuse(error, "\"output\" of the reply is neither an array nor an object", NULL);
 	for (const cJSON *object = output->child; object != NULL; object = object->next)
 	{
-		if (*nrows == call->max_rows)
+		if ((call->usual_rows == 1 && *nrows == 1) || *nrows >= KIS_MAX_VALUES / call->nmembers)
 			return refuse(error, "the reply has too many rows", NULL);
 		if (!check_row(call, object, nextra, error))
 			return false;
@@ -186,7 +204,6 @@ keep_row(const KisCall *call, Layout *layout, const cJSON *object, KisError *err
 	KisValue   *values = layout->values;
 	int			at = 0;
 
-	layout->values += call->nmembers;
 	layout->row->values = values;
 	layout->row->extra = layout->extra;
 	layout->row->nextra = 0;
@@ -206,8 +223,18 @@ keep_row(const KisCall *call, Layout *layout, const cJSON *object, KisError *err
 			return refuse_twice(error, item->string);
 		values[i] = keep_value(layout, kis_json_text(item));
 	}
-	layout->row++;
 	return true;
+}
+
+/* A row of a list that has members of the call, but says nothing in any of them. */
+static bool
+is_blank(const KisCall *call, const KisRow *row)
+{
+	bool		any = false;
+
+	for (int i = 0; i < call->nmembers; i++)
+		any = any || row->values[i].kind != KIS_VALUE_MISSING;
+	return any && call->usual_rows > 1 && kis_row_is_empty(call, row);
 }
 
 static const char *
@@ -247,15 +274,22 @@ build_reply(const KisCall *call, const cJSON *root, int nrows, int nextra,
 	layout.text = (char *) (layout.extra + nextra);
 
 	reply->rows = layout.row;
-	reply->nrows = nrows;
 	if (cJSON_IsArray(object))
 		object = object->child;
 	for (int i = 0; i < nrows; i++, object = object->next)
+	{
 		if (!keep_row(call, &layout, object, error))
 		{
 			free(reply);
 			return NULL;
 		}
+		layout.row->position = i;
+		if (is_blank(call, layout.row))
+			continue;
+		layout.row++;
+		layout.values += call->nmembers;
+	}
+	reply->nrows = (int) (layout.row - reply->rows);
 	reply->rt_cd = keep_member(&layout, root, "rt_cd");
 	reply->msg_cd = keep_member(&layout, root, "msg_cd");
 	reply->msg1 = keep_member(&layout, root, "msg1");
@@ -325,8 +359,7 @@ kis_reply_decode(const KisCall *call, int http_status, const char *body, size_t 
 		return NULL;
 	if (kis_verdict_text(root, "rt_cd") == NULL && kis_verdict_text(root, "msg_cd") == NULL)
 		refuse(error, "the reply has no \"rt_cd\"", NULL);
-	else if (check_output(call, cJSON_GetObjectItemCaseSensitive(root, "output"),
-						  &nrows, &nextra, error))
+	else if (check_output(call, root, &nrows, &nextra, error))
 		reply = build_reply(call, root, nrows, nextra, body, len, error);
 	cJSON_Delete(root);
 	if (reply == NULL)

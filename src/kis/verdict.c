@@ -58,6 +58,9 @@ judge_no_json(int http_status, const char *body, size_t len, const KisJsonFault 
 	else if (page)
 		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "the reply is not JSON%s%s",
 					  excerpt[0] != '\0' ? ": " : "", excerpt);
+	else if (fault->has_too_many)
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply has more than %d values", KIS_MAX_VALUES);
 	else if (fault->ends_early)
 		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
 					  "the reply is truncated after %zu bytes", len);
@@ -90,30 +93,26 @@ static bool
 is_success(const cJSON *root, int http_status, KisError *error)
 {
 	const char *rt_cd = kis_verdict_text(root, "rt_cd");
-	const char *code = kis_verdict_text(root, "msg_cd");
 	const char *text = kis_verdict_text(root, "msg1");
-	char		clean_code[sizeof(error->code)] = "";
+	char		code[sizeof(error->code)];
 	char		clean_rt_cd[8] = "";
 	const KisCodeRule *rule;
 
-	if (code == NULL)
-		code = kis_verdict_text(root, "error_code");
+	kis_verdict_code(root, code, sizeof(code));
 	if (text == NULL)
 		text = kis_verdict_text(root, "error_description");
 	if (text == NULL)
 		text = "";
-	if (code != NULL)
-		kis_text_clean(clean_code, sizeof(clean_code), code, strlen(code));
 	if (rt_cd != NULL)
 		kis_text_clean(clean_rt_cd, sizeof(clean_rt_cd), rt_cd, strlen(rt_cd));
 
 	/* the code's own word, then rt_cd's; never the status's */
-	rule = kis_code_rule(clean_code, 200);
+	rule = kis_code_rule(code, 200);
 	if (rule != NULL ? rule->error_class == KIS_OK : strcmp(clean_rt_cd, "0") == 0)
 		return true;
-	if (clean_code[0] == '\0' && judge_status(http_status, text, error))
+	if (code[0] == '\0' && judge_status(http_status, text, error))
 		return false;
-	if (clean_code[0] == '\0' && rt_cd == NULL)
+	if (code[0] == '\0' && rt_cd == NULL)
 	{
 		/* no word of KIS: the caller sees what else is missing */
 		if (http_status < 400)
@@ -122,10 +121,10 @@ is_success(const cJSON *root, int http_status, KisError *error)
 					  "HTTP status %d without a code of KIS: %s", http_status, text);
 		return false;
 	}
-	rule = kis_code_rule(clean_code, http_status);
+	rule = kis_code_rule(code, http_status);
 	kis_error_set(error, rule != NULL ? rule->error_class : KIS_ERROR_REFUSED, KIS_PHASE_REPLY,
 				  "%s", text);
-	memcpy(error->code, clean_code, sizeof(error->code));
+	memcpy(error->code, code, sizeof(error->code));
 	return false;
 }
 
@@ -147,6 +146,18 @@ kis_verdict(int http_status, const char *body, size_t len, bool quote_page, KisE
 	error->http_status = http_status;
 	cJSON_Delete(root);
 	return NULL;
+}
+
+void
+kis_verdict_code(const cJSON *root, char *buffer, size_t size)
+{
+	const char *code = kis_verdict_text(root, "msg_cd");
+
+	if (code == NULL)
+		code = kis_verdict_text(root, "error_code");
+	if (code == NULL)
+		code = "";
+	kis_text_clean(buffer, size, code, strlen(code));
 }
 
 const char *

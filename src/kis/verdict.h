@@ -17,6 +17,9 @@
 extern cJSON *kis_verdict(int http_status, const char *body, size_t len,
 						  bool quote_page, KisError *error);
 
+/* KIS's code as it may be shown, "" where there is none. */
+extern void kis_verdict_code(const cJSON *root, char *buffer, size_t size);
+
 /* A member as text; NULL where it is missing, an object or an array. */
 extern const char *kis_verdict_text(const cJSON *root, const char *name);
 

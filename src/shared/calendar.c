@@ -11,7 +11,8 @@
 
 /*
  * A page of KIS's calendar that is asked for the trading day begins so many
- * days before it: then one page a day does, holidays before today included.
+ * days before it: as long as usual, one a day does, holidays before today
+ * included.
  */
 #define DAYS_BEFORE	14
 
@@ -104,10 +105,17 @@ kis_seoul_seconds(TimestampTz at)
 }
 
 /*
- * The page of KIS's calendar that has the day: one that is here, or one around it.
- * max_calls does not count it, or whether a statement is too large would depend
- * on whether somebody has asked for the calendar today.
+ * max_calls does not count the calendar, or whether a statement is too large
+ * would depend on whether somebody has asked for it today.
  */
+static KisInquiry *
+ask_calendar_from(const CalendarQuestion *question, KisCallArgs *args)
+{
+	return kis_inquire_beside(question->statement, question->connection, &kis_call_calendar,
+							  args, question->counters);
+}
+
+/* The page of KIS's calendar that has the day: one that is here, or one that begins before it. */
 static KisInquiry *
 ask_calendar(const CalendarQuestion *question, DateADT day)
 {
@@ -115,25 +123,43 @@ ask_calendar(const CalendarQuestion *question, DateADT day)
 
 	if (!kis_find_page(question->statement, question->connection, &kis_call_calendar, day, &args))
 		kis_day_to_text(day - DAYS_BEFORE, args.date);
-	return kis_inquire_beside(question->statement, question->connection, &kis_call_calendar,
-							  &args, question->counters);
+	return ask_calendar_from(question, &args);
 }
 
-/* What a page says of a day: 1 open, 0 not, -1 neither, or two things of it. */
+/* Does a page end before the day? Then it is in another, whose date goes to args. */
+static bool
+goes_on_to(const KisInquiry *page, DateADT day, KisCallArgs *args)
+{
+	int			nrows = page->reply->nrows;
+	DateADT		first;
+	DateADT		last;
+
+	if (nrows == 0 || !kis_day_from_text(page->args.date, &first) ||
+		!kis_day_from_text(page->reply->rows[nrows - 1].values[kis_call_calendar.day_member].text,
+						   &last) ||
+		last < first || last >= day)
+		return false;
+	kis_day_to_text(last + 1, args->date);
+	return true;
+}
+
+/* What a page says of a day: 1 open, 0 not; -1 neither, and why it does not. */
 static int
-said_of_day(const KisReply *reply, const char *day)
+said_of_day(const KisReply *reply, const char *day, const char **complaint)
 {
 	static int	open_member = -1;
 	const char *said = NULL;
 
 	if (open_member < 0)
 		open_member = kis_call_member_find(&kis_call_calendar, "is_open");
+	*complaint = reply->nrows == 0 ? "it is empty" : "it has no such day";
 	for (int i = 0; i < reply->nrows; i++)
 	{
 		const KisValue *values = reply->rows[i].values;
 
 		if (strcmp(values[kis_call_calendar.day_member].text, day) != 0)
 			continue;
+		*complaint = said != NULL ? "it has that day twice" : "it says neither Y nor N";
 		if (said != NULL)
 			return -1;
 		said = values[open_member].text;
@@ -149,22 +175,27 @@ is_open_day(void *context, int64_t unix_day)
 	const CalendarQuestion *question = context;
 	DateADT		day = (DateADT) (unix_day - UNIX_EPOCH_DAYS);
 	KisInquiry *page = ask_calendar(question, day);
+	KisCallArgs next = {0};
 	char		text[KIS_DATE_LEN];
+	const char *complaint;
 	int			open;
 
-	if (!kis_inquiry_wait(page))
+	while (kis_inquiry_wait(page) && goes_on_to(page, day, &next))
+		page = ask_calendar_from(question, &next);
+	if (page->reply == NULL)
 	{
 		if (question->failure != NULL)
 			*question->failure = page->error;
 		return -1;
 	}
 	kis_day_to_text(day, text);
-	open = said_of_day(page->reply, text);
+	open = said_of_day(page->reply, text, &complaint);
 	if (open < 0 && question->failure != NULL)
 	{
 		question->failure->error_class = KIS_ERROR_REPLY;
 		snprintf(question->failure->text, sizeof(question->failure->text),
-				 "the calendar from %s does not say whether %s is open", page->args.date, text);
+				 "the calendar from %s does not say whether %s is open: %s",
+				 page->args.date, text, complaint);
 	}
 	return open;
 }

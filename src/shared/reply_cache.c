@@ -13,6 +13,9 @@
 /* When a reply arrived that is fresh by no one's cache_ttl. */
 #define LONG_AGO_US		(PG_INT64_MIN / 2)
 
+/* Days in a row that the exchange may be closed, as in 2017 from 30 September on. */
+#define LONGEST_CLOSURE	10
+
 KisReplyKey
 kis_reply_key(const KisIdentity *identity, const KisCall *call, const KisCallArgs *args)
 {
@@ -219,7 +222,7 @@ is_sound(const KisCall *call, const KisReply *reply)
 	return true;
 }
 
-/* Is a day of the calendar open? A page that has none must be wrong: no closure is that long. */
+/* Is a day of the calendar open? */
 static bool
 has_open_day(const KisCall *call, const KisReply *reply)
 {
@@ -232,8 +235,9 @@ has_open_day(const KisCall *call, const KisReply *reply)
 }
 
 /*
- * A reply that would be good for the day has all its days, each in its place,
- * says all of them, and that one at least is open.
+ * A reply that would be good for the day has days from the one that was asked
+ * for on, however many, none left out, says all of each, and, unless they are
+ * few, that one is open.
  */
 static bool
 is_whole(const KisReplySlot *slot, const KisCall *call, const KisReply *reply)
@@ -242,7 +246,7 @@ is_whole(const KisReplySlot *slot, const KisCall *call, const KisReply *reply)
 
 	if (call->lifetime != KIS_LIFETIME_DAY)
 		return true;
-	if (reply->nrows != call->max_rows || !kis_day_from_text(slot->args.date, &first))
+	if (reply->nrows == 0 || !kis_day_from_text(slot->args.date, &first))
 		return false;
 	for (int i = 0; i < reply->nrows; i++)
 	{
@@ -255,7 +259,7 @@ is_whole(const KisReplySlot *slot, const KisCall *call, const KisReply *reply)
 			if (reply->rows[i].values[m].text[0] == '\0')
 				return false;
 	}
-	return has_open_day(call, reply);
+	return reply->nrows <= LONGEST_CLOSURE || has_open_day(call, reply);
 }
 
 void
@@ -272,6 +276,7 @@ kis_reply_write(KisShared *shared, KisReplySlot *slot, const KisCall *call,
 	if (!make_room(shared, slot, blocks))
 		return;
 	slot->length = (uint32) length;
+	slot->nrows = reply->nrows;
 	while (length > 0)
 	{
 		int			block = shared->first_free_block;

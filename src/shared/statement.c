@@ -290,14 +290,14 @@ kis_inquire_beside(KisStatement *statement, KisConnection *connection,
 	return inquire(statement, connection, call, args, counters, false);
 }
 
-/* Should a page of this date, of which nothing more is known, have the day? */
+/* Has a page of so many rows from this date on the day? */
 static bool
-begins_page_with(const KisCall *call, const char *date, DateADT day)
+begins_page_with(const KisCall *call, const char *date, int nrows, DateADT day)
 {
 	DateADT		first;
 
 	return call->paging == KIS_PAGING_FORWARD && kis_day_from_text(date, &first) &&
-		day >= first && day < first + call->max_rows;
+		day >= first && day < first + nrows;
 }
 
 /* Does a page have the day, or say that there is no such row? */
@@ -309,7 +309,7 @@ has_day(const KisInquiry *page, DateADT day)
 	DateADT		last;
 
 	if (reply == NULL)
-		return begins_page_with(page->call, page->args.date, day);
+		return begins_page_with(page->call, page->args.date, page->call->usual_rows, day);
 	if (reply->nrows == 0 || !kis_day_from_text(page->args.date, &first) ||
 		!kis_day_from_text(reply->rows[reply->nrows - 1].values[page->call->day_member].text,
 						   &last))
@@ -356,7 +356,7 @@ kis_find_page(KisStatement *statement, KisConnection *connection,
 				memcmp(&slot->identity, connection->identity, sizeof(KisIdentity)) == 0 &&
 				is_same_pair(&slot->args, args) &&
 				kis_reply_is_fresh(slot, 0, connection->options->cache_ttl, now_us) &&
-				begins_page_with(call, slot->args.date, day);
+				begins_page_with(call, slot->args.date, slot->nrows, day);
 			if (found)
 				*args = slot->args;
 		}

@@ -125,6 +125,16 @@ expected_verdict(int http_status, const Node *root)
 	return error_class;
 }
 
+bool
+says_code(const Node *root, const char *code)
+{
+	char	   *said = bare_text(root, "msg_cd", "error_code");
+	bool		same = strcasecmp(said, code) == 0;
+
+	free(said);
+	return same;
+}
+
 void
 check_error(const KisError *error, KisErrorClass error_class, int http_status)
 {

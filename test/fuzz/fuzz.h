@@ -76,6 +76,9 @@ extern const char *behind_mark(const char *text, size_t *len);
 /* What the documentation has a reply's verdict be; KIS_OK: a success. */
 extern KisErrorClass expected_verdict(int http_status, const Node *root);
 
+/* Is that the reply's code? */
+extern bool says_code(const Node *root, const char *code);
+
 /* An error as all of them must be. */
 extern void check_error(const KisError *error, KisErrorClass error_class, int http_status);
 

@@ -101,18 +101,39 @@ is_row(const KisCall *call, const Node *object)
 }
 
 static bool
-is_output(const KisCall *call, const Node *output)
+is_output(const KisCall *call, const Node *root)
 {
+	const Node *output = member_of(root, "output");
+
 	if (output == NULL || output->text != NULL)
-		return false;
+		return says_code(root, "KIOK0560");
 	if (output->kind == NODE_OBJECT)
 		return is_row(call, output);
-	if (count_of(output) > call->max_rows)
+	if (call->usual_rows == 1 && count_of(output) > 1)
 		return false;
 	for (const Node *object = output->child; object != NULL; object = object->next)
 		if (!is_row(call, object))
 			return false;
 	return true;
+}
+
+/* Of a list, has a row members of the call, and nothing but blanks in them? */
+static bool
+is_blank_row(const KisCall *call, const Node *object)
+{
+	bool		any = false;
+
+	if (call->usual_rows == 1)
+		return false;
+	for (const Node *node = object->child; node != NULL; node = node->next)
+	{
+		if (index_of(call, node->name) < 0)
+			continue;
+		any = true;
+		if (text_of(node)[strspn(text_of(node), BLANKS)] != '\0')
+			return false;
+	}
+	return any;
 }
 
 static void
@@ -164,16 +185,26 @@ check_reply(const KisCall *call, const KisReply *reply, const Node *root,
 			const char *body, size_t len)
 {
 	const Node *output = member_of(root, "output");
-	const Node *object = output->kind == NODE_ARRAY ? output->child : output;
+	const Node *object = output == NULL ? NULL : output->kind == NODE_ARRAY ? output->child :
+		output->kind == NODE_OBJECT ? output : NULL;
+	int			nrows = 0;
 
-	check(reply->nrows == (output->kind == NODE_ARRAY ? count_of(output) : 1));
 	check(reply->body_len == len && memcmp(reply->body, body, len) == 0);
 	check(strlen(reply->body) == len);
 	check_word(reply->rt_cd, root, "rt_cd");
 	check_word(reply->msg_cd, root, "msg_cd");
 	check_word(reply->msg1, root, "msg1");
-	for (int i = 0; i < reply->nrows; i++, object = object->next)
-		check_row(call, &reply->rows[i], object);
+	for (int position = 0; object != NULL; position++, object = object->next)
+	{
+		if (!is_blank_row(call, object))
+		{
+			check(nrows < reply->nrows && reply->rows[nrows].position == position);
+			check_row(call, &reply->rows[nrows++], object);
+		}
+		if (object == output)
+			break;
+	}
+	check(reply->nrows == nrows);
 }
 
 /* Copied elsewhere, it is whole without the first. */
@@ -201,7 +232,7 @@ check_call(const KisCall *call, int http_status, const char *text, size_t text_l
 
 	if (error_class == KIS_OK &&
 		((text_of(member_of(root, "rt_cd")) == NULL && text_of(member_of(root, "msg_cd")) == NULL) ||
-		 !is_output(call, member_of(root, "output"))))
+		 !is_output(call, root)))
 		error_class = KIS_ERROR_REPLY;
 	if (error_class == KIS_OK)
 	{

@@ -31,8 +31,6 @@ ERRORS = {
     **MESSAGES,
 }
 SUCCESS = {'rt_cd': '0', 'msg_cd': 'MCA00000', 'msg1': '정상처리 되었습니다.'}
-DAILY_ROWS = 300
-CALENDAR_DAYS = 24
 JSON_TYPE = 'application/json; charset=utf-8'
 
 
@@ -248,7 +246,7 @@ class Answers:
         last = moment.day if not moment.zeros else self.clock.open_before(moment.day)
         day = self.clock.last_open(min(newest, last))
         rows = []
-        while len(rows) < DAILY_ROWS:
+        while len(rows) < self.config['daily_rows']:
             before = self.clock.open_before(day)
             fraction = moment.fraction if day == moment.day else 1.0
             rows.append(figures.daily_row(market, sector, day, before, fraction))
@@ -264,7 +262,7 @@ class Answers:
             captured = self._captured('holiday', 'holiday:' + request.date)
             if captured:
                 return captured
-            days = [first + timedelta(days=n) for n in range(CALENDAR_DAYS)]
+            days = [first + timedelta(days=n) for n in range(self.config['calendar_days'])]
             body = to_json({
                 'ctx_area_nk': padded(days[-1].strftime('%Y%m%d'), 20),
                 'ctx_area_fk': padded(request.date, 20),

@@ -20,6 +20,8 @@ captured             {}          answers served as they are: {"KSP/0027": file
                                  name or JSON}; "daily:KSP/0001",
                                  "holiday:20260105", "token" for the other
                                  calls
+daily_rows           300         rows of a daily page at most
+calendar_days        24          days of a page of the calendar
 overrides            {}          figures of the trend call that tests fix:
                                  {"KSP/0001": {"frgn_ntby_qty": "123"}}
 latency_ms           0           before each reply of a data call
@@ -81,6 +83,8 @@ DEFAULTS = {
         '12-25', '12-31'],
     'extra_pairs': [],
     'captured': {},
+    'daily_rows': 300,
+    'calendar_days': 24,
     'overrides': {},
     'latency_ms': 0,
     'token_latency_ms': 0,

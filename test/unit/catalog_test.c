@@ -156,10 +156,10 @@ test_paging(void **state)
 	assert_int_equal(kis_call_trend.day_member, -1);
 	assert_int_equal(kis_call_trend.paging, KIS_PAGING_NONE);
 	assert_string_equal(kis_call_daily.members[kis_call_daily.day_member].column, "trade_date");
-	assert_int_equal(kis_call_daily.max_rows, 300);
+	assert_int_equal(kis_call_daily.usual_rows, 300);
 	assert_int_equal(kis_call_daily.paging, KIS_PAGING_BACK);
 	assert_string_equal(kis_call_calendar.members[kis_call_calendar.day_member].column, "trade_date");
-	assert_int_equal(kis_call_calendar.max_rows, 24);
+	assert_int_equal(kis_call_calendar.usual_rows, 24);
 	assert_int_equal(kis_call_calendar.paging, KIS_PAGING_FORWARD);
 	assert_int_equal(kis_call_calendar.lifetime, KIS_LIFETIME_DAY);
 	assert_true(kis_call_member_find(&kis_call_calendar, "is_open") >= 0);

@@ -52,7 +52,7 @@ test_parameters_are_escaped(void **state)
 			{"A", KIS_ARG_CONSTANT, "a b&c=d/é"}, {"B", KIS_ARG_MARKET, NULL},
 			{"C", KIS_ARG_SECTOR, NULL}, {"D", KIS_ARG_DATE, NULL}, {"E", KIS_ARG_CONSTANT, ""},
 		},
-		.members = odd_members, .nmembers = 1, .max_rows = 1,
+		.members = odd_members, .nmembers = 1, .usual_rows = 1,
 	};
 	static const KisCallArgs args = {"+%\r\n", "-._~", "20260710"};
 	Server	   *server = server_start(serve_good, NULL);

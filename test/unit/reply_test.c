@@ -4,7 +4,7 @@
  */
 #include "unit.h"
 
-/* A call small enough to read: three members, two rows. */
+/* A call small enough to read: three members, two rows as a rule. */
 static const KisMember members[] = {
 	{.field = "a_qty", .column = "a"}, {.field = "b_qty", .column = "b"}, {.field = "c_amt", .column = "c"}
 };
@@ -15,7 +15,17 @@ static const KisCall call = {
 	.tr_id = "TEST",
 	.members = members,
 	.nmembers = 3,
-	.max_rows = 2,
+	.usual_rows = 2,
+};
+
+/* The same where the answer is one object. */
+static const KisCall object_call = {
+	.name = "object",
+	.path = "/test",
+	.tr_id = "TEST",
+	.members = members,
+	.nmembers = 3,
+	.usual_rows = 1,
 };
 
 #define TAIL "\"rt_cd\":\"0\",\"msg_cd\":\"MCA00000\",\"msg1\":\"good\""
@@ -173,6 +183,8 @@ test_rows(void **state)
 		{"{\"a_qty\":\"1\"}", 1},
 		{"{}", 1},
 		{"[{\"a_qty\":\"1\"},{\"a_qty\":\"2\"}]", 2},
+		/* what is usual is no limit */
+		{"[{\"a_qty\":\"1\"},{\"a_qty\":\"2\"},{\"a_qty\":\"3\"},{\"a_qty\":\"4\"},{\"a_qty\":\"5\"}]", 5},
 	};
 
 	(void) state;
@@ -187,6 +199,121 @@ test_rows(void **state)
 		for (int r = 0; r < reply->nrows && cases[i].output[1] != '}'; r++)
 			assert_int_equal(reply->rows[r].values[0].integer, r + 1);
 		kis_reply_free(reply);
+	}
+}
+
+/* Rows of nothing but blanks are none, wherever they stand; what names no member of the call is odd, not blank. */
+static void
+test_blank_rows(void **state)
+{
+	static const char *const blanks[] = {
+		"{\"a_qty\":\"\",\"b_qty\":\"\",\"c_amt\":\"\"}", "{\"a_qty\":null,\"b_qty\":\" \",\"c_amt\":\"\\t\\n\"}",
+		"{\"c_amt\":\"\"}", "{\"a_qty\":\"\",\"new\":\"1\"}",
+	};
+	static const char *const others[] = {"{}", "{\"A_QTY\":\"\"}", "{\"a_qty\":\"0\"}", "{\"a_qty\":\"\",\"b_qty\":\"-\"}"};
+
+	(void) state;
+	for (size_t i = 0; i < lengthof(blanks) + lengthof(others); i++)
+	{
+		bool		is_blank = i < lengthof(blanks);
+		const char *row = is_blank ? blanks[i] : others[i - lengthof(blanks)];
+		char		body[512];
+		KisReply   *reply;
+
+		snprintf(body, sizeof(body), "{\"output\":[%s,{\"a_qty\":\"1\"},%s,{\"a_qty\":\"2\"},%s]," TAIL "}", row, row, row);
+		reply = decode_good(body);
+		assert_int_equal(reply->nrows, is_blank ? 2 : 5);
+		for (int r = 0; is_blank && r < 2; r++)
+		{
+			assert_int_equal(reply->rows[r].values[0].integer, r + 1);
+			assert_int_equal(reply->rows[r].position, 2 * r + 1);
+		}
+		kis_reply_free(reply);
+		snprintf(body, sizeof(body), "{\"output\":[%s]," TAIL "}", row);
+		reply = decode_good(body);
+		assert_int_equal(reply->nrows, is_blank ? 0 : 1);
+		kis_reply_free(reply);
+	}
+}
+
+/* A call whose answer is one object has one row, were it blank, and no second. */
+static void
+test_one_object(void **state)
+{
+	static const char blank[] = ONE("{\"a_qty\":\"\"}");
+	static const char two[] = ONE("{\"a_qty\":\"1\"},{\"a_qty\":\"2\"}");
+	KisError	error;
+	KisReply   *reply = kis_reply_decode(&object_call, 200, blank, strlen(blank), &error);
+
+	(void) state;
+	assert_non_null(reply);
+	assert_int_equal(reply->nrows, 1);
+	assert_true(kis_row_is_empty(&object_call, &reply->rows[0]));
+	kis_reply_free(reply);
+	assert_null(kis_reply_decode(&object_call, 200, two, strlen(two), &error));
+	assert_int_equal(error.error_class, KIS_ERROR_REPLY);
+	assert_string_equal(error.text, "the reply has too many rows");
+}
+
+static void
+test_empty_page(void **state)
+{
+	static const char *const outputs[] = {
+		"", ",\"output\":null", ",\"output\":\"\"", ",\"output\":[]", ",\"output\":[{\"a_qty\":\"\"}]",
+	};
+	static const char *const codes[] = {"KIOK0560", "kiok0560", " KIOK0560  "};
+
+	(void) state;
+	for (size_t i = 0; i < lengthof(outputs); i++)
+		for (size_t c = 0; c < lengthof(codes); c++)
+			for (int rt_cd = 0; rt_cd < 8; rt_cd++)
+			{
+				char		body[256];
+				KisReply   *reply;
+
+				snprintf(body, sizeof(body), "{\"rt_cd\":\"%d\",\"msg_cd\":\"%s\",\"msg1\":\"none\"%s}",
+						 rt_cd, codes[c], outputs[i]);
+				reply = decode_good(body);
+				assert_int_equal(reply->nrows, 0);
+				kis_reply_free(reply);
+			}
+}
+
+/* What no honest reply has takes time that nobody can end; so the reading ends first. */
+static void
+test_too_many_values(void **state)
+{
+	static char body[KIS_MAX_REPLY + 1];
+	static const char *const values[] = {"1", "\"\"", "[]", "{}", "null", "{\"a_qty\":1}", "[[1],2]"};
+
+	(void) state;
+	for (size_t i = 0; i < lengthof(values); i++)
+		for (int extra = 0; extra < 2; extra++)
+		{
+			int			at = sprintf(body, "{" TAIL ",\"%s\":[%s", extra ? "new" : "output", values[i]);
+
+			while (at < KIS_MAX_REPLY - 50)
+				at += sprintf(body + at, ",%s", values[i]);
+			strcpy(body + at, "]}");
+			decode_bad(200, body, KIS_ERROR_REPLY, "", "the reply has more than 100000 values");
+		}
+	/* nor are there more rows than such a number of values would fill */
+	for (int nrows = KIS_MAX_VALUES / 3 - 1; nrows < KIS_MAX_VALUES / 3 + 2; nrows++)
+	{
+		int			at = sprintf(body, "{" TAIL ",\"output\":[{\"a_qty\":1}");
+
+		for (int i = 1; i < nrows; i++)
+			at += sprintf(body + at, ",{\"a_qty\":1}");
+		strcpy(body + at, "]}");
+		if (nrows > KIS_MAX_VALUES / 3)
+			decode_bad(200, body, KIS_ERROR_REPLY, "", "the reply has too many rows");
+		else
+		{
+			KisReply   *reply = decode_good(body);
+
+			assert_int_equal(reply->nrows, nrows);
+			kis_reply_free(reply);
+		}
 	}
 }
 
@@ -212,12 +339,14 @@ test_empty_and_figures(void **state)
 	for (size_t i = 0; i < lengthof(cases); i++)
 	{
 		char		body[512];
+		KisError	error;
 		KisReply   *reply;
 
 		snprintf(body, sizeof(body), "{\"output\":[%s]," TAIL "}", cases[i].row);
-		reply = decode_good(body);
-		assert_int_equal(kis_row_is_empty(&call, &reply->rows[0]), cases[i].empty);
-		assert_int_equal(kis_row_has_figures(&call, &reply->rows[0]), cases[i].figures);
+		reply = kis_reply_decode(&object_call, 200, body, strlen(body), &error);
+		assert_int_equal(reply->nrows, 1);
+		assert_int_equal(kis_row_is_empty(&object_call, &reply->rows[0]), cases[i].empty);
+		assert_int_equal(kis_row_has_figures(&object_call, &reply->rows[0]), cases[i].figures);
 		kis_reply_free(reply);
 	}
 }
@@ -419,7 +548,6 @@ test_no_word_of_kis(void **state)
 	decode_bad(200, "{\"output\":\"\"," TAIL "}", KIS_ERROR_REPLY, "", "neither an array nor an object");
 	decode_bad(200, "{\"output\":[1]," TAIL "}", KIS_ERROR_REPLY, "", "something else than objects");
 	decode_bad(200, "{\"output\":[null]," TAIL "}", KIS_ERROR_REPLY, "", "something else than objects");
-	decode_bad(200, "{\"output\":[{},{},{}]," TAIL "}", KIS_ERROR_REPLY, "", "too many rows");
 	decode_bad(200, ONE("{\"a_qty\":[\"1\"]}"), KIS_ERROR_REPLY, "", "\"a_qty\"");
 	decode_bad(200, ONE("{\"b_qty\":{}}"), KIS_ERROR_REPLY, "", "\"b_qty\"");
 	decode_bad(200, ONE("{\"a_qty\":\"1\",\"a_qty\":\"1\"}"), KIS_ERROR_REPLY, "", "\"a_qty\" twice");
@@ -638,6 +766,10 @@ main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_extra_members),
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_blank_rows),
+		cmocka_unit_test(test_one_object),
+		cmocka_unit_test(test_empty_page),
+		cmocka_unit_test(test_too_many_values),
 		cmocka_unit_test(test_empty_and_figures),
 		cmocka_unit_test(test_whole_reply),
 		cmocka_unit_test(test_refusals),
