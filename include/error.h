@@ -22,6 +22,13 @@ extern const char *kis_error_hint(const KisError *error);
 /* One line for a result column: message, KIS's code and text; palloc'd, server encoding. */
 extern char *kis_error_summary(const KisError *error, const KisConnection *connection);
 
+/*
+ * The same of a calendar that tells no trading day, by what kis_trade_date gives:
+ * where nothing has failed there is no open day as far back as it looks.
+ */
+extern char *kis_calendar_summary(const KisError *failure, const KisConnection *connection);
+extern const char *kis_calendar_hint(const KisError *failure);
+
 /* UTF-8 text of KIS or of the catalogue in the database's encoding, or an error; palloc'd or the same pointer. */
 extern char *kis_to_server(const char *utf8);
 

@@ -141,6 +141,7 @@ typedef struct KisTarget
 	bool	   *nulls;
 	KisOutcome	outcome;
 	const char *detail;			/* NULL: nothing to say */
+	const char *hint;			/* of a calendar that failed; NULL: none */
 	bool		worth_snapshot; /* the figures are the trade date's */
 } KisTarget;
 

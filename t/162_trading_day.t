@@ -256,32 +256,47 @@ sub without_calendar
 	return;
 }
 
-foreach my $fault (
-	{ fault => 'error', params => { msg_cd => 'EGW00206' } },
-	{ fault => 'html_502' },
-	{ fault => 'close' },
-	{ fault => 'output_empty' },
-	{ fault => 'missing_member', params => { member => 'opnd_yn' } },
-	{ fault => 'value', params => { member => 'opnd_yn', json => '""' } },
-	{ fault => 'value', params => { member => 'opnd_yn', json => '"N"' } },
-	{ fault => 'text', params => { member => 'opnd_yn' } },
-	{ fault => 'missing_member', params => { member => 'bass_dt' } },
-	{ fault => 'value', params => { member => 'bass_dt', json => '"20200101"' } })
+my %hint_of = (
+	'KIS refuses the call' => 'The KIS Developers site explains the code.',
+	'KIS could not answer' => 'Try again later.',
+	'KIS closed the connection without a reply' => 'Try again later.',
+	'KIS sent a reply that is not what it should be' => "Check that the server's options base_url and proxy lead to KIS.");
+my $says_not = qr/the calendar from 202607\d\d does not say whether 202607\d\d is open/;
+
+foreach my $case (
+	[ { fault => 'error', params => { msg_cd => 'EGW00206' } }, qr/code EGW00206: API 사용 권한이 없습니다\./ ],
+	[ { fault => 'html_502' }, qr/HTTP status 502/ ],
+	[ { fault => 'close' }, qr/closed without a reply/ ],
+	[ { fault => 'output_empty' }, qr/$says_not: it is empty/ ],
+	[ { fault => 'body', params => { body => '{"rt_cd":"7","msg_cd":"KIOK0560"}' } }, qr/$says_not: it is empty/ ],
+	[ { fault => 'missing_member', params => { member => 'opnd_yn' } }, qr/$says_not: it says neither Y nor N/ ],
+	[ { fault => 'missing_member', params => { member => 'bass_dt' } }, qr/$says_not: it has no such day/ ],
+	[ { fault => 'value', params => { member => 'opnd_yn', json => '"N"' } }, qr/KIS's calendar has no open day in a month/ ],
+	[ { fault => 'text', params => { member => 'opnd_yn' } }, qr/$says_not: it says neither Y nor N/ ],
+	[ { fault => 'value', params => { member => 'bass_dt', json => '"20200101"' } }, qr/$says_not: it has no such day/ ])
 {
+	my ($fault, $why) = @$case;
 	my $what = join ' ', $fault->{fault}, map { $_ // '' } @{ $fault->{params} }{qw(member json)};
 
 	empty();
 	without_calendar($fault);
 	my $result = run_sql($node, 'postgres', q{SELECT count(*), min(trade_date), max(trade_date) FROM kis_market_trend});
 	is($result->{output}, "19|2026-07-$day|2026-07-$day", "$what: a query goes by weekdays");
-	is_deeply([ map { "$_->{message}: $_->{detail}" } @{ $result->{warnings} } ],
-		[ q{KIS's trading calendar can't be had: Column "trade_date" takes every day from Monday to Friday for a trading day.} ], 'with one warning');
+	my ($warning, @more) = @{ $result->{warnings} };
+	my ($reason) = $warning->{detail} =~ /^(.*)\. Column "trade_date" takes every day from Monday to Friday for a trading day\.$/;
+	is("$warning->{message} @more", q{KIS's trading calendar can't be had }, 'with one warning');
+	like($reason, $why, 'that says why');
+	is($warning->{hint}, $hint_of{ $reason =~ /^(.*?) \(/ ? $1 : $reason } // '', 'and what to do');
 	my $asked = $simulator->calls('holiday');
-	my ($sqlstate, $message, $detail) = sql_error($node, 'postgres', q{SELECT collect_market_investor_trend('{KSP/0001,KSQ/1001}')});
+	my ($sqlstate, $message, $detail, $hint) = sql_error($node, 'postgres', q{SELECT collect_market_investor_trend('{KSP/0001,KSQ/1001}')});
 	is("$sqlstate $message", 'HV000 could not collect any target', 'in a collection the targets fail');
 	like($detail, qr/^KSP\/0001: the trading day is unknown: (.*)\nKSQ\/1001: the trading day is unknown: \1$/, 'each, for the same reason');
 	my $again = $simulator->calls('holiday') - $asked;
 	ok($again > 0 && $again < 2 * $asked, 'KIS was asked again, and once for both') or diag("$again after $asked requests");
+	like($detail, $why, 'and say why');
+	is($hint, $warning->{hint}, 'and what to do');
+	like(value(q{SELECT ok, detail FROM kis_check('kis') WHERE step = 'calendar'}), qr/^f\|.*$why.*\Q$warning->{hint}\E$/,
+		'as kis_check does');
 	is(stored(), '', 'and nothing is stored');
 	is(value('SELECT count(*) FROM market_investor_trend_snapshot s WHERE trade_date = ' . "'2026-07-$day'"), 0, 'or kept');
 	$simulator->fault;
@@ -305,13 +320,15 @@ sub calendar_page
 
 empty();
 without_calendar({ fault => 'slow', params => { ms => 1 } });
-foreach my $today ('', '?', 'Y, then N')
+my %why = ('' => 'it says neither Y nor N', '?' => 'it says neither Y nor N', 'Y, then N' => 'it has that day twice', hole => 'it has no such day');
+foreach my $today (sort keys %why)
 {
 	my $page = calendar_page(substr $today, 0, 1);
 	push @{ $page->{output} }, { %{ $page->{output}[14] }, opnd_yn => 'N' } if $today =~ /N/;
+	$page->{output}[14]{bass_dt} = '20260801' if $today eq 'hole';
 	$simulator->config(captured => { "holiday:$first" => $page });
 	my ($message, $detail) = (sql_error($node, 'postgres', q{SELECT collect_market_investor_trend('{KSP/0001}')}))[ 1, 2 ];
-	like($detail, qr/the calendar from $first does not say whether 202607$day is open/, "today is '$today'");
+	like($detail, qr/the calendar from $first does not say whether 202607$day is open: $why{$today}/, "today is '$today'");
 }
 is(stored(), '', 'nothing is stored');
 

@@ -82,14 +82,17 @@ check_keys(Check *check)
 	return psprintf("user mapping found, fingerprint of host and app key %s", fingerprint);
 }
 
+static char *
+in_a_line(const char *summary, const char *hint)
+{
+	return psprintf("%s%s%s", summary, hint != NULL ? ". " : "", hint != NULL ? hint : "");
+}
+
 /* Message, KIS's words and hint in one line. */
 static char *
 failure_line(const Check *check, const KisError *error)
 {
-	const char *hint = kis_error_hint(error);
-
-	return psprintf("%s%s%s", kis_error_summary(error, check->connection),
-					hint != NULL ? ". " : "", hint != NULL ? hint : "");
+	return in_a_line(kis_error_summary(error, check->connection), kis_error_hint(error));
 }
 
 /* The data call shows whether the token does: KIS alone can say. */
@@ -134,9 +137,8 @@ check_calendar(Check *check)
 					   check->counters, &day, &failure))
 		return psprintf("KIS's: the current trading day is %s",
 						DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(day))));
-	if (failure.error_class == KIS_OK)
-		return failed(check, "KIS's calendar has no open day in a month");
-	return failed(check, failure_line(check, &failure));
+	return failed(check, in_a_line(kis_calendar_summary(&failure, check->connection),
+								   kis_calendar_hint(&failure)));
 }
 
 static char *

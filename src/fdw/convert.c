@@ -273,16 +273,23 @@ trading_day(KisConverter *converter)
 	int64_t		unix_day;
 	int64		unix_time;
 	DateADT		day;
+	KisError	failure = {0};
 
 	if (kis_trade_date(converter->statement, inquiry->connection, inquiry->arrived_at,
-					   has_figures, converter->counters, &day, NULL))
+					   has_figures, converter->counters, &day, &failure))
 		return day;
 
 	if (kis_warn_once(converter->statement, "trade_date"))
+	{
+		const char *hint = kis_calendar_hint(&failure);
+
 		ereport(WARNING,
 				(errmsg("KIS's trading calendar can't be had"),
-				 errdetail("Column \"%s\" takes every day from Monday to Friday for a trading day.",
-						   converter->current->name)));
+				 errdetail("%s. Column \"%s\" takes every day from Monday to Friday for a trading day.",
+						   kis_calendar_summary(&failure, inquiry->connection),
+						   converter->current->name),
+				 hint != NULL ? errhint("%s", hint) : 0));
+	}
 	unix_time = inquiry->arrived_at / USECS_PER_SEC + UNIX_EPOCH_DAYS * (int64) SECS_PER_DAY;
 	if (!kis_trading_day(unix_time, inquiry->connection->options->session_start, has_figures,
 						 kis_is_weekday, NULL, &unix_day))

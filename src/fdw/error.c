@@ -260,3 +260,17 @@ kis_error_summary(const KisError *error, const KisConnection *connection)
 	return psprintf("%s (%s)", find_failure(error->error_class)->message,
 					kis_to_client_lossy(failure_detail(error, connection)));
 }
+
+char *
+kis_calendar_summary(const KisError *failure, const KisConnection *connection)
+{
+	if (failure->error_class == KIS_OK)
+		return pstrdup("KIS's calendar has no open day in a month");
+	return kis_error_summary(failure, connection);
+}
+
+const char *
+kis_calendar_hint(const KisError *failure)
+{
+	return failure->error_class == KIS_OK ? NULL : kis_error_hint(failure);
+}

@@ -114,10 +114,11 @@ take_answer(Collection *collection, KisTarget *target)
 											target->collected_at, target->has_figures,
 											&collection->counters, &target->trade_date, &failure);
 	if (!target->has_trade_date)
+	{
 		fail(target, psprintf("the trading day is unknown: %s",
-							  failure.error_class != KIS_OK ?
-							  kis_error_summary(&failure, collection->connection) :
-							  "KIS's calendar has no open day in a month"));
+							  kis_calendar_summary(&failure, collection->connection)));
+		target->hint = kis_calendar_hint(&failure);
+	}
 }
 
 static KisCallArgs
@@ -167,7 +168,7 @@ raise_if_all_failed(const Collection *collection)
 	StringInfoData reasons;
 	const KisTarget *first = &collection->targets[0];
 	bool		refused = first->inquiry->reply == NULL;
-	const char *hint = refused ? kis_error_hint(&first->inquiry->error) : NULL;
+	const char *hint = refused ? kis_error_hint(&first->inquiry->error) : first->hint;
 
 	initStringInfo(&reasons);
 	for (int i = 0; i < collection->ntargets; i++)
