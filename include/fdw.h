@@ -321,8 +321,12 @@ extern void kis_named_check(KisNamed *named, ExprContext *econtext,
 
 /* meant.c: the code that somebody means who typed this; NULL where none is near */
 extern const char *kis_market_meant(const char *typed);
-extern const char *kis_sector_meant(const char *typed);
+extern const char *kis_sector_meant(const char *market, const char *typed);	/* of the market first, where it is not NULL */
 extern const char *kis_investor_meant(const char *typed);
+
+/* May it be a code of KIS's that is not listed? It is written as these are. */
+extern bool kis_may_be_market(const char *typed);
+extern bool kis_may_be_sector(const char *typed);
 
 /* limit.c: may the scan end before its last row, for what stands above it? */
 extern bool kis_may_end(ForeignScanState *node);

@@ -78,6 +78,9 @@ extern const int kis_pair_count;
 extern const KisMarket *kis_market_find(const char *code);
 extern const KisPair *kis_pair_find(const char *market, const char *sector);
 
+/* A pair whose units are those of all pairs of the market, listed or not; NULL where that is not known. */
+extern const KisPair *kis_units_of_market(const char *market);
+
 /* Of the trend call, by KIS's name or ours; -1 where unknown. */
 extern int	kis_member_find(const char *name);
 

@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "error.h"
 #include "fdw.h"
 
@@ -13,18 +15,45 @@ is_named(const char *typed, const char *utf8)
 	return utf8[0] != '\0' && pg_strcasecmp(typed, kis_to_server_lossy(utf8)) == 0;
 }
 
-const char *
-kis_market_meant(const char *typed)
+/* Is it written as KIS writes codes of this length? Then it is a code, if not one of ours, and no typing error. */
+static bool
+is_written_as_code(const char *typed, size_t length)
+{
+	return strlen(typed) == length &&
+		strspn(typed, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == length;
+}
+
+static const char *
+nearest_market(const char *typed)
 {
 	const char **codes = palloc0((kis_market_count + 1) * sizeof(char *));
 
+	for (int i = 0; i < kis_market_count; i++)
+		codes[i] = kis_markets[i].code;
+	return kis_nearest_name(typed, codes);
+}
+
+bool
+kis_may_be_market(const char *typed)
+{
+	return is_written_as_code(typed, strlen(kis_markets[0].code)) && nearest_market(typed) != NULL;
+}
+
+bool
+kis_may_be_sector(const char *typed)
+{
+	return is_written_as_code(typed, strlen(kis_pairs[0].sector));
+}
+
+const char *
+kis_market_meant(const char *typed)
+{
 	for (int i = 0; i < kis_market_count; i++)
 	{
 		const KisMarket *market = &kis_markets[i];
 		char	   *aliases = pstrdup(market->aliases);
 		char	   *rest = NULL;
 
-		codes[i] = market->code;
 		if (is_named(typed, market->code) || is_named(typed, market->name_ko) ||
 			is_named(typed, market->name_en))
 			return market->code;
@@ -33,7 +62,7 @@ kis_market_meant(const char *typed)
 			if (is_named(typed, alias))
 				return market->code;
 	}
-	return kis_nearest_name(typed, codes);
+	return kis_may_be_market(typed) ? NULL : nearest_market(typed);
 }
 
 const char *
@@ -54,12 +83,48 @@ kis_investor_meant(const char *typed)
 	return kis_nearest_name(typed, codes);
 }
 
-const char *
-kis_sector_meant(const char *typed)
+/* The next of a code's characters that tell it from others: spreadsheets drop zeros, and typing adds the rest. */
+static char
+next_of_code(const char **code, bool is_first)
 {
+	while (**code != '\0' && (!isalnum((unsigned char) **code) || IS_HIGHBIT_SET(**code) ||
+							  (is_first && **code == '0')))
+		(*code)++;
+	return **code != '\0' ? pg_ascii_toupper((unsigned char) *(*code)++) : '\0';
+}
+
+static bool
+is_same_code(const char *typed, const char *code)
+{
+	char		one;
+
+	for (bool is_first = true;; is_first = false)
+	{
+		one = next_of_code(&typed, is_first);
+		if (one != next_of_code(&code, is_first))
+			return false;
+		if (one == '\0')
+			return true;
+	}
+}
+
+/* No code that is merely like it: one digit is another industry. */
+const char *
+kis_sector_meant(const char *market, const char *typed)
+{
+	const char *of_another = NULL;
+
 	for (int i = 0; i < kis_pair_count; i++)
-		if (is_named(typed, kis_pairs[i].name_ko) || is_named(typed, kis_pairs[i].name_en) ||
-			is_named(typed, kis_pairs[i].old_name_ko))
-			return kis_pairs[i].sector;
-	return NULL;
+	{
+		const KisPair *pair = &kis_pairs[i];
+
+		if (!is_same_code(typed, pair->sector) && !is_named(typed, pair->name_ko) &&
+			!is_named(typed, pair->name_en) && !is_named(typed, pair->old_name_ko))
+			continue;
+		if (market == NULL || strcmp(market, pair->market) == 0)
+			return pair->sector;
+		if (of_another == NULL)
+			of_another = pair->sector;
+	}
+	return of_another;
 }

@@ -176,6 +176,16 @@ hint_of_table(const NamedCheck *check, const char *market, const char *sector)
 	return psprintf("Use %s, which holds it.", table);
 }
 
+/* What to do where KIS has what we don't list. */
+static char *
+add_extra_pairs(const NamedCheck *check, const char *condition)
+{
+	return psprintf(" If KIS %s all the same, add it to the option \"extra_pairs\" of server \"%s\"%s.",
+					condition, check->connection->server_name,
+					check->named->plan->options.pairs == KIS_PAIRS_ALL ? "" :
+					" and ask a table of all pairs for it");
+}
+
 static char *
 list_of_markets(const KisKeyValues *values)
 {
@@ -201,7 +211,8 @@ warn_of_market(const NamedCheck *check, const char *market)
 	if (hint == NULL && meant != NULL)
 		hint = psprintf("Did you mean \"%s\"?", meant);
 	else if (hint == NULL)
-		hint = psprintf("Its markets are %s.", list_of_markets(check->named->values));
+		hint = psprintf("Its markets are %s.%s", list_of_markets(check->named->values),
+						kis_may_be_market(market) ? add_extra_pairs(check, "has this market") : "");
 	warn(check, psprintf("\"%s\" is no market code of foreign table \"%s\"",
 						 market, check->named->relname), hint);
 }
@@ -210,12 +221,13 @@ static void
 warn_of_sector(const NamedCheck *check, const char *sector)
 {
 	char	   *hint = hint_of_table(check, NULL, sector);
-	const char *meant = kis_sector_meant(sector);
+	const char *meant = kis_sector_meant(NULL, sector);
 
 	if (hint == NULL && meant != NULL)
 		hint = psprintf("Did you mean \"%s\"?", meant);
 	else if (hint == NULL)
-		hint = pstrdup("The view kis_sector lists markets and their sectors.");
+		hint = psprintf("The view kis_sector lists markets and their sectors.%s",
+						kis_may_be_sector(sector) ? add_extra_pairs(check, "has this sector") : "");
 	warn(check, psprintf("\"%s\" is no sector code of foreign table \"%s\"",
 						 sector, check->named->relname), hint);
 }
@@ -224,15 +236,14 @@ static void
 warn_of_pair(const NamedCheck *check, const char *market, const char *sector)
 {
 	char	   *hint = hint_of_table(check, market, sector);
-	const char *meant = kis_sector_meant(sector);
+	const char *meant = kis_sector_meant(market, sector);
 
-	if (hint == NULL && meant != NULL)
+	/* the same code of another market is none of this one */
+	if (hint == NULL && meant != NULL && strcmp(meant, sector) != 0)
 		hint = psprintf("Did you mean \"%s\"?", meant);
 	else if (hint == NULL)
-		hint = psprintf("The view kis_sector lists markets and their sectors. If KIS has this pair all the same, add it to the option \"extra_pairs\" of server \"%s\"%s.",
-						check->connection->server_name,
-						check->named->plan->options.pairs == KIS_PAIRS_ALL ? "" :
-						" and ask a table of all pairs for it");
+		hint = psprintf("The view kis_sector lists markets and their sectors.%s",
+						add_extra_pairs(check, "has this pair"));
 	warn(check, psprintf("foreign table \"%s\" does not hold %s/%s",
 						 check->named->relname, market, sector), hint);
 }

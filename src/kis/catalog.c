@@ -32,7 +32,7 @@ const KisCall kis_call_trend = {
 	.usual_rows = 1,
 };
 
-static const char *const daily_markets[] = {"KSP", "KSQ", NULL};
+static const char *const share_markets[] = {"KSP", "KSQ", NULL};
 
 const KisCall kis_call_daily = {
 	.name = "daily",
@@ -46,7 +46,7 @@ const KisCall kis_call_daily = {
 		{"FID_INPUT_DATE_2", KIS_ARG_DATE, NULL},
 		{"FID_INPUT_ISCD_2", KIS_ARG_SECTOR, NULL},
 	},
-	.markets = daily_markets,
+	.markets = share_markets,
 	.members = daily_members,
 	.nmembers = lengthof(daily_members),
 	.day_member = 0,
@@ -97,6 +97,17 @@ kis_pair_find(const char *market, const char *sector)
 		if (strcmp(kis_pairs[i].market, market) == 0 &&
 			strcmp(kis_pairs[i].sector, sector) == 0)
 			return &kis_pairs[i];
+	return NULL;
+}
+
+const KisPair *
+kis_units_of_market(const char *market)
+{
+	for (int i = 0; share_markets[i] != NULL; i++)
+		if (strcmp(share_markets[i], market) == 0)
+			for (int pair = 0; pair < kis_pair_count; pair++)
+				if (strcmp(kis_pairs[pair].market, market) == 0)
+					return &kis_pairs[pair];
 	return NULL;
 }
 

@@ -64,13 +64,21 @@ eok_factor(const char *unit)
 	return won == 0 ? pstrdup("NULL") : psprintf("%.15g", (double) won / WON_IN_EOK);
 }
 
+/* With the units of pairs that are not listed, as the server option extra_pairs has them. */
 static void
 append_markets(StringInfo query)
 {
 	for (int i = 0; i < kis_market_count; i++)
-		appendStringInfo(query, "%s(%s, %s, %s)", i > 0 ? ", " : "",
+	{
+		const KisPair *units = kis_units_of_market(kis_markets[i].code);
+
+		appendStringInfo(query, "%s(%s, %s, %s, %s, %s, %s)", i > 0 ? ", " : "",
 						 literal(kis_markets[i].code), literal(kis_markets[i].name_ko),
-						 literal(kis_markets[i].name_en));
+						 literal(kis_markets[i].name_en),
+						 literal(units != NULL ? units->quantity_unit : ""),
+						 literal(units != NULL ? units->amount_unit : ""),
+						 eok_factor(units != NULL ? units->amount_unit : ""));
+	}
 }
 
 static void
@@ -134,12 +142,13 @@ view_query(const KisStoreTable *store)
 					 "t.sector_code, s.sector_name, s.sector_name_en, "
 					 "i.investor, i.investor_name, i.investor_name_en, i.screen_name, i.part_of, "
 					 "i.net_qty, i.net_amount, "
-					 "i.net_amount OPERATOR(pg_catalog.*) s.eok AS net_amount_eok, "
-					 "s.quantity_unit, s.amount_unit "
+					 "i.net_amount OPERATOR(pg_catalog.*) COALESCE(s.eok, m.eok) AS net_amount_eok, "
+					 "COALESCE(s.quantity_unit, m.quantity_unit) AS quantity_unit, "
+					 "COALESCE(s.amount_unit, m.amount_unit) AS amount_unit "
 					 "FROM %s AS t LEFT JOIN (VALUES ", store->name);
 	append_markets(&query);
 	appendStringInfoString(&query,
-						   ") AS m(market_code, market_name, market_name_en) "
+						   ") AS m(market_code, market_name, market_name_en, quantity_unit, amount_unit, eok) "
 						   "ON m.market_code OPERATOR(pg_catalog.=) t.market_code "
 						   "LEFT JOIN (VALUES ");
 	append_sectors(&query);

@@ -26,19 +26,18 @@ compare_pairs(const void *left, const void *right)
 	return order != 0 ? order : strcmp(a->sector, b->sector);
 }
 
+/* Has the server an extra pair of these codes? sector is NULL: of this market. */
 static bool
-is_known(const KisPairCode *pair, const KisServerOptions *options)
+is_extra(const char *market, const char *sector, const KisServerOptions *options)
 {
 	ListCell   *lc;
 
-	if (kis_pair_find(pair->market, pair->sector) != NULL)
-		return true;
 	foreach(lc, options->extra_pairs)
 	{
 		const KisPairCode *extra = lfirst(lc);
 
-		if (strcmp(extra->market, pair->market) == 0 &&
-			strcmp(extra->sector, pair->sector) == 0)
+		if (strcmp(extra->market, market) == 0 &&
+			(sector == NULL || strcmp(extra->sector, sector) == 0))
 			return true;
 	}
 	return false;
@@ -64,32 +63,33 @@ unknown_market(const char *target, const char *market)
 	bad_target(target,
 			   psprintf("There is no market \"%s\".", market),
 			   near ? psprintf("Did you mean \"%s%s\"?", near, sector ? sector : "") :
+			   kis_may_be_market(market) ?
+			   "The markets and their sectors are in the view kis_sector; the server option extra_pairs adds new ones." :
 			   "The markets and their sectors are in the view kis_sector.");
+}
+
+/* The first that has it. */
+static const char *
+market_of_sector(const char *sector)
+{
+	for (int i = 0; i < kis_pair_count; i++)
+		if (strcmp(kis_pairs[i].sector, sector) == 0)
+			return kis_pairs[i].market;
+	return NULL;
 }
 
 static void
 unknown_sector(const char *target, const char *market, const char *sector)
 {
-	const char **sectors = palloc0((kis_pair_count + 1) * sizeof(char *));
-	const char *typed_market = market;
-	const char *near = NULL;
-	int			n = 0;
+	const char *near = kis_sector_meant(market, sector);
+	const char *near_market = market;
 
-	for (int i = 0; i < kis_pair_count && near == NULL; i++)
-	{
-		if (strcmp(kis_pairs[i].market, typed_market) == 0)
-			sectors[n++] = kis_pairs[i].sector;
-		else if (strcmp(kis_pairs[i].sector, sector) == 0)
-		{
-			market = kis_pairs[i].market;
-			near = kis_pairs[i].sector;
-		}
-	}
-	if (near == NULL)
-		near = kis_nearest_name(sector, sectors);
+	/* a code of another market is that one's; a name may be several markets' */
+	if (near != NULL && kis_pair_find(market, near) == NULL)
+		near_market = market_of_sector(near);
 	bad_target(target,
-			   psprintf("Market \"%s\" has no sector \"%s\".", typed_market, sector),
-			   near ? psprintf("Did you mean \"%s/%s\"?", market, near) :
+			   psprintf("Market \"%s\" has no sector \"%s\".", market, sector),
+			   near ? psprintf("Did you mean \"%s/%s\"?", near_market, near) :
 			   "The markets and their sectors are in the view kis_sector; the server option extra_pairs adds new ones.");
 }
 
@@ -105,15 +105,23 @@ add_target(List **targets, const char *market, const char *sector)
 	return &target->pair;
 }
 
-/* Adds a market's pairs that stand for the whole of it. */
+/* Adds a market's pairs that stand for the whole of it; of a market that is not listed, its extra pairs. */
 static void
-add_headlines(List **targets, const char *market)
+add_headlines(List **targets, const char *market, const KisServerOptions *options)
 {
 	int			before = list_length(*targets);
+	ListCell   *lc;
 
 	for (int i = 0; i < kis_pair_count; i++)
 		if (kis_pairs[i].headline && strcmp(kis_pairs[i].market, market) == 0)
 			add_target(targets, kis_pairs[i].market, kis_pairs[i].sector);
+	foreach(lc, kis_market_find(market) == NULL ? options->extra_pairs : NIL)
+	{
+		const KisPairCode *extra = lfirst(lc);
+
+		if (strcmp(extra->market, market) == 0)
+			add_target(targets, extra->market, extra->sector);
+	}
 	if (list_length(*targets) == before)
 		unknown_market(market, market);
 }
@@ -134,15 +142,15 @@ add_element(List **targets, const char *element, const KisServerOptions *options
 				   "Write it as KSP or as KSP/0001.");
 	if (slash == NULL)
 	{
-		add_headlines(targets, market);
+		add_headlines(targets, market, options);
 		return;
 	}
 
 	pair = add_target(targets, market, slash + 1);
 	if (strcmp(pair->market, market) == 0 && strcmp(pair->sector, slash + 1) == 0 &&
-		is_known(pair, options))
+		(kis_pair_find(market, slash + 1) != NULL || is_extra(market, slash + 1, options)))
 		return;
-	if (kis_market_find(market) == NULL)
+	if (kis_market_find(market) == NULL && !is_extra(market, NULL, options))
 		unknown_market(element, market);
 	else
 		unknown_sector(element, market, slash + 1);
