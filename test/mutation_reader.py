@@ -23,11 +23,13 @@ where a reply leaves open what a figure is, it is none.
 - Not half a surrogate pair and no \\u0000, which no text of PostgreSQL can have.
 - An object. The same name twice, in it or in a row, leaves open which one is
   meant. In a member that we don't know it is nothing to us.
-- msg_cd decides: KIOK0500 is a success, EGW… and OPSQ… are errors, whatever
-  rt_cd says; with others rt_cd "0" is a success. A reply with neither is none,
-  but for a token's, which has neither. Blanks around both don't count.
-- output is a row, or a list of rows: of the live call one or none, of the
-  history 300 at most, of the calendar 24.
+- msg_cd decides: KIOK0500 and KIOK0560 are a success, EGW… and OPSQ… are
+  errors, whatever rt_cd says; with others rt_cd "0" is a success. A reply with
+  neither is none, but for a token's, which has neither. Blanks around both and
+  case don't count.
+- output is a row, or a list of rows: of the live call one or none, of the others
+  however many. Of these, rows that hold nothing but blanks are none. With
+  KIOK0560 there need be no list.
 - "" and null are no value, a member that is missing is none either. Blanks
   around a figure, zeros before it, a sign + and JSON's own numbers are KIS's
   ways to write one; a fraction, an exponent or any other digits are not. Of the
@@ -37,7 +39,7 @@ where a reply leaves open what a figure is, it is none.
   days that FILE hasn't are of no interest. Read from first to last: what is
   wrong first is told.
 - Today's calendar says Y or N, once, of today and of each day back to an open
-  one, as far as the page goes.
+  one, as far as the page goes; there is no other.
 - A token is a string that a header can carry. It lives until its time or for
   its seconds, ten years at most, whichever ends first.
 - Beyond 32 levels, 64 members and 256 unknown ones of a row it is no reply.
@@ -158,24 +160,32 @@ def judge(root):
         raise NoReply
     code = word(root, 'msg_cd', 'error_code')
     rt_cd = word(root, 'rt_cd')
-    if code != 'KIOK0500' and (code or rt_cd is not None) and (
-            rt_cd != '0' or (code or '').startswith(('EGW', 'OPSQ'))):
+    code = (code or '').upper()
+    if code not in ('KIOK0500', 'KIOK0560') and (code or rt_cd is not None) and (
+            rt_cd != '0' or code.startswith(('EGW', 'OPSQ'))):
         raise Refused
 
 
-def rows_of(root, members, most):
+def is_blank(row, members):
+    return (any(name in members for name, _ in row)
+            and not any(bare(value) for name, value in row if name in members))
+
+
+def rows_of(root, members, most=None):
     if word(root, 'rt_cd') is None and word(root, 'msg_cd') is None:
         raise NoReply
     output = root.get('output')
     rows = [output] if isinstance(output, Members) else output
-    if not isinstance(rows, list) or len(rows) > most:
+    if not isinstance(rows, list) and (word(root, 'msg_cd', 'error_code') or '').upper() == 'KIOK0560':
+        return []
+    if not isinstance(rows, list) or (most and len(rows) > most):
         raise NoReply
     for row in rows:
         if (not isinstance(row, Members) or row.has_doubles()
                 or sum(name not in members for name, _ in row) > MOST_UNKNOWN
                 or any(isinstance(value, list) and name in members for name, value in row)):
             raise NoReply
-    return rows
+    return rows if most else [row for row in rows if not is_blank(row, members)]
 
 
 def bare(value):
@@ -238,13 +248,13 @@ def trend(root, file, now):
     return 'row', figures(rows[0], TREND, TREND)
 
 
-def by_day(members, types, most, forward):
+def by_day(members, types, forward):
     """A reader of rows of days; members are those shown."""
     def read(root, file, now):
         wanted = {day_of(row) for row in file.get('output')}
         shown = []
         before = None
-        for row in rows_of(root, types, most):
+        for row in rows_of(root, types):
             day = day_of(row)
             if day is None or before is not None and (day <= before if forward else day >= before):
                 raise NoReply
@@ -256,13 +266,13 @@ def by_day(members, types, most, forward):
 
 
 def today(root, file, now):
-    rows = rows_of(root, CALENDAR, 24)
+    rows = rows_of(root, CALENDAR)
     first = day_of(file.get('output')[0])
     last = day_of(rows[-1]) if rows else None
     for back in range(LONGEST_CLOSURE + 1):
         day = (now - timedelta(back)).strftime('%Y%m%d')
         said = [bare(row.get('opnd_yn')) for row in rows if bare(row.get('bass_dt')) == day]
-        if said not in (['Y'], ['N']) or back and not (last and first <= day <= last):
+        if said not in (['Y'], ['N']) or not (last and first <= day <= last):
             raise NoReply
         if said == ['Y']:
             return 'row', day
@@ -295,9 +305,9 @@ def token(root, file, now):
 
 READERS = {
     'trend': trend,
-    'daily': by_day(DAILY, DAILY, 300, False),
-    'backfill': by_day(TREND, DAILY, 300, False),
-    'calendar': by_day(CALENDAR, CALENDAR, 24, True),
+    'daily': by_day(DAILY, DAILY, False),
+    'backfill': by_day(TREND, DAILY, False),
+    'calendar': by_day(CALENDAR, CALENDAR, True),
     'today': today,
     'token': token,
 }
