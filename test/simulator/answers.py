@@ -2,9 +2,11 @@
 
 import json
 import os
-from datetime import date, timedelta
+from datetime import date, timedelta, timezone
+from email.utils import format_datetime
 
 from . import catalog, figures
+from .clock import KST
 from .documented import DATA_KINDS, PARAMETERS, TR_IDS
 from .tokens import MESSAGES, Refused
 
@@ -185,13 +187,24 @@ class Answers:
         body = self._captured_body(*names)
         return body and self._success(body, 'captured', TR_IDS[kind])
 
-    @staticmethod
-    def _success(body, msg_cd='MCA00000', tr_id='', more=''):
+    def _success(self, body, msg_cd='MCA00000', tr_id='', more=''):
         return Reply(200, body, msg_cd, ok=True,
-                     headers=(('tr_id', tr_id), ('tr_cont', more), ('gt_uid', '0' * 32)))
+                     headers=(('tr_id', tr_id), ('tr_cont', more), ('gt_uid', '0' * 32),
+                              *self._date_header()))
+
+    def _date_header(self):
+        date_header = self.config['date_header']
+        if date_header is None:
+            return ()
+        if isinstance(date_header, str):
+            return (('Date', date_header),)
+        moment = self.clock.now().replace(tzinfo=KST) + timedelta(seconds=date_header)
+        return (('Date', format_datetime(moment.astimezone(timezone.utc), usegmt=True)),)
 
     def _kept(self, key, make):
         """A reply made once for this key and config."""
+        if self.config['date_header'] is not None:
+            return make()
         reply = self._replies.get(key)
         if reply is None:
             if len(self._replies) > 2000:

@@ -7,6 +7,7 @@ from datetime import date, datetime, time as clocktime, timedelta, timezone
 KST = timezone(timedelta(hours=9))
 
 OPEN_SECONDS = 9 * 3600
+LATE_SECONDS = 3600
 CLOSE_SECONDS = 15 * 3600 + 45 * 60
 # Totals still move after the close, until the last after-market ends
 AFTER_MARKET_SINCE = date(2026, 9, 14)
@@ -21,16 +22,16 @@ def kst_now():
     return datetime.now(KST).replace(tzinfo=None)
 
 
-def day_fraction(day, seconds):
+def day_fraction(day, seconds, opens, closes):
     """How much of the day's trade is done so many seconds after midnight."""
     last = (20 if day >= AFTER_MARKET_SINCE else 18) * 3600
-    if seconds <= OPEN_SECONDS:
+    if seconds <= opens:
         return 0.0
     if seconds >= last:
         return 1.0
-    if seconds <= CLOSE_SECONDS:
-        return SHARE_AT_CLOSE * (seconds - OPEN_SECONDS) / (CLOSE_SECONDS - OPEN_SECONDS)
-    after_close = (seconds - CLOSE_SECONDS) / (last - CLOSE_SECONDS)
+    if seconds <= closes:
+        return SHARE_AT_CLOSE * (seconds - opens) / (closes - opens)
+    after_close = (seconds - closes) / (last - closes)
     return SHARE_AT_CLOSE + (1 - SHARE_AT_CLOSE) * after_close
 
 
@@ -53,6 +54,7 @@ class Clock:
                           if config['clock'] else kst_now())
             self._since = time.monotonic()
         self._closed = frozenset(config['holidays'])
+        self._late = frozenset(config['late_opens'])
         self._closed_yearly = frozenset(config['yearly_holidays'])
         self._generation = config.generation
 
@@ -76,6 +78,15 @@ class Clock:
     def open_before(self, day):
         return self.last_open(day - timedelta(days=1))
 
+    def hours(self, day):
+        """When the exchange opens and closes, in seconds of the day."""
+        self._refresh()
+        if day.isoformat() in self._late:
+            return OPEN_SECONDS + LATE_SECONDS, CLOSE_SECONDS + LATE_SECONDS
+        if day.month == 1 and self.open_before(day).year < day.year:
+            return OPEN_SECONDS + LATE_SECONDS, CLOSE_SECONDS
+        return OPEN_SECONDS, CLOSE_SECONDS
+
     def moment(self):
         """What the calls show now."""
         now = self.now()
@@ -90,10 +101,11 @@ class Clock:
         day = self.last_open(today)
         if session == 'closed':
             return Moment(day, 1.0, False)
-        if session == 'open' and not OPEN_SECONDS < seconds <= CLOSE_SECONDS:
-            seconds = (OPEN_SECONDS + CLOSE_SECONDS) / 2
-        if session == 'before' or seconds < OPEN_SECONDS:
+        opens, closes = self.hours(day)
+        if session == 'open' and not opens < seconds <= closes:
+            seconds = (opens + closes) / 2
+        if session == 'before' or seconds < opens:
             if self.config['before_open'] == 'zeros':
                 return Moment(day, 0.0, True)
             return Moment(self.open_before(day), 1.0, False)
-        return Moment(day, day_fraction(day, seconds // tick * tick), False)
+        return Moment(day, day_fraction(day, seconds // tick * tick, opens, closes), False)

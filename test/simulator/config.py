@@ -13,6 +13,9 @@ tick_seconds         10          how often totals move
 session              'auto'      by the clock; or 'before', 'open', 'closed'
 before_open          'zeros'     or 'previous': the last session's figures
 weekend              'previous'  or 'zeros'; holidays too
+late_opens           []          dates on which the exchange opens at 10:00, and all
+                                 is an hour later; besides the year's first
+                                 open day, on which only the open is
 holidays             2026's      dates on which the exchange is closed
 yearly_holidays      fixed days  the same, as MM-DD, every year
 extra_pairs          []          pairs known besides the listed: ["KSP/0031"]
@@ -24,6 +27,8 @@ daily_rows           300         rows of a daily page at most
 calendar_days        24          days of a page of the calendar
 overrides            {}          figures of the trend call that tests fix:
                                  {"KSP/0001": {"frgn_ntby_qty": "123"}}
+date_header          null        seconds that the header Date of data calls is ahead
+                                 of the simulator's clock, or its text; null: none
 latency_ms           0           before each reply of a data call
 token_latency_ms     0           before each reply of the token call
 idle_timeout_ms      null        idle connections are closed without a word
@@ -74,6 +79,7 @@ DEFAULTS = {
     'session': 'auto',
     'before_open': 'zeros',
     'weekend': 'previous',
+    'late_opens': [],
     'holidays': [
         '2026-01-01', '2026-02-16', '2026-02-17', '2026-02-18', '2026-03-02',
         '2026-05-25', '2026-06-03', '2026-08-17', '2026-09-24', '2026-09-25',
@@ -86,6 +92,7 @@ DEFAULTS = {
     'daily_rows': 300,
     'calendar_days': 24,
     'overrides': {},
+    'date_header': None,
     'latency_ms': 0,
     'token_latency_ms': 0,
     'idle_timeout_ms': None,
@@ -179,7 +186,7 @@ class Config:
                 Fault(spec)
         elif key == 'clock' and value is not None:
             datetime.fromisoformat(value)
-        elif key == 'holidays':
+        elif key in ('holidays', 'late_opens'):
             for day in value:
                 date.fromisoformat(day)
         elif DEFAULTS[key] is not None and not isinstance(
