@@ -305,6 +305,12 @@ typedef int (*KisIsOpenDay) (void *context, int64_t day);
 extern bool kis_trading_day(int64_t unix_time, int session_start, bool has_figures,
 							KisIsOpenDay is_open, void *context, int64_t *day);
 
+/*
+ * Is this open day the first of its year? Then the exchange opens an hour late.
+ * 1: it is, 0: it is not, -1: not known.
+ */
+extern int	kis_is_first_open_day(int64_t day, KisIsOpenDay is_open, void *context);
+
 /* The calendar that needs no call: open from Monday to Friday. */
 extern int	kis_is_weekday(void *context, int64_t day);
 

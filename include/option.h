@@ -48,6 +48,7 @@ typedef struct KisServerOptions
 	int			max_concurrent_requests;	/* a session */
 	int			cache_ttl;		/* ms; 0: neither cached nor shared */
 	int			session_start;	/* seconds of the day in Seoul */
+	List	   *late_opens;		/* of DateADT: days on which all is an hour later */
 	KisCalendarKind calendar;
 	List	   *extra_pairs;	/* of KisPairCode * */
 	char	   *proxy;			/* NULL: none */

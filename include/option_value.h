@@ -27,6 +27,9 @@ extern const char *kis_parse_rate(const char *value, double min, double max, dou
 /* HH:MM of a day of 24 hours, in seconds. */
 extern const char *kis_parse_time_of_day(const char *value, int *seconds);
 
+/* YYYY-MM-DD, ..., at most so many, into an integer List of DateADT. */
+extern const char *kis_parse_days(const char *value, int max, List **days);
+
 /* MARKET/SECTOR, ..., at most so many, into a List of KisPairCode *. */
 extern const char *kis_parse_pairs(const char *value, int max, List **pairs);
 

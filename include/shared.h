@@ -149,6 +149,10 @@ extern bool kis_trade_date(KisStatement *statement, KisConnection *connection,
 						   TimestampTz collected_at, bool has_figures, KisCounters *counters,
 						   DateADT *day, KisError *failure);
 
+/* The same by Monday to Friday. */
+extern DateADT kis_weekday_trade_date(const KisConnection *connection, TimestampTz collected_at,
+									  bool has_figures);
+
 /* Asks for what kis_trade_date will need, without waiting. */
 extern void kis_trade_date_prepare(KisStatement *statement, KisConnection *connection,
 								   KisCounters *counters);

@@ -37,7 +37,7 @@ CREATE SERVER whole FOREIGN DATA WRAPPER market_investor_fdw OPTIONS (
     base_url 'https://openapi.koreainvestment.com:9443', connect_timeout '3s',
     request_timeout '10s', max_retries '2', max_wait '30s', max_calls '100',
     requests_per_second '10', max_concurrent_requests '6', cache_ttl '10s',
-    session_start '08:30', calendar 'weekday', extra_pairs 'KSP/0031',
+    session_start '08:30', late_opens '2026-11-19', calendar 'weekday', extra_pairs 'KSP/0031',
     proxy 'http://127.0.0.1:3128', ca_file '/etc/ssl/certs/ca-certificates.crt');
 SELECT unnest(srvoptions) FROM pg_foreign_server WHERE srvname = 'whole';
 DROP SERVER whole;
@@ -57,6 +57,13 @@ SELECT try_server('requests_per_second', '18', '0.5', '1000', '0', '0.0', '1001'
 
 -- the day
 SELECT try_server('session_start', '08:30', '00:00', '23:59', '24:00', '08:60', '8:30', '08:30:00', '');
+SELECT try_server('late_opens', '2026-11-19', ' 2026-11-19 ,2027-11-18', '2028-02-29', '',
+                  '2026-11-31', '2027-02-29', '20261119', '2026-11-9', '26-11-19', '2026/11/19', '2026-11-19,', '2026-11-19 2027-11-18',
+                  '2026-11-190', '2026-11-19;', 'CSAT');
+SELECT count(*) FROM try_server('late_opens', VARIADIC ARRAY[
+    (SELECT string_agg(to_char('2026-01-01'::date + i, 'YYYY-MM-DD'), ',') FROM generate_series(1, 100) i),
+    (SELECT string_agg(to_char('2026-01-01'::date + i, 'YYYY-MM-DD'), ',') FROM generate_series(1, 101) i)]) t(said)
+WHERE said LIKE '%ok' OR said LIKE '%It has too many days.%';
 SELECT try_server('calendar', 'weekday', 'kis', 'Weekday');
 
 -- pairs

@@ -131,7 +131,7 @@ $simulator->config(extra_pairs => ['KSP/0031']);
 is($session->query_safe(q{SELECT market_code FROM kis_sector_trend WHERE sector_code = '0031'}), 'KSP', 'extra_pairs');
 is_deeply([ $simulator->pairs ], ['KSP/0031'], 'is asked for');
 
-# ---- calendar and session_start
+# ---- calendar, session_start and late_opens
 
 my $day = q{SELECT trade_date FROM kis_market_trend WHERE market_code = 'KSP'};
 fresh_count();
@@ -145,6 +145,10 @@ alter_server("ADD session_start '11:00'");
 is($session->query_safe($day), '2026-07-09', 'before session_start, figures are those of the day before');
 alter_server("SET session_start '10:30'");
 is($session->query_safe($day), '2026-07-10', 'and from then on of the day');
+alter_server("ADD late_opens '2026-07-09, 2026-07-10'");
+is($session->query_safe($day), '2026-07-09', 'an hour later on late_opens');
+alter_server("SET late_opens '2026-07-09'");
+is($session->query_safe($day), '2026-07-10', 'and on no other day');
 
 # ---- the user mapping's keys
 

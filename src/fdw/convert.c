@@ -16,7 +16,6 @@
 #include "error.h"
 #include "fdw.h"
 
-#define UNIX_EPOCH_DAYS		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
 
 /* A column and how text becomes its value. */
 typedef struct ConvertedColumn
@@ -270,8 +269,6 @@ trading_day(KisConverter *converter)
 {
 	const KisInquiry *inquiry = converter->row->inquiry;
 	bool		has_figures = kis_row_has_figures(inquiry->call, reply_row(converter));
-	int64_t		unix_day;
-	int64		unix_time;
 	DateADT		day;
 	KisError	failure = {0};
 
@@ -290,11 +287,7 @@ trading_day(KisConverter *converter)
 						   converter->current->name),
 				 hint != NULL ? errhint("%s", hint) : 0));
 	}
-	unix_time = inquiry->arrived_at / USECS_PER_SEC + UNIX_EPOCH_DAYS * (int64) SECS_PER_DAY;
-	if (!kis_trading_day(unix_time, inquiry->connection->options->session_start, has_figures,
-						 kis_is_weekday, NULL, &unix_day))
-		elog(ERROR, "no weekday before Unix time " INT64_FORMAT, unix_time);
-	return (DateADT) (unix_day - UNIX_EPOCH_DAYS);
+	return kis_weekday_trade_date(inquiry->connection, inquiry->arrived_at, has_figures);
 }
 
 static Datum

@@ -44,6 +44,7 @@ typedef enum OptionType
 	OPTION_RATE,				/* double */
 	OPTION_TIME_OF_DAY,			/* int, seconds */
 	OPTION_CALENDAR,			/* KisCalendarKind */
+	OPTION_DAYS,				/* List * of DateADT */
 	OPTION_PAIRS,				/* List * of KisPairCode * */
 	OPTION_BASE_URL,			/* char *, as are all that follow but the last */
 	OPTION_PROXY,
@@ -103,6 +104,9 @@ static const Option options[] = {
 	{"session_start", ForeignServerRelationId, OPTION_TIME_OF_DAY, IN_SERVER(session_start),
 		0, 0, "08:30", false,
 	"Write a time in Seoul from 00:00 to 23:59, such as '08:30'."},
+	{"late_opens", ForeignServerRelationId, OPTION_DAYS, IN_SERVER(late_opens), 0, 100,
+		NULL, false,
+	"Write up to 100 days on which the exchange opens at 10:00, such as '2026-11-19, 2027-11-18'."},
 	{"calendar", ForeignServerRelationId, OPTION_CALENDAR, IN_SERVER(calendar), 0, 0,
 		"kis", false,
 	"Write 'kis' or 'weekday'."},
@@ -337,6 +341,8 @@ parse_value(const Option *option, const char *value, void *values)
 			return kis_parse_time_of_day(value, target);
 		case OPTION_CALENDAR:
 			return parse_calendar(value, target);
+		case OPTION_DAYS:
+			return kis_parse_days(value, option->max, target);
 		case OPTION_PAIRS:
 			return kis_parse_pairs(value, option->max, target);
 		case OPTION_BASE_URL:

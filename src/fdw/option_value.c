@@ -11,6 +11,7 @@
 
 #include "option.h"
 #include "option_value.h"
+#include "shared.h"
 
 #define KIS_PAPER_HOST	"openapivts.koreainvestment.com"
 
@@ -121,6 +122,46 @@ kis_parse_time_of_day(const char *value, int *seconds)
 		return "There is no such time.";
 	*seconds = hours * 3600 + minutes * 60;
 	return NULL;
+}
+
+const char *
+kis_parse_days(const char *value, int max, List **days)
+{
+	const char *at = value;
+
+	*days = NIL;
+	for (;;)
+	{
+		int			digits[3];
+		char		text[KIS_DATE_LEN];
+		DateADT		day;
+
+		at += strspn(at, " ");
+		if (*at == '\0' && *days == NIL)
+			return NULL;
+
+		for (int i = 0; i < 3; i++)
+		{
+			size_t		length = i == 0 ? 4 : 2;
+
+			if (strspn(at, DIGITS) != length || (i < 2 && at[length] != '-'))
+				return "It is not a list of days of the form YYYY-MM-DD.";
+			digits[i] = atoi(at);
+			at += length + (i < 2);
+		}
+		snprintf(text, sizeof(text), "%04d%02d%02d", digits[0], digits[1], digits[2]);
+		if (!kis_day_from_text(text, &day))
+			return "It has a day that does not exist.";
+		if (list_length(*days) == max)
+			return "It has too many days.";
+		*days = lappend_int(*days, day);
+
+		at += strspn(at, " ");
+		if (*at == '\0')
+			return NULL;
+		if (*at++ != ',')
+			return "Its days are not separated by commas.";
+	}
 }
 
 /* Copies a code that ends at one of the characters of stop; NULL where it is none. */

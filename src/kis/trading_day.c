@@ -4,6 +4,8 @@
  */
 #include "kis.h"
 
+#include <time.h>
+
 #define DAY_SECONDS		(24 * 3600)
 
 /* No holiday is longer; past it the calendar must be wrong. */
@@ -49,6 +51,25 @@ kis_trading_day(int64_t unix_time, int session_start, bool has_figures,
 		return open_day_before(today, is_open, context, day);
 	*day = today;
 	return true;
+}
+
+int
+kis_is_first_open_day(int64_t day, KisIsOpenDay is_open, void *context)
+{
+	time_t		midnight = (time_t) (day * DAY_SECONDS);
+	struct tm	utc;
+
+	if (gmtime_r(&midnight, &utc) == NULL || utc.tm_yday > LONGEST_CLOSURE)
+		return 0;
+	/* New Year's Day is closed, whatever a calendar of weekdays says */
+	for (int back = 1; back < utc.tm_yday; back++)
+	{
+		int			open = is_open(context, day - back);
+
+		if (open != 0)
+			return open > 0 ? 0 : -1;
+	}
+	return 1;
 }
 
 int

@@ -16,6 +16,9 @@
  */
 #define DAYS_BEFORE	14
 
+/* By how many seconds the exchange opens later on some days. */
+#define LATE_BY		SECS_PER_HOUR
+
 /* PostgreSQL counts days from 2000-01-01, the lower half from 1970-01-01. */
 #define UNIX_EPOCH_DAYS		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
 
@@ -200,6 +203,55 @@ is_open_day(void *context, int64_t unix_day)
 	return open;
 }
 
+static KisIsOpenDay
+open_days(const KisServerOptions *options)
+{
+	switch (options->calendar)
+	{
+		case KIS_CALENDAR_KIS:
+			return is_open_day;
+		case KIS_CALENDAR_WEEKDAY:
+			return kis_is_weekday;
+	}
+	pg_unreachable();
+}
+
+/* By how many seconds the day is later than others; -1: not known. */
+static int
+late_by(const KisServerOptions *options, DateADT day, KisIsOpenDay is_open, void *context)
+{
+	int			is_first;
+
+	if (list_member_int(options->late_opens, day))
+		return LATE_BY;
+	is_first = kis_is_first_open_day(day + UNIX_EPOCH_DAYS, is_open, context);
+	return is_first > 0 ? LATE_BY : is_first;
+}
+
+/* The trading day; false: not known. */
+static bool
+trade_date(const KisServerOptions *options, TimestampTz at, bool has_figures,
+		   KisIsOpenDay is_open, void *context, DateADT *day)
+{
+	int			seconds = kis_seoul_seconds(at);
+	int			start = options->session_start;
+	int64_t		unix_day;
+
+	/* the one hour in which it matters */
+	if (seconds >= start && seconds < start + LATE_BY)
+	{
+		int			late = late_by(options, kis_seoul_day(at), is_open, context);
+
+		if (late < 0)
+			return false;
+		start += late;
+	}
+	if (!kis_trading_day(unix_seconds(at), start, has_figures, is_open, context, &unix_day))
+		return false;
+	*day = (DateADT) (unix_day - UNIX_EPOCH_DAYS);
+	return true;
+}
+
 bool
 kis_trade_date(KisStatement *statement, KisConnection *connection,
 			   TimestampTz collected_at, bool has_figures, KisCounters *counters,
@@ -211,23 +263,19 @@ kis_trade_date(KisStatement *statement, KisConnection *connection,
 		.counters = counters,
 		.failure = failure
 	};
-	KisIsOpenDay is_open = NULL;
-	int64_t		unix_day;
 
-	switch (connection->options->calendar)
-	{
-		case KIS_CALENDAR_KIS:
-			is_open = is_open_day;
-			break;
-		case KIS_CALENDAR_WEEKDAY:
-			is_open = kis_is_weekday;
-			break;
-	}
-	if (!kis_trading_day(unix_seconds(collected_at), connection->options->session_start,
-						 has_figures, is_open, &question, &unix_day))
-		return false;
-	*day = (DateADT) (unix_day - UNIX_EPOCH_DAYS);
-	return true;
+	return trade_date(connection->options, collected_at, has_figures,
+					  open_days(connection->options), &question, day);
+}
+
+DateADT
+kis_weekday_trade_date(const KisConnection *connection, TimestampTz collected_at, bool has_figures)
+{
+	DateADT		day;
+
+	if (!trade_date(connection->options, collected_at, has_figures, kis_is_weekday, NULL, &day))
+		elog(ERROR, "no weekday before %s", timestamptz_to_str(collected_at));
+	return day;
 }
 
 void

@@ -147,6 +147,27 @@ test_session_starts(void **state)
 }
 
 static void
+test_first_open_day(void **state)
+{
+	int64_t		since = day_of("2027-01-03");
+
+	(void) state;
+	assert_int_equal(kis_is_first_open_day(day_of("2027-01-04"), is_open, NULL), 1);
+	assert_int_equal(kis_is_first_open_day(day_of("2027-01-05"), is_open, NULL), 0);
+	assert_int_equal(kis_is_first_open_day(day_of("2027-01-11"), is_open, NULL), 0);
+	assert_int_equal(kis_is_first_open_day(day_of("2026-12-30"), is_open, NULL), 0);
+	assert_int_equal(kis_is_first_open_day(day_of("2026-07-10"), is_open, NULL), 0);
+	/* New Year's Day is none, whatever a calendar of weekdays says; 2026-01-01 was a Thursday */
+	assert_int_equal(kis_is_first_open_day(day_of("2026-01-02"), kis_is_weekday, NULL), 1);
+	assert_int_equal(kis_is_first_open_day(day_of("2026-01-05"), kis_is_weekday, NULL), 0);
+	/* a calendar that begins too late, or has no open day */
+	assert_int_equal(kis_is_first_open_day(day_of("2027-01-04"), is_open_since, &since), -1);
+	assert_int_equal(kis_is_first_open_day(day_of("2027-01-05"), is_open_since, &since), 0);
+	assert_int_equal(kis_is_first_open_day(day_of("2027-01-29"), is_never_open, NULL), 1);
+	assert_int_equal(kis_is_first_open_day(day_of("2027-02-05"), is_never_open, NULL), 0);
+}
+
+static void
 test_unknown(void **state)
 {
 	int64_t		first = day_of("2026-07-10");
@@ -171,6 +192,7 @@ main(void)
 		cmocka_unit_test(test_weekdays),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_session_starts),
+		cmocka_unit_test(test_first_open_day),
 		cmocka_unit_test(test_unknown),
 	};
 
