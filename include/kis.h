@@ -127,6 +127,7 @@ typedef struct KisReply
 	int			nrows;
 	const char *body;			/* whole, NUL-terminated, valid UTF-8 JSON */
 	size_t		body_len;
+	int64_t		date;			/* of the header Date, Unix seconds; 0: none that can be read */
 	size_t		size;			/* bytes of the block, from here on */
 } KisReply;
 

@@ -153,6 +153,16 @@ extern bool kis_trade_date(KisStatement *statement, KisConnection *connection,
 extern DateADT kis_weekday_trade_date(const KisConnection *connection, TimestampTz collected_at,
 									  bool has_figures);
 
+/*
+ * Seconds that the server's clock was ahead of KIS's (negative: behind) when the
+ * reply arrived; 0 where KIS told no time, or they agree well enough.
+ */
+extern int64 kis_clock_error(const KisInquiry *inquiry);
+
+/* The same in words, and what to do about it. */
+extern char *kis_clock_complaint(const KisInquiry *inquiry);
+extern const char *const kis_clock_hint;
+
 /* Asks for what kis_trade_date will need, without waiting. */
 extern void kis_trade_date_prepare(KisStatement *statement, KisConnection *connection,
 								   KisCounters *counters);

@@ -153,6 +153,8 @@ check_pair(Check *check)
 	if (check->inquiry->reply->nrows != 1 ||
 		kis_row_is_empty(check->inquiry->call, &check->inquiry->reply->rows[0]))
 		return failed(check, psprintf("KIS has no figures for %s", pair));
+	if (kis_clock_error(check->inquiry) != 0)
+		return failed(check, psprintf("%s. %s", kis_clock_complaint(check->inquiry), kis_clock_hint));
 	return psprintf("%s answered, arrived at %s", pair,
 					timestamptz_to_str(check->inquiry->arrived_at));
 }

@@ -263,6 +263,21 @@ convert_time(const KisConverter *converter, ConvertedColumn *column, TimestampTz
 	return from_text(converter, column, text, isnull);
 }
 
+/* Moments and days are by the server's clock: says once a session that it is wrong. */
+static void
+warn_of_clock(const KisConverter *converter)
+{
+	static bool warned = false;
+
+	if (warned || kis_clock_error(converter->row->inquiry) == 0)
+		return;
+	warned = true;
+	ereport(WARNING,
+			(errmsg_internal("%s", kis_clock_complaint(converter->row->inquiry)),
+			 errdetail("Column \"%s\" goes by the server's clock.", converter->current->name),
+			 errhint("%s", kis_clock_hint)));
+}
+
 /* The trading day, by weekdays with a warning where the calendar can't be had. */
 static DateADT
 trading_day(KisConverter *converter)
@@ -334,8 +349,10 @@ convert_column(KisConverter *converter, ConvertedColumn *column, bool *isnull)
 			return convert_code(converter, column, converter->investors, row->investor,
 								kis_investors[row->investor].code, isnull);
 		case KIS_SOURCE_COLLECTED_AT:
+			warn_of_clock(converter);
 			return convert_time(converter, column, inquiry->arrived_at, isnull);
 		case KIS_SOURCE_TRADE_DATE:
+			warn_of_clock(converter);
 			return convert_day(converter, column, trading_day(converter), isnull);
 		case KIS_SOURCE_DAY:
 		case KIS_SOURCE_MEMBER:

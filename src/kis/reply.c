@@ -295,6 +295,7 @@ build_reply(const KisCall *call, const cJSON *root, int nrows, int nextra,
 	reply->msg1 = keep_member(&layout, root, "msg1");
 	reply->body = keep_text(&layout, body, len);
 	reply->body_len = len;
+	reply->date = 0;
 	reply->size = layout.text - (char *) reply;
 	return reply;
 }

@@ -351,7 +351,9 @@ kis_transfer_reply(KisTransfer *transfer, KisError *error)
 		kis_reply_free(reply);
 		reply = NULL;
 	}
-	if (reply == NULL)
+	if (reply != NULL)
+		reply->date = transfer->date;
+	else
 		redact_error(error, &transfer->secrets);
 	return reply;
 }

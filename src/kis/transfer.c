@@ -102,11 +102,27 @@ begin_headers(KisTransfer *transfer, const char *line, size_t len)
 {
 	transfer->headers_ended = false;
 	transfer->says_close = false;
+	transfer->date = 0;
 	/* in HTTP/2 a frame says where the body ends */
 	transfer->nlengths = len >= 6 && line[5] == '2' ? 1 : 0;
 }
 
-/* A header that says where the reply ends, or to which call it is one. */
+/* When KIS says that it is, Unix seconds; 0 where nobody can read it. */
+static int64_t
+read_date(const char *value, size_t len)
+{
+	char		text[64];
+	time_t		date;
+
+	if (len >= sizeof(text))
+		return 0;
+	memcpy(text, value, len);
+	text[len] = '\0';
+	date = curl_getdate(text, NULL);
+	return date > 0 ? date : 0;
+}
+
+/* A header that says where the reply ends, when it was made or to which call it is one. */
 static void
 note_header(KisTransfer *transfer, const char *line, size_t len)
 {
@@ -122,6 +138,8 @@ note_header(KisTransfer *transfer, const char *line, size_t len)
 	}
 	else if (header_value(line, len, "connection", &value, &value_len))
 		transfer->says_close = is_word(value, value_len, "close");
+	else if (header_value(line, len, "date", &value, &value_len))
+		transfer->date = read_date(value, value_len);
 	else if (header_value(line, len, "tr_id", &value, &value_len) && transfer->call != NULL &&
 			 value_len > 0 && !is_word(value, value_len, transfer->call->tr_id))
 		kis_text_clean(transfer->other_call, sizeof(transfer->other_call), value, value_len);

@@ -65,6 +65,7 @@ struct KisTransfer
 	char	   *body;
 	size_t		body_len;
 	size_t		body_size;
+	int64_t		date;			/* of the header Date, Unix seconds; 0: none that can be read */
 	size_t		header_len;
 	bool		headers_ended;
 	int			nlengths;		/* headers that say where the body ends */

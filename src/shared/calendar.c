@@ -19,6 +19,9 @@
 /* By how many seconds the exchange opens later on some days. */
 #define LATE_BY		SECS_PER_HOUR
 
+/* Two clocks that are no farther apart are both right: seconds. */
+#define CLOCKS_AGREE_WITHIN	120
+
 /* PostgreSQL counts days from 2000-01-01, the lower half from 1970-01-01. */
 #define UNIX_EPOCH_DAYS		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
 
@@ -276,6 +279,28 @@ kis_weekday_trade_date(const KisConnection *connection, TimestampTz collected_at
 	if (!trade_date(connection->options, collected_at, has_figures, kis_is_weekday, NULL, &day))
 		elog(ERROR, "no weekday before %s", timestamptz_to_str(collected_at));
 	return day;
+}
+
+int64
+kis_clock_error(const KisInquiry *inquiry)
+{
+	int64		ahead;
+
+	if (inquiry->reply == NULL || inquiry->reply->date == 0)
+		return 0;
+	ahead = unix_seconds(inquiry->arrived_at) - inquiry->reply->date;
+	return Abs(ahead) > CLOCKS_AGREE_WITHIN ? ahead : 0;
+}
+
+const char *const kis_clock_hint = "Set the clock of the server's machine, and keep it right by NTP.";
+
+char *
+kis_clock_complaint(const KisInquiry *inquiry)
+{
+	int64		ahead = kis_clock_error(inquiry);
+
+	return psprintf("the server's clock is " INT64_FORMAT " s %s KIS's",
+					Abs(ahead), ahead > 0 ? "ahead of" : "behind");
 }
 
 void

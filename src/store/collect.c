@@ -108,6 +108,12 @@ take_answer(Collection *collection, KisTarget *target)
 	if (!take_figures(collection, target, row))
 		return;
 
+	if (kis_clock_error(inquiry) != 0)
+	{
+		target->hint = kis_clock_hint;
+		fail(target, psprintf("the trading day is unknown: %s", kis_clock_complaint(inquiry)));
+		return;
+	}
 	target->collected_at = inquiry->arrived_at;
 	target->has_figures = kis_row_has_figures(&kis_call_trend, row);
 	target->has_trade_date = kis_trade_date(collection->statement, collection->connection,
