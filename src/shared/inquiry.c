@@ -97,8 +97,14 @@ static bool
 read_if_fresh(KisShared *shared, KisInquiryState *state, const KisReplySlot *slot, int64 now_us,
 			  KisReply **reply, TimestampTz *arrived_at)
 {
-	if (!kis_reply_is_fresh(slot, state->call_attempt,
-							state->inquiry->connection->options->cache_ttl, now_us))
+	bool		fresh = kis_reply_is_fresh(slot, state->call_attempt,
+										   state->inquiry->connection->options->cache_ttl, now_us);
+
+	/* one that was there before the statement is not anew; what it gets takes its place */
+	if (state->statement->asks_anew &&
+		(state->call_attempt == 0 || slot->reply_attempt < state->call_attempt))
+		fresh = false;
+	if (!fresh)
 		return false;
 	*reply = kis_reply_read(shared, slot, state->inquiry->call);
 	*arrived_at = slot->arrived_at;
