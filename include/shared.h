@@ -153,6 +153,19 @@ extern bool kis_trade_date(KisStatement *statement, KisConnection *connection,
 extern DateADT kis_weekday_trade_date(const KisConnection *connection, TimestampTz collected_at,
 									  bool has_figures);
 
+/* Where in the exchange's day a moment lies, as far as it bears on what to believe of figures. */
+typedef struct KisHours
+{
+	bool		closed;			/* says KIS's calendar, which has been wrong; the week-end of "weekday" has not */
+	int			since_start;	/* seconds from session_start, as late opens move it; negative: before it */
+	bool		before_open;	/* after session_start, but nothing has been traded yet */
+	DateADT		day_before;		/* the open day before, where before_open; DATEVAL_NOBEGIN: not known */
+} KisHours;
+
+/* To be called where kis_trade_date has found the day of the same moment. */
+extern KisHours kis_hours(KisStatement *statement, KisConnection *connection,
+						  TimestampTz collected_at, KisCounters *counters);
+
 /*
  * Seconds that the server's clock was ahead of KIS's (negative: behind) when the
  * reply arrived; 0 where KIS told no time, or they agree well enough.

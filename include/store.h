@@ -136,6 +136,7 @@ typedef struct KisTarget
 	TimestampTz collected_at;
 	DateADT		trade_date;
 	bool		has_trade_date;
+	KisHours	hours;			/* of collected_at, where there is a trade date */
 	bool		has_figures;	/* one is not zero */
 	int64	   *figures;		/* of all members; NULL until there is an answer */
 	bool	   *nulls;
@@ -154,11 +155,12 @@ extern KisTarget *kis_targets(ArrayType *targets, const KisServerOptions *option
 /* ---- writing (store_write.c, snapshot.c) ---------------------------------- */
 
 /*
- * Writes a target's answer to the store and sets its outcome. To be called
- * inside SPI, in the order of keys; text is allocated in context.
+ * Writes a target's answer to the store and sets its outcome; snapshots (NULL:
+ * none) tell of the days before. To be called inside SPI, in the order of keys;
+ * text is allocated in context.
  */
-extern void kis_store_write(const KisStoreTable *store, KisTarget *target,
-							const KisServerOptions *options, MemoryContext context);
+extern void kis_store_write(const KisStoreTable *store, const KisStoreTable *snapshots,
+							KisTarget *target, MemoryContext context);
 
 /*
  * The same with a row of the daily history, of a day that is over: it comes

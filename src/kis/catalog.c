@@ -133,6 +133,12 @@ kis_figure(int investor, int measure)
 	return figures[investor][measure];
 }
 
+bool
+kis_member_is_total(int member)
+{
+	return strstr(kis_members[member].column, "_net_") == NULL;
+}
+
 int64_t
 kis_unit_factor(const char *unit)
 {

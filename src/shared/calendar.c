@@ -16,7 +16,8 @@
  */
 #define DAYS_BEFORE	14
 
-/* By how many seconds the exchange opens later on some days. */
+/* The exchange opens, in seconds of the day; and by how much later on days when it is late. */
+#define OPENS_AT	(9 * SECS_PER_HOUR)
 #define LATE_BY		SECS_PER_HOUR
 
 /* Two clocks that are no farther apart are both right: seconds. */
@@ -279,6 +280,43 @@ kis_weekday_trade_date(const KisConnection *connection, TimestampTz collected_at
 	if (!trade_date(connection->options, collected_at, has_figures, kis_is_weekday, NULL, &day))
 		elog(ERROR, "no weekday before %s", timestamptz_to_str(collected_at));
 	return day;
+}
+
+KisHours
+kis_hours(KisStatement *statement, KisConnection *connection, TimestampTz collected_at,
+		  KisCounters *counters)
+{
+	const KisServerOptions *options = connection->options;
+	CalendarQuestion question = {
+		.statement = statement,
+		.connection = connection,
+		.counters = counters
+	};
+	KisIsOpenDay is_open = open_days(options);
+	DateADT		today = kis_seoul_day(collected_at);
+	int			seconds = kis_seoul_seconds(collected_at);
+	KisHours	hours = {.day_before = DATEVAL_NOBEGIN};
+
+	hours.closed = options->calendar == KIS_CALENDAR_KIS &&
+		is_open(&question, today + UNIX_EPOCH_DAYS) == 0;
+	/* where it is not known, the later day is the safe one */
+	if (seconds >= options->session_start &&
+		late_by(options, today, is_open, &question) != 0)
+		seconds -= LATE_BY;
+	hours.since_start = seconds - options->session_start;
+
+	/* who has the session start hours earlier says that KIS turns over then */
+	hours.before_open = hours.since_start >= 0 && seconds < OPENS_AT &&
+		options->session_start >= OPENS_AT - SECS_PER_HOUR;
+	if (hours.before_open)
+	{
+		int64_t		unix_day;
+
+		if (kis_trading_day(unix_seconds(collected_at), SECS_PER_DAY, true, is_open, &question,
+							&unix_day))
+			hours.day_before = (DateADT) (unix_day - UNIX_EPOCH_DAYS);
+	}
+	return hours;
 }
 
 int64

@@ -124,7 +124,10 @@ take_answer(Collection *collection, KisTarget *target)
 		fail(target, psprintf("the trading day is unknown: %s",
 							  kis_calendar_summary(&failure, collection->connection)));
 		target->hint = kis_calendar_hint(&failure);
+		return;
 	}
+	target->hours = kis_hours(collection->statement, collection->connection,
+							  target->collected_at, &collection->counters);
 }
 
 static KisCallArgs
@@ -215,7 +218,7 @@ write_answers(Collection *collection)
 
 		if (target->outcome == KIS_OUTCOME_FAILED)
 			continue;
-		kis_store_write(collection->store, target, collection->connection->options, context);
+		kis_store_write(collection->store, collection->snapshots, target, context);
 		if (collection->snapshots && target->worth_snapshot)
 			kis_snapshot_append(collection->snapshots, target);
 	}

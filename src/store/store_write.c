@@ -25,6 +25,12 @@
 /* A row that a trigger or row security keeps from us is not tried for forever. */
 #define MAX_ATTEMPTS 10
 
+/* The exchange's session ends at 15:30 in Seoul: seconds of the day. */
+#define SESSION_END		(15 * SECS_PER_HOUR + 30 * SECS_PER_MINUTE)
+
+/* From session_start on: so long KIS may have been late to turn over. */
+#define GUARDED_SECONDS (2 * SECS_PER_HOUR)
+
 /* A row of the store; figures are in the order of the table's columns. */
 typedef struct StoredRow
 {
@@ -39,6 +45,13 @@ typedef struct StoredRow
 	"s.market_code OPERATOR(pg_catalog.=) $1 AND s.sector_code OPERATOR(pg_catalog.=) $2"
 #define KEY_OF_DAY \
 	KEY_OF_PAIR " AND s.trade_date OPERATOR(pg_catalog.=) $3"
+
+/* The pair's last one of the days before the trade date, or of that day, in the months at hand. */
+#define LAST_SNAPSHOT(before_or_of) \
+	KEY_OF_PAIR " AND s.trade_date OPERATOR(pg_catalog." before_or_of ") $3 " \
+	"AND s.collected_at OPERATOR(pg_catalog.>=) " \
+	"($4 OPERATOR(pg_catalog.-) '32 days'::pg_catalog.interval) " \
+	"ORDER BY s.collected_at DESC LIMIT 1"
 
 /* Runs a statement; $1 to $5: market, sector, trade date, collected_at, figures. */
 static void
@@ -132,39 +145,159 @@ skip(KisTarget *target, MemoryContext context, const char *reason)
 	target->detail = MemoryContextStrdup(context, reason);
 }
 
-/*
- * On the day itself KIS may still show the figures of the trading day before:
- * then they equal the last ones that are stored.
- */
-static bool
-is_not_turned_over(const KisStoreTable *store, KisTarget *target, MemoryContext context)
+static char *
+day_text(DateADT date)
 {
-	StoredRow	last;
 	int			year;
 	int			month;
 	int			day;
 
-	if (!target->has_figures ||
-		target->trade_date != kis_seoul_day(target->collected_at) ||
-		!read_row(store, target, KEY_OF_PAIR " AND s.trade_date OPERATOR(pg_catalog.<) $3 "
-				  "ORDER BY s.trade_date DESC LIMIT 1", &last) ||
-		DATE_NOT_FINITE(last.trade_date) ||
-		!has_figures(store, &last) ||
-		!has_same_figures(store, &last, target, true))
+	j2date(date + POSTGRES_EPOCH_JDATE, &year, &month, &day);
+	return psprintf("%04d-%02d-%02d", year, month, day);
+}
+
+static char *
+still_of(const StoredRow *row)
+{
+	return psprintf("still the figures of %s: KIS has not turned over yet", day_text(row->trade_date));
+}
+
+/* What the totals of sells and buys of an answer are beside stored ones that are not zero. */
+typedef struct Growth
+{
+	bool		one_is_less;	/* totals only grow within a day: so it is of another day */
+	bool		one_is_not_less;
+} Growth;
+
+static Growth
+growth_since(const KisStoreTable *table, const StoredRow *row, const KisTarget *target)
+{
+	Growth		growth = {false, false};
+
+	for (int i = 0; i < table->nfigures; i++)
+	{
+		int			member = table->members[i];
+		int64		stored;
+
+		if (row->nulls[i] || target->nulls[member] || !kis_member_is_total(member))
+			continue;
+		stored = DatumGetInt64(row->figures[i]);
+		if (target->figures[member] < stored)
+			growth.one_is_less = true;
+		else if (stored != 0)
+			growth.one_is_not_less = true;
+	}
+	return growth;
+}
+
+/* Was the row taken when its day's session had ended? */
+static bool
+is_after_close(const StoredRow *row)
+{
+	DateADT		taken_on = kis_seoul_day(row->collected_at);
+
+	return taken_on > row->trade_date ||
+		(taken_on == row->trade_date && kis_seoul_seconds(row->collected_at) >= SESSION_END);
+}
+
+/*
+ * On a day that is open, does KIS still show the trading day before? It does
+ * where
+ * - the figures equal the last ones that are stored of an earlier day;
+ * - until two hours after session_start: they may be what the last snapshot of
+ *   an earlier day has grown to, and that was taken after its session. Then
+ *   the figures of a new day are smaller as a rule, and the clock alone decides
+ *   from then on;
+ * - before the exchange opens: nothing proves that they are not the day
+ *   before's. Only a snapshot of that day with larger totals does, all of them:
+ *   KIS corrects some in the evening.
+ * So no figure is stored under a day by guess. Nothing is lost by it either:
+ * what KIS shows in these hours is in the totals that come after.
+ */
+static bool
+is_not_turned_over(const KisStoreTable *store, const KisStoreTable *snapshots, KisTarget *target,
+				   MemoryContext context)
+{
+	const KisHours *hours = &target->hours;
+	bool		guarded = hours->since_start < GUARDED_SECONDS;
+	const char *reason = NULL;
+	Growth		growth = {false, false};
+	StoredRow	row;
+	StoredRow	last;
+	bool		has_row;
+	bool		has_last;
+	bool		equal;
+
+	if (!target->has_figures || target->trade_date != kis_seoul_day(target->collected_at))
 		return false;
 
-	j2date(last.trade_date + POSTGRES_EPOCH_JDATE, &year, &month, &day);
+	has_row = read_row(store, target, KEY_OF_PAIR " AND s.trade_date OPERATOR(pg_catalog.<) $3 "
+					   "ORDER BY s.trade_date DESC LIMIT 1", &row) &&
+		!DATE_NOT_FINITE(row.trade_date);
+	equal = has_row && has_figures(store, &row) && has_same_figures(store, &row, target, true);
+	if (!equal && !guarded)
+		return false;
+
+	last = row;
+	has_last = snapshots ? read_row(snapshots, target, LAST_SNAPSHOT("<"), &last) : has_row;
+	if (has_last)
+		growth = growth_since(snapshots ? snapshots : store, &last, target);
+	if (equal && !(growth.one_is_less && last.trade_date == row.trade_date))
+		reason = still_of(&row);
+	else if (guarded && growth.one_is_not_less && !growth.one_is_less && is_after_close(&last))
+		reason = still_of(&last);
+	else if (hours->before_open &&
+			 !(growth.one_is_less && !growth.one_is_not_less && last.trade_date == hours->day_before))
+		reason = "perhaps still the figures of the day before: the exchange has not opened yet, and no snapshot of that day proves that KIS has turned over";
+	if (reason == NULL)
+		return false;
 	target->worth_snapshot = false;
-	skip(target, context, psprintf("still the figures of %04d-%02d-%02d: KIS has not turned over yet",
-								   year, month, day));
+	skip(target, context, reason);
+	return true;
+}
+
+/*
+ * On a day that is closed, KIS shows the last session's figures. If others are
+ * stored, the calendar may be wrong, and they are of today. Not before
+ * session_start: until then they are the day before's on any day. Nor, as long
+ * as a new day's would be smaller, if they may be what the last snapshot has
+ * grown to, and that was taken in the afternoon while its session went on.
+ */
+static bool
+contradicts_calendar(const KisStoreTable *store, const KisStoreTable *snapshots,
+					 const StoredRow *row, KisTarget *target, MemoryContext context)
+{
+	const KisHours *hours = &target->hours;
+
+	if (!hours->closed || hours->since_start < 0 || !target->has_figures ||
+		has_same_figures(store, row, target, true))
+		return false;
+	if (hours->since_start < GUARDED_SECONDS)
+	{
+		StoredRow	last = *row;
+		bool		found = snapshots == NULL ||
+			read_row(snapshots, target, LAST_SNAPSHOT("="), &last);
+		Growth		growth = {false, false};
+
+		if (found && !is_after_close(&last) && kis_seoul_seconds(last.collected_at) >= SECS_PER_DAY / 2)
+			growth = growth_since(snapshots ? snapshots : store, &last, target);
+		if (growth.one_is_not_less && !growth.one_is_less)
+			return false;
+	}
+	target->worth_snapshot = false;
+	skip(target, context,
+		 psprintf("KIS's calendar says that the exchange is closed today, but these are not the figures stored of %s; kis_check() asks the calendar anew",
+				  day_text(target->trade_date)));
 	return true;
 }
 
 /* Reasons to leave the day's row alone. */
 static bool
-is_skipped(const KisStoreTable *store, const StoredRow *row, KisTarget *target,
-		   MemoryContext context)
+is_skipped(const KisStoreTable *store, const KisStoreTable *snapshots, const StoredRow *row,
+		   KisTarget *target, MemoryContext context)
 {
+	if (contradicts_calendar(store, snapshots, row, target, context))
+		return true;
 	if (target->collected_at < row->collected_at)
 	{
 		skip(target, context, psprintf("older than what is stored, of %s",
@@ -182,7 +315,7 @@ is_skipped(const KisStoreTable *store, const StoredRow *row, KisTarget *target,
 		skip(target, context, "all figures are zero, those stored are not");
 		return true;
 	}
-	return is_not_turned_over(store, target, context);
+	return is_not_turned_over(store, snapshots, target, context);
 }
 
 static void
@@ -253,14 +386,13 @@ insert(const KisStoreTable *store, const KisTarget *target, const char *source)
 }
 
 void
-kis_store_write(const KisStoreTable *store, KisTarget *target,
-				const KisServerOptions *options, MemoryContext context)
+kis_store_write(const KisStoreTable *store, const KisStoreTable *snapshots, KisTarget *target,
+				MemoryContext context)
 {
 	DateADT		today = kis_seoul_day(target->collected_at);
-	int			seconds = kis_seoul_seconds(target->collected_at);
 
 	target->worth_snapshot = true;
-	if (!target->has_figures && target->trade_date == today && seconds < options->session_start)
+	if (!target->has_figures && target->trade_date == today && target->hours.since_start < 0)
 	{
 		target->worth_snapshot = false;
 		skip(target, context, "all figures are zero before the session");
@@ -274,11 +406,17 @@ kis_store_write(const KisStoreTable *store, KisTarget *target,
 		CHECK_FOR_INTERRUPTS();
 		if (read_row(store, target, KEY_OF_DAY " FOR NO KEY UPDATE", &row))
 		{
-			if (!is_skipped(store, &row, target, context))
+			if (!is_skipped(store, snapshots, &row, target, context))
 				write_newer(store, &row, target);
 			return;
 		}
-		if (is_not_turned_over(store, target, context))
+		if (!target->has_figures && target->hours.closed)
+		{
+			target->worth_snapshot = false;
+			skip(target, context, "all figures are zero on a day that is closed");
+			return;
+		}
+		if (is_not_turned_over(store, snapshots, target, context))
 			return;
 		if (insert(store, target, "live"))
 		{
