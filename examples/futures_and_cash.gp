@@ -1,4 +1,4 @@
-eval heading('현물과 선물, 오늘의 순매수', 'KOSPI (cash) and KOSPI 200 futures: net buying so far, 억원 (100 million won) · ' . moment)
+eval heading('현물과 선물의 순매수', 'KOSPI (cash) and KOSPI 200 futures: net buying, 억원 (100 million won) · ' . moment)
 stats data using 3:4 nooutput
 eval lying_bars(STATS_records, longer(longer(STATS_min_x, STATS_max_x), longer(STATS_min_y, STATS_max_y)))
 name(n) = strcol(1) . '  ' . strcol(2)

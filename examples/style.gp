@@ -1,5 +1,5 @@
 # What the pictures share. examples/draw sets before: data, png, height, moment
-# (when it was asked, in Seoul) and simulated (the figures are a simulator's).
+# (the trading day, and when it was collected, in Seoul) and simulated (the figures are a simulator's).
 set encoding utf8
 set terminal pngcairo size 960, height font 'NanumGothic,12' background '#ffffff'
 set output png

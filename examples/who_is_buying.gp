@@ -1,4 +1,4 @@
-eval heading('오늘 코스피, 누가 사고 있나', 'Who is buying on KOSPI: net buying so far, 억원 (100 million won) · ' . moment)
+eval heading('코스피, 누가 사고 있나', 'Who is buying on KOSPI: net buying, 억원 (100 million won) · ' . moment)
 stats data using 4 nooutput
 widest = longer(STATS_min, STATS_max)
 is_part(n) = strcol(n) eq 't'

@@ -122,7 +122,7 @@ my $font = `fc-list :family=NanumGothic 2>/dev/null`;
 chomp $gnuplot;
 SKIP:
 {
-	skip 'gnuplot or NanumGothic is missing: on Debian, apt-get install gnuplot-nox fonts-nanum', 2 + 3 * @names
+	skip 'gnuplot or NanumGothic is missing: on Debian, apt-get install gnuplot-nox fonts-nanum', 8 + 3 * @names
 	  unless $gnuplot ne '' && $font ne '';
 
 	# A gnuplot that tells what it is asked for
@@ -148,6 +148,8 @@ SKIP:
 		return @asked;
 	};
 
+	$clock->set('2026-07-17 09:10:00');
+	$node->safe_psql('postgres', 'SELECT collect_market_investor_trend()');
 	my $directory = PostgreSQL::Test::Utils::tempdir();
 	my @asked = $draw->($directory);
 	foreach my $name (@names)
@@ -159,6 +161,16 @@ SKIP:
 		cmp_ok(length $picture, '>', 15_000, "$name: with something on it");
 	}
 	is(scalar(grep { /simulated = 1/ } @asked), scalar @names, 'a simulator\'s are marked');
+
+	# On a Saturday the figures are Friday's
+	$clock->set('2026-07-18 07:00:00');
+	$node->safe_psql('postgres', 'SELECT collect_market_investor_trend()');
+	$clock->set('2026-07-18 12:00:00');
+	@asked = $draw->($directory);
+	is(scalar(grep { /moment = '2026-07-17, collected 2026-07-18 12:0\d Seoul'/ } @asked), scalar @names,
+		'pictures name the trading day, and when it was collected');
+	(undef, $rows) = example('through_the_day');
+	like(join(' ', map { $_->{at_seoul} } @$rows), qr/^2026-07-17 09:10:0\d$/, 'the day itself, not the morning after');
 
 	# The same figures in tables of a database whose KIS is KIS
 	$node->safe_psql('postgres', "CREATE TABLE local_$_ AS SELECT * FROM $_")
