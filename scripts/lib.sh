@@ -101,6 +101,7 @@ missing_programs() {
 			pkg-config) probe='command -v pkg-config' ;;
 			postgresql-[0-9][0-9]) probe='test -x "$("$PG_CONFIG" --bindir)/initdb"' ;;
 			postgresql-*-cron) probe='test -f "$("$PG_CONFIG" --pkglibdir)/pg_cron.so"' ;;
+			postgresql-*-qualstats) probe='test -f "$("$PG_CONFIG" --pkglibdir)/pg_qualstats.so"' ;;
 			postgresql-*-partman) probe='test -f "$("$PG_CONFIG" --sharedir)/extension/pg_partman.control"' ;;
 			postgresql-server-dev-*) probe='test -f "$("$PG_CONFIG" --pgxs)"' ;;
 			libcurl4-openssl-dev) probe='pkg-config --exists libcurl' ;;

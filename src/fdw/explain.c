@@ -104,6 +104,7 @@ kisExplainForeignScan(ForeignScanState *node, ExplainState *es)
 		if (members != NIL || es->format != EXPLAIN_FORMAT_TEXT)
 			ExplainPropertyList("Members", members, es);
 	}
-	if (es->analyze)
+	/* other extensions instrument plain EXPLAIN, which begins no scan */
+	if (es->analyze && node->fdw_state != NULL)
 		explain_counters(kis_scan_counters(node), es);
 }
