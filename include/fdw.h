@@ -167,8 +167,13 @@ extern List *kis_partition_bound_add(PlannerInfo *root, RelOptInfo *rel, Relatio
 /* conditions.c: does it mention one of these columns, as pull_varattnos counts? */
 extern bool kis_mentions(Node *expr, Index relid, const Bitmapset *attrs);
 
-/* conditions.c: does the node itself call a function that may raise or tell what it sees? */
+/*
+ * conditions.c: does the node itself, or anything in the expression, call a
+ * function that may raise or tell what it sees? Only PostgreSQL's own are
+ * trusted not to.
+ */
 extern bool kis_calls_leaky(Node *node);
+extern bool kis_contains_leaky(Node *expr);
 
 /* conditions.c: key = value, value = key, key = ANY (value); value names no column of relid */
 typedef struct KisKeyEquality
@@ -207,12 +212,21 @@ extern KisKeyValues *kis_investor_values(Relation relation, int nkeys, const Kis
  */
 extern Datum kis_key_value(const KisKeyValues *values, int i, AttrNumber attnum);
 
+/* Can all codes become values of a key column without an error, and without a function of a user's? */
+extern bool kis_key_is_plain(const KisKeyValues *values, AttrNumber attnum);
+
 /*
  * Makes slot, of the table's descriptor, a row that has nothing but the i-th's
  * keys, those that are mentioned, as pull_varattnos counts.
  */
 extern void kis_key_store(const KisKeyValues *values, int i, const Bitmapset *mentioned,
 						  TupleTableSlot *slot);
+
+/*
+ * estimate.c: gives the relation's conditions that planning may not evaluate a
+ * selectivity before the core looks for one: it would run stable functions.
+ */
+extern void kis_estimate_unknown(RelOptInfo *rel);
 
 /* estimate.c: how many pairs are expected to satisfy conditions */
 typedef struct KisPairEstimate

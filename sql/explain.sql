@@ -47,6 +47,46 @@ FROM unnest(ARRAY[
 -- a join by the codes is planned as one call for each different pair
 SELECT plan_of('SELECT FROM pairs JOIN kis_sector_trend ON m = market_code AND s = sector_code')->>'Node Type' AS join;
 
+-- planning runs no function of a user's, nor any that could fail
+CREATE FUNCTION fails(text) RETURNS boolean IMMUTABLE LEAKPROOF LANGUAGE plpgsql AS $$ BEGIN RETURN $1::int > 0; END $$;
+CREATE FUNCTION fails(text, text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN $1::int > 0; END $$;
+CREATE FUNCTION leaks(text, text) RETURNS boolean IMMUTABLE LEAKPROOF LANGUAGE plpgsql AS $$ BEGIN RETURN $1::int > 0; END $$;
+CREATE OPERATOR ~~~ (LEFTARG = text, RIGHTARG = text, FUNCTION = fails, RESTRICT = likesel);
+CREATE OPERATOR ~=~ (LEFTARG = text, RIGHTARG = text, FUNCTION = leaks, RESTRICT = eqsel);
+CREATE FUNCTION code() RETURNS text STABLE LEAKPROOF LANGUAGE plpgsql AS $$ BEGIN RAISE 'a function was run'; END $$;
+CREATE FUNCTION day() RETURNS date STABLE LANGUAGE plpgsql AS $$ BEGIN RAISE 'a function was run'; END $$;
+CREATE FUNCTION quantity() RETURNS bigint STABLE LANGUAGE plpgsql AS $$ BEGIN RAISE 'a function was run'; END $$;
+CREATE TYPE no_market AS ENUM ('none');
+CREATE DOMAIN numbered_market AS text CHECK (fails(VALUE));
+CREATE FOREIGN TABLE as_enum (market_code no_market, sector_code numbered_market) SERVER kis OPTIONS (table_name 'kis_market_trend');
+CREATE FOREIGN TABLE as_number (market_code int, sector_code char(2)) SERVER kis OPTIONS (table_name 'kis_market_trend');
+CREATE FUNCTION tried_plan(query text) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RETURN plan_of(query);
+    EXCEPTION WHEN OTHERS THEN RETURN json_build_object('Calls Expected', SQLSTATE || ' ' || SQLERRM); END $$;
+SELECT plan->'Plan Rows' AS rows, plan->'Calls Expected' AS calls, query
+FROM unnest(ARRAY[
+    $$kis_sector_trend WHERE sector_code ~~~ '00%'$$,
+    $$kis_sector_trend WHERE sector_code ~~~ ANY ('{00%,01%}')$$,
+    $$kis_sector_trend WHERE market_code ~=~ 'KSP'$$,
+    $$kis_sector_trend WHERE fails(sector_code)$$,
+    $$kis_sector_trend WHERE NOT fails(sector_code) OR market_code = code()$$,
+    $$kis_sector_trend WHERE market_code = code()$$,
+    $$kis_sector_trend WHERE market_code <> code()$$,
+    $$kis_sector_trend WHERE market_code = ANY (ARRAY[code()])$$,
+    $$kis_sector_trend WHERE market_code = current_setting('no.such_setting')$$,
+    $$kis_sector_trend WHERE foreign_net_qty > quantity()$$,
+    $$kis_sector_trend WHERE sector_code LIKE '00\'$$,
+    $$kis_sector_trend WHERE sector_code ~ '('$$,
+    $$kis_investor_trend WHERE investor = code()$$,
+    $$kis_investor_trend WHERE investor ~~~ 'f%'$$,
+    $$kis_market_trend_daily WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2020-01-01' AND '2025-12-31' AND trade_date >= day()$$,
+    $$as_enum WHERE market_code = 'none'$$,
+    $$as_enum WHERE sector_code = '0001'$$,
+    $$as_number WHERE market_code = 5$$,
+    $$as_number WHERE sector_code = '01'$$]) AS query, tried_plan('SELECT FROM ' || query) AS plan;
+
+-- some days before today are known
+SELECT plan_of($$SELECT FROM kis_market_trend_daily WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date > current_date - 30$$)->'Calls Expected' AS calls;
+
 -- EXPLAIN ANALYZE tells what it cost
 CREATE USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS (app_key :'app_key', app_secret :'app_secret');
 -- a token that earlier sessions left is refused by a new simulator

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/sysattr.h"
+#include "access/transam.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
@@ -113,14 +114,28 @@ kis_key_equality(Node *clause, Index relid, const Bitmapset *keys, KisKeyEqualit
 	return equality->attnum != 0 && !mentions_relation(equality->value, relid);
 }
 
+/* A user's may be called leakproof and do anything. */
 static bool
 is_leaky(Oid function, void *context)
 {
-	return !get_func_leakproof(function);
+	return function >= FirstGenbkiObjectId || !get_func_leakproof(function);
 }
 
 bool
 kis_calls_leaky(Node *node)
 {
 	return check_functions_in_node(node, is_leaky, NULL);
+}
+
+static bool
+contains_leaky_walker(Node *node, void *context)
+{
+	return node != NULL &&
+		(kis_calls_leaky(node) || expression_tree_walker(node, contains_leaky_walker, context));
+}
+
+bool
+kis_contains_leaky(Node *expr)
+{
+	return contains_leaky_walker(expr, NULL);
 }

@@ -18,54 +18,51 @@
 
 #include "fdw.h"
 
-/* LIKE, regular expressions and their kin: the core, too, evaluates them in planning. */
-static bool
-is_pattern_operator(Oid opno)
+/* What a condition is taken to leave that planning may not evaluate, of lists as short as ours. */
+#define UNKNOWN_SELECTIVITY	(1.0 / 3)
+
+/* What can be known of conditions. */
+typedef struct Known
 {
-	switch (get_oprrest(opno))
-	{
-		case F_LIKESEL:
-		case F_NLIKESEL:
-		case F_ICLIKESEL:
-		case F_ICNLIKESEL:
-		case F_REGEXEQSEL:
-		case F_REGEXNESEL:
-		case F_ICREGEXEQSEL:
-		case F_ICREGEXNESEL:
-		case F_PREFIXSEL:
-			return true;
-		default:
-			return false;
-	}
+	const KisKeyValues *values; /* of their key columns; NULL: they mention none */
+	bool		folded;			/* else parameters and the time may still become constants */
+} Known;
+
+/* A day so many days from another: nearly every query of the history has one. */
+static bool
+is_day_shift(const Node *node)
+{
+	return IsA(node, OpExpr) && (((const OpExpr *) node)->opfuncid == F_DATE_MII ||
+								 ((const OpExpr *) node)->opfuncid == F_DATE_PLI);
 }
 
 /*
- * Must planning leave it alone? It is unknown, or evaluating it for a pair
- * could raise an error that the query would never have come to.
+ * Must planning leave it alone? It is unknown, or evaluating it could raise an
+ * error that the query would never have come to, or run a user's function.
  */
 static bool
-is_unknown_walker(Node *node, void *context)
+is_unknown_walker(Node *node, Known *known)
 {
 	if (node == NULL)
 		return false;
 	switch (nodeTag(node))
 	{
 		case T_OpExpr:
-			if (!is_pattern_operator(((OpExpr *) node)->opno) &&
-				kis_calls_leaky(node))
-				return true;
-			break;
 		case T_ScalarArrayOpExpr:
-			if (!is_pattern_operator(((ScalarArrayOpExpr *) node)->opno) &&
-				kis_calls_leaky(node))
-				return true;
-			break;
 		case T_FuncExpr:
 		case T_DistinctExpr:
-			if (kis_calls_leaky(node))
+			if (kis_calls_leaky(node) && !is_day_shift(node))
 				return true;
 			break;
 		case T_Var:
+			if (known->values != NULL && !kis_key_is_plain(known->values, ((Var *) node)->varattno))
+				return true;
+			break;
+		case T_Param:
+		case T_SQLValueFunction:
+			if (known->folded)
+				return true;
+			break;
 		case T_Const:
 		case T_List:
 		case T_ArrayExpr:
@@ -82,12 +79,12 @@ is_unknown_walker(Node *node, void *context)
 		default:
 			return true;
 	}
-	return expression_tree_walker(node, is_unknown_walker, context);
+	return expression_tree_walker(node, is_unknown_walker, known);
 }
 
 /* The conditions as far as planning can evaluate them; the others go to *unknown. */
 static List *
-known_conditions(PlannerInfo *root, List *conditions, List **unknown)
+known_conditions(PlannerInfo *root, const KisKeyValues *values, List *conditions, List **unknown)
 {
 	List	   *known = NIL;
 	ListCell   *cell;
@@ -96,18 +93,41 @@ known_conditions(PlannerInfo *root, List *conditions, List **unknown)
 	foreach(cell, conditions)
 	{
 		Node	   *clause = (Node *) ((RestrictInfo *) lfirst(cell))->clause;
-		Node	   *folded = estimate_expression_value(root, clause);
+		Node	   *folded = NULL;
 
-		if (is_unknown_walker(folded, NULL))
-			*unknown = lappend(*unknown, lfirst(cell));
-		else
+		if (!is_unknown_walker(clause, &(Known) {values, false}))
+			folded = estimate_expression_value(root, clause);
+		if (folded == NULL || is_unknown_walker(folded, &(Known) {values, true}))
 		{
-			fix_opfuncids(folded);
-			convert_saop_to_hashed_saop(folded);
-			known = lappend(known, folded);
+			*unknown = lappend(*unknown, lfirst(cell));
+			continue;
 		}
+		fix_opfuncids(folded);
+		convert_saop_to_hashed_saop(folded);
+		known = lappend(known, folded);
 	}
 	return known;
+}
+
+void
+kis_estimate_unknown(RelOptInfo *rel)
+{
+	ListCell   *cell;
+
+	foreach(cell, rel->baserestrictinfo)
+	{
+		RestrictInfo *rinfo = lfirst(cell);
+
+		if (kis_contains_leaky((Node *) rinfo->clause))
+			rinfo->norm_selec = UNKNOWN_SELECTIVITY;
+	}
+}
+
+static double
+selectivity(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
+{
+	return kis_contains_leaky((Node *) rinfo->clause) ? UNKNOWN_SELECTIVITY :
+		clause_selectivity(root, (Node *) rinfo, rel->relid, JOIN_INNER, NULL);
 }
 
 static int
@@ -203,7 +223,7 @@ kis_estimate_joined_pairs(PlannerInfo *root, RelOptInfo *rel,
 
 		if (!kis_key_equality((Node *) rinfo->clause, rel->relid, keys, &equality) ||
 			equality.is_array)
-			pairs *= clause_selectivity(root, (Node *) rinfo, rel->relid, JOIN_INNER, NULL);
+			pairs *= selectivity(root, rel, rinfo);
 		else if (key_source(values, equality.attnum) == KIS_SOURCE_MARKET)
 			one_market = true;
 		else
@@ -228,7 +248,7 @@ kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
 				   const KisKeyValues *values, const Bitmapset *keys, List *conditions)
 {
 	List	   *unknown;
-	List	   *known = known_conditions(root, conditions, &unknown);
+	List	   *known = known_conditions(root, values, conditions, &unknown);
 	KisPairEstimate estimate = count_passing(relation, rel->relid, values, known);
 
 	if (unknown != NIL)
@@ -245,7 +265,7 @@ kis_estimate_investors(PlannerInfo *root, RelOptInfo *rel, Relation relation,
 					   const KisKeyValues *values, const Bitmapset *keys, List *conditions)
 {
 	List	   *unknown;
-	List	   *known = known_conditions(root, conditions, &unknown);
+	List	   *known = known_conditions(root, values, conditions, &unknown);
 	bool	   *passes = find_passing(relation, rel->relid, values, known);
 	double		investors = 0;
 	ListCell   *cell;
@@ -261,7 +281,7 @@ kis_estimate_investors(PlannerInfo *root, RelOptInfo *rel, Relation relation,
 			!equality.is_array)
 			investors = Min(investors, 1);
 		else
-			investors *= clause_selectivity(root, (Node *) rinfo, rel->relid, JOIN_INNER, NULL);
+			investors *= selectivity(root, rel, rinfo);
 	}
 	return investors;
 }
@@ -309,7 +329,7 @@ kis_estimate_days(PlannerInfo *root, RelOptInfo *rel, Relation relation, const K
 								  rel->relid, day_attrs))
 			of_days = lappend(of_days, lfirst(cell));
 	}
-	known = known_conditions(root, of_days, &unknown);
+	known = known_conditions(root, NULL, of_days, &unknown);
 	days = choose_days(relation, call, attrs, known);
 	unknown = list_concat(unknown, list_difference_ptr(conditions, of_days));
 	share = clauselist_selectivity(root, unknown, rel->relid, JOIN_INNER, NULL);

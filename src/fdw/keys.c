@@ -183,6 +183,24 @@ kis_key_value(const KisKeyValues *values, int i, AttrNumber attnum)
 	elog(ERROR, "column %d is no key", attnum);
 }
 
+bool
+kis_key_is_plain(const KisKeyValues *values, AttrNumber attnum)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(values->relation), attnum - 1);
+	int32		typmod = att->atttypmod;
+	Oid			type = getBaseTypeAndTypmod(att->atttypid, &typmod);
+	int			key = 0;
+
+	if (type != BPCHAROID || typmod < VARHDRSZ)
+		return type == TEXTOID || type == VARCHAROID || type == NAMEOID || type == BPCHAROID;
+	while (values->keys[key].attnum != attnum)
+		key++;
+	for (int i = 0; i < values->n; i++)
+		if ((int) strlen(code_of(values->pairs, i, values->keys[key].source)) > typmod - VARHDRSZ)
+			return false;
+	return true;
+}
+
 void
 kis_key_store(const KisKeyValues *values, int i, const Bitmapset *mentioned, TupleTableSlot *slot)
 {

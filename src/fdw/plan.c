@@ -185,6 +185,7 @@ kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	planned->table = kis_table_of_relation(foreigntableid, &planned->options);
 	resolve_columns(planned, relation);
 	planned->bound = kis_partition_bound_add(root, baserel, relation);
+	kis_estimate_unknown(baserel);
 	pairs = kis_table_pairs(planned->table, planned->options, server, &npairs);
 	planned->values = kis_pair_values(relation, planned->nkeys, planned->keys, npairs, pairs);
 
