@@ -115,7 +115,7 @@ is_deeply([ map { "$_->{path}?$_->{raw_query}" } @more ],
 	'other pairs');
 is_deeply($_->{headers}, { %transport, %documented }, 'their headers') foreach @more;
 
-# ---- byte by byte: this test is KIS, and then a proxy
+# ---- byte by byte: this test is KIS
 
 # Answers one request and returns it, and what the session got.
 sub answer_one
@@ -159,13 +159,6 @@ is($line, "GET $trend?FID_INPUT_ISCD=KSQ&FID_INPUT_ISCD_2=1001 HTTP/1.1", 'the r
 is_deeply([ sort @headers ], [ sort @expected, "Host: $address" ], 'each header once');
 is($output, '1', 'and its answer');
 
-quiet("ALTER SERVER raw OPTIONS (SET base_url 'http://127.0.0.1:2', ADD proxy 'http://$address')");
-($request, $output) = answer_one($listener, "SELECT foreign_net_qty FROM raw WHERE market_code = 'KSP'");
-($line, @headers) = split /\r\n/, $request;
-is($line, "GET http://127.0.0.1:2$trend?FID_INPUT_ISCD=KSP&FID_INPUT_ISCD_2=0001 HTTP/1.1",
-	'the option proxy leads through it');
-is_deeply([ sort grep { !/^Proxy-Connection:/ } @headers ], [ sort @expected, 'Host: 127.0.0.1:2' ], 'with the same headers');
-is($output, '1', 'and its answer comes back');
 $listener->close;
 
 # ---- over TLS

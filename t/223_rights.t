@@ -86,6 +86,17 @@ refused('victim', $query, '28000', 'has that one, with the secret');
 is($thief->calls('any'), 0, 'nobody was asked but KIS');
 value("ALTER USER MAPPING FOR victim SERVER kis OPTIONS (SET app_key @{[sql_literal($simulator->app_key)]})");
 
+# The right to read the server's files doesn't make who has it one who may listen
+value('GRANT USAGE ON FOREIGN DATA WRAPPER market_investor_fdw TO clerk');
+is(as_role('clerk', 'CREATE SERVER of_clerk FOREIGN DATA WRAPPER market_investor_fdw'), 'ok', 'clerk: a server');
+refused('clerk', "CREATE SERVER another FOREIGN DATA WRAPPER market_investor_fdw OPTIONS (proxy '@{[$thief->url]}')", '42501', 'one with a proxy');
+refused('clerk', "ALTER SERVER of_clerk OPTIONS (ADD $_)", '42501', $_ =~ s/ .*//r) foreach "proxy '@{[$thief->url]}'", "ca_file '$files/key'";
+value("ALTER SERVER of_clerk OPTIONS (ADD proxy 'http://127.0.0.1:9', ADD ca_file '$files/key')");
+refused('clerk', "ALTER SERVER of_clerk OPTIONS ($_)", '42501', "$_ beside a superuser's proxy and ca_file")
+  foreach "ADD max_calls '5'", "SET proxy 'http://127.0.0.1:10'", 'DROP proxy', 'DROP ca_file';
+is(as_role('clerk', 'ALTER SERVER of_clerk OPTIONS (DROP proxy, DROP ca_file)'), 'ok', 'clerk: without them');
+is(as_role('clerk', "ALTER SERVER of_clerk OPTIONS (ADD max_calls '5'); DROP SERVER of_clerk"), 'ok', 'clerk: then others, and the end');
+
 # ---- files of the server -------------------------------------------------------
 
 foreach my $option (qw(app_key_file app_secret_file access_token_file))

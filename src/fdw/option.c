@@ -56,6 +56,14 @@ typedef enum OptionType
 	OPTION_PAIR_SET				/* KisTableOptions itself */
 } OptionType;
 
+/* Who may set it, and alter what has it. */
+typedef enum OptionSetter
+{
+	SET_BY_ANYBODY,
+	SET_BY_FILE_READERS,		/* who may read the server's files */
+	SET_BY_SUPERUSERS
+} OptionSetter;
+
 typedef struct Option
 {
 	const char *name;
@@ -65,7 +73,7 @@ typedef struct Option
 	double		min;
 	double		max;
 	const char *default_value;	/* NULL: all zero bits */
-	bool		restricted;		/* to those who may read the server's files */
+	OptionSetter setter;
 	const char *hint;			/* a sentence with a good value */
 } Option;
 
@@ -75,69 +83,69 @@ typedef struct Option
 
 static const Option options[] = {
 	{"base_url", ForeignServerRelationId, OPTION_BASE_URL, IN_SERVER(base_url), 0, 0,
-		KIS_BASE_URL, false,
+		KIS_BASE_URL, SET_BY_ANYBODY,
 	"KIS's own is \"" KIS_BASE_URL "\", the default."},
 	{"connect_timeout", ForeignServerRelationId, OPTION_DURATION, IN_SERVER(connect_timeout),
-		1, 10 * MINUTE_MS, "3s", false,
+		1, 10 * MINUTE_MS, "3s", SET_BY_ANYBODY,
 	"Write a number with a unit from 1ms to 10min, such as '3s' or '500ms'."},
 	{"request_timeout", ForeignServerRelationId, OPTION_DURATION, IN_SERVER(request_timeout),
-		1, 10 * MINUTE_MS, "10s", false,
+		1, 10 * MINUTE_MS, "10s", SET_BY_ANYBODY,
 	"Write a number with a unit from 1ms to 10min, such as '10s' or '500ms'."},
 	{"max_retries", ForeignServerRelationId, OPTION_INTEGER, IN_SERVER(max_retries),
-		0, 10, "2", false,
+		0, 10, "2", SET_BY_ANYBODY,
 	"Write a whole number from 0 to 10, such as '2'."},
 	{"max_wait", ForeignServerRelationId, OPTION_DURATION, IN_SERVER(max_wait),
-		0, HOUR_MS, "30s", false,
+		0, HOUR_MS, "30s", SET_BY_ANYBODY,
 	"Write 0 or a number with a unit up to 1h, such as '30s' or '500ms'."},
 	{"max_calls", ForeignServerRelationId, OPTION_INTEGER, IN_SERVER(max_calls),
-		1, 1000000, "100", false,
+		1, 1000000, "100", SET_BY_ANYBODY,
 	"Write a whole number from 1 to 1000000, such as '100'."},
 	{"requests_per_second", ForeignServerRelationId, OPTION_RATE, IN_SERVER(requests_per_second),
-		MIN_RATE, MAX_RATE, "10", false,
+		MIN_RATE, MAX_RATE, "10", SET_BY_ANYBODY,
 	"Write a number from 0.001 to 1000, such as '10' or '0.5'."},
 	{"max_concurrent_requests", ForeignServerRelationId, OPTION_INTEGER,
-		IN_SERVER(max_concurrent_requests), 1, 64, "6", false,
+		IN_SERVER(max_concurrent_requests), 1, 64, "6", SET_BY_ANYBODY,
 	"Write a whole number from 1 to 64, such as '6'."},
 	{"cache_ttl", ForeignServerRelationId, OPTION_DURATION, IN_SERVER(cache_ttl),
-		0, HOUR_MS, "10s", false,
+		0, HOUR_MS, "10s", SET_BY_ANYBODY,
 	"Write 0 or a number with a unit up to 1h, such as '10s' or '500ms'."},
 	{"session_start", ForeignServerRelationId, OPTION_TIME_OF_DAY, IN_SERVER(session_start),
-		0, 0, "08:30", false,
+		0, 0, "08:30", SET_BY_ANYBODY,
 	"Write a time in Seoul from 00:00 to 23:59, such as '08:30'."},
 	{"late_opens", ForeignServerRelationId, OPTION_DAYS, IN_SERVER(late_opens), 0, 100,
 		NULL, false,
 	"Write up to 100 days on which the exchange opens at 10:00, such as '2026-11-19, 2027-11-18'."},
 	{"calendar", ForeignServerRelationId, OPTION_CALENDAR, IN_SERVER(calendar), 0, 0,
-		"kis", false,
+		"kis", SET_BY_ANYBODY,
 	"Write 'kis' or 'weekday'."},
 	{"extra_pairs", ForeignServerRelationId, OPTION_PAIRS, IN_SERVER(extra_pairs), 0, 1000,
-		NULL, false,
+		NULL, SET_BY_ANYBODY,
 	"Write up to 1000 pairs of market and sector, of up to 7 letters and digits each, such as 'KSP/0031, KSQ/1034'."},
-	{"proxy", ForeignServerRelationId, OPTION_PROXY, IN_SERVER(proxy), 0, 0, NULL, true,
+	{"proxy", ForeignServerRelationId, OPTION_PROXY, IN_SERVER(proxy), 0, 0, NULL, SET_BY_SUPERUSERS,
 	"Write a URL with its port, such as 'http://proxy.example.com:3128'."},
-	{"ca_file", ForeignServerRelationId, OPTION_PATH, IN_SERVER(ca_file), 0, 0, NULL, true,
+	{"ca_file", ForeignServerRelationId, OPTION_PATH, IN_SERVER(ca_file), 0, 0, NULL, SET_BY_SUPERUSERS,
 	"Write the absolute path of a file on the server, such as '/etc/ssl/certs/ca-certificates.crt'."},
 
-	{"app_key", UserMappingRelationId, OPTION_APP_KEY, IN_USER(app_key), 0, 0, NULL, false,
+	{"app_key", UserMappingRelationId, OPTION_APP_KEY, IN_USER(app_key), 0, 0, NULL, SET_BY_ANYBODY,
 	"Copy the app key of 36 characters from the KIS Developers site."},
-	{"app_secret", UserMappingRelationId, OPTION_APP_SECRET, IN_USER(app_secret), 0, 0, NULL, false,
+	{"app_secret", UserMappingRelationId, OPTION_APP_SECRET, IN_USER(app_secret), 0, 0, NULL, SET_BY_ANYBODY,
 	"Copy the app secret of 180 characters from the KIS Developers site."},
-	{"app_key_file", UserMappingRelationId, OPTION_PATH, IN_USER(app_key_file), 0, 0, NULL, true,
+	{"app_key_file", UserMappingRelationId, OPTION_PATH, IN_USER(app_key_file), 0, 0, NULL, SET_BY_FILE_READERS,
 	"Write the absolute path of a file on the server, such as '/etc/kis/app_key'."},
-	{"app_secret_file", UserMappingRelationId, OPTION_PATH, IN_USER(app_secret_file), 0, 0, NULL, true,
+	{"app_secret_file", UserMappingRelationId, OPTION_PATH, IN_USER(app_secret_file), 0, 0, NULL, SET_BY_FILE_READERS,
 	"Write the absolute path of a file on the server, such as '/etc/kis/app_secret'."},
-	{"access_token_file", UserMappingRelationId, OPTION_PATH, IN_USER(access_token_file), 0, 0, NULL, true,
+	{"access_token_file", UserMappingRelationId, OPTION_PATH, IN_USER(access_token_file), 0, 0, NULL, SET_BY_FILE_READERS,
 	"Write the absolute path of a file on the server, such as '/var/lib/kis/token.json'."},
 	{"requests_per_second", UserMappingRelationId, OPTION_RATE, IN_USER(requests_per_second),
-		MIN_RATE, MAX_RATE, NULL, false,
+		MIN_RATE, MAX_RATE, NULL, SET_BY_ANYBODY,
 	"Write a number from 0.001 to 1000, such as '10' or '0.5'."},
 
-	{"table_name", ForeignTableRelationId, OPTION_TABLE_NAME, IN_TABLE(table_name), 0, 0, NULL, false,
+	{"table_name", ForeignTableRelationId, OPTION_TABLE_NAME, IN_TABLE(table_name), 0, 0, NULL, SET_BY_ANYBODY,
 	NULL},						/* names the nearest */
-	{"pairs", ForeignTableRelationId, OPTION_PAIR_SET, 0, 0, 0, NULL, false,
+	{"pairs", ForeignTableRelationId, OPTION_PAIR_SET, 0, 0, 0, NULL, SET_BY_ANYBODY,
 	"Write 'headline' or 'all'."},
 
-	{"field", AttributeRelationId, OPTION_FIELD, 0, 0, 0, NULL, false,
+	{"field", AttributeRelationId, OPTION_FIELD, 0, 0, 0, NULL, SET_BY_ANYBODY,
 	"Write a member of KIS's answer, such as 'frgn_ntby_qty', or '*' or '**'."},
 };
 
@@ -399,7 +407,13 @@ check_rights(List *defs, Oid catalog)
 		DefElem    *def = lfirst_node(DefElem, cell);
 		const Option *option = find_option(def->defname, catalog);
 
-		if (option->restricted &&
+		if (option->setter == SET_BY_SUPERUSERS && !superuser())
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied to set option \"%s\"", option->name),
+					 errdetail("It decides who may read the app keys of all who use the server."),
+					 errhint("Only a superuser may create or alter a server that has this option.")));
+		if (option->setter == SET_BY_FILE_READERS &&
 			!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -419,6 +433,18 @@ check_host(const KisServerOptions *server)
 				 errdetail("The app keys of all who use the server are sent to that host."),
 				 errhint("Only a superuser may create or alter a server with such a base_url. KIS's own is \"%s\", the default.",
 						 KIS_BASE_URL)));
+}
+
+/* Only a tunnel keeps a proxy from reading what is sent. */
+static void
+check_proxy(const KisServerOptions *server)
+{
+	if (server->proxy != NULL && strncmp(server->base_url, "https:", 6) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"proxy\" takes a base_url of https"),
+				 errdetail("Over http the proxy would be sent the app key and secret in the clear."),
+				 errhint("Drop one of them: ALTER SERVER ... OPTIONS (DROP proxy).")));
 }
 
 static void
@@ -459,6 +485,7 @@ market_investor_fdw_validator(PG_FUNCTION_ARGS)
 		case ForeignServerRelationId:
 			read_options(defs, catalog, &server);
 			check_host(&server);
+			check_proxy(&server);
 			break;
 		case UserMappingRelationId:
 			read_options(defs, catalog, &user);
@@ -500,6 +527,7 @@ kis_server_options(Oid serverid)
 	KisServerOptions *server = palloc0(sizeof(KisServerOptions));
 
 	read_options(kis_foreign_server(serverid)->options, ForeignServerRelationId, server);
+	check_proxy(server);
 	return server;
 }
 
