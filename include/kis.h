@@ -185,6 +185,7 @@ typedef struct KisEndpoint
 	const char *base_url;
 	const char *proxy;			/* NULL: none, whatever the environment says */
 	const char *ca_file;		/* NULL: the system's */
+	const char *ca_pem;			/* its content; NULL: libcurl reads it */
 	int			connect_timeout_ms; /* resolve, connect and TLS together */
 	int			request_timeout_ms; /* the whole attempt; a token issue gets KIS_TOKEN_SLOW_MS more */
 } KisEndpoint;

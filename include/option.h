@@ -98,6 +98,15 @@ extern char *kis_secret_read(const char *path, const char *option);
 extern char *kis_access_token_read(const char *path);
 
 /*
+ * The content of the file of ca_file; palloc'd; the same errors. libcurl is not
+ * given the name: it would open what stands there, be it a pipe, and wait.
+ */
+extern char *kis_ca_read(const char *path);
+
+/* Another number where the file has been written or replaced since; 0: it is not there. */
+extern uint64 kis_file_state(const char *path);
+
+/*
  * The candidate nearest to what was typed, for a hint; NULL where none is near.
  * Ends with a NULL pointer; compares without regard to case.
  */

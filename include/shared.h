@@ -30,6 +30,8 @@ typedef struct KisConnection
 	KisUserOptions *user_options;
 	char	   *app_key;
 	char	   *app_secret;
+	char	   *ca_pem;			/* of ca_file; NULL: the system's */
+	uint64		ca_state;		/* of that file when it was read, see kis_file_state */
 	char	   *token;			/* of access_token_file; NULL: we have KIS issue one */
 	uint64		token_generation;	/* counts the tokens that the file has held */
 	MemoryContext context;

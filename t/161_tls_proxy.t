@@ -9,6 +9,7 @@ use IPC::Run ();
 use JSON::PP;
 use KisTest;
 use KisTest::Hang;
+use POSIX ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -95,8 +96,54 @@ foreach my $case (
 		"$what: no request, and so no secret, was sent");
 }
 
-server(base_url => $tls->url, ca_file => '/nonexistent/ca.pem');
-is(($session->error($ksp))[0], 'HV000', 'a ca_file that can\'t be read');
+# ---- the file of ca_file
+
+my $files = PostgreSQL::Test::Utils::tempdir();
+my $way_in = "$files/authority";
+append_to_file("$files/empty", '');
+append_to_file("$files/text", "no certificate\n");
+append_to_file("$files/cut", "-----BEGIN CERTIFICATE-----\nMIIB\n");
+mkdir "$files/directory";
+POSIX::mkfifo("$files/pipe", 0644);
+symlink "$files/pipe", "$files/link";
+foreach my $case (
+	[ 'nonexistent' => qr/It could not be opened: No such file or directory\./ ],
+	[ empty => qr/It holds no certificate in PEM\./ ],
+	[ text => qr/It holds no certificate in PEM\./ ],
+	(map { [ $_ => qr/It is not a regular file\./ ] } qw(directory pipe link /dev/zero /dev/tty)))
+{
+	my ($name, $why) = @$case;
+
+	server(base_url => $tls->url, ca_file => $name =~ m{^/} ? $name : "$files/$name");
+	my ($state, $message, $detail, $hint) = $session->error($ksp);
+	is("$state: $message", 'HV000: could not read the file of option "ca_file"', "ca_file $name");
+	like($detail, $name eq '/dev/tty' ? qr/^It (?:is not a regular file|could not be opened: .*)\.$/ : qr/^$why$/, 'why');
+	is($hint, q{The file must hold certificates in PEM and be readable by the operating system's user that runs PostgreSQL.}, 'what to do');
+}
+server(base_url => $tls->url, ca_file => "$files/cut");
+is(join(': ', ($session->error($ksp))[ 0, 1 ]), 'HV000: could not ask KIS', 'a certificate that is cut');
+
+# another file under its name is taken by a live session, and nothing that stands there holds it up
+symlink $tls->ca_file, $way_in;
+server(base_url => $tls->url, ca_file => $way_in);
+is($session->query_safe($ksp), 'KSP', 'a link to the CA');
+foreach my $step ([ $other_tls->ca_file => 'HV00N' ], [ "$files/pipe" => 'HV000' ], [ $tls->ca_file => '' ])
+{
+	my ($target, $state) = @$step;
+
+	symlink $target, "$way_in.new";
+	rename "$way_in.new", $way_in;
+	is(($session->error($ksp))[0] // '', $state, 'the link leads to ' . ($target =~ s{.*/}{}r) . ($state eq '' ? ' again' : ''));
+}
+server(base_url => $tls->url, ca_file => $tls->ca_file);
+is($session->query_safe($ksp), 'KSP', 'a query begins');
+$session->query_safe(q{BEGIN; DECLARE c CURSOR FOR SELECT market_code FROM kis_market_trend});
+$session->query_safe('FETCH 1 FROM c');
+server(base_url => $tls->url, ca_file => "$files/pipe");
+is(scalar(split /\n/, $session->query_safe('FETCH ALL FROM c')), 18, 'and goes on with what it began with');
+$session->query_safe('COMMIT');
+is(($session->error($ksp))[0], 'HV000', 'the next one has the file that is there now');
+
 server(base_url => $plain->url =~ s/127\.0\.0\.1.*/127.0.0.1:1/r);
 my ($sqlstate, undef, $detail) = $session->error($ksp);
 is($sqlstate, 'HV00N', 'nobody listens');
@@ -104,13 +151,27 @@ like($detail, qr/while connecting/, 'in which phase');
 
 # ---- a proxy
 
+foreach my $case (
+	[ 'both at once', { base_url => $plain->url, proxy => $proxy_url } ],
+	[ 'the proxy later', { base_url => $plain->url }, "ADD proxy '$proxy_url'" ],
+	[ 'the host later', { base_url => $tls->url, proxy => $proxy_url }, "SET base_url '@{[$plain->url]}'" ])
+{
+	my ($what, $options, $change) = @$case;
+	my $sql = 'CREATE SERVER other FOREIGN DATA WRAPPER market_investor_fdw OPTIONS ('
+	  . join(', ', map { "$_ '$options->{$_}'" } sort keys %$options) . ')' . ($change ? "; ALTER SERVER other OPTIONS ($change)" : '');
+	my ($state, $message, $detail, $hint) = $session->error("BEGIN; $sql");
+
+	$session->query_safe('ROLLBACK');
+	is("$state $message", '22023 option "proxy" takes a base_url of https', "a proxy for http: $what");
+	like($detail, qr/in the clear/, 'why');
+	like($hint, qr/DROP proxy/, 'and what to do');
+}
+# as no validator of ours would have let it through
+server(base_url => $plain->url);
+$node->safe_psql('postgres', "UPDATE pg_foreign_server SET srvoptions = srvoptions || '{proxy=$proxy_url}' WHERE srvname = 'kis'");
+is(($session->error("SELECT pg_sleep(0); $ksp"))[0], '22023', 'nor is one used that is there');
+is_deeply([ proxied() ], [], 'and the proxy is asked for nothing');
 proxied();
-server(base_url => $plain->url, proxy => $proxy_url);
-is($session->query_safe($ksp), 'KSP', 'over a proxy');
-my $url = $plain->url;
-is((proxied())[-1],
-	"GET $url/uapi/domestic-stock/v1/quotations/inquire-investor-time-by-market?FID_INPUT_ISCD=KSP&FID_INPUT_ISCD_2=0001",
-	'which is asked for the whole URL');
 server(base_url => $tls->url, proxy => $proxy_url, ca_file => $tls->ca_file);
 is($session->query_safe($ksp), 'KSP', 'TLS over a proxy');
 my @lines = proxied();
@@ -123,11 +184,11 @@ is(join(': ', ($session->error($ksp))[ 0, 1 ]), 'HV00L: KIS closed the connectio
 $tls->fault;
 proxied();
 
-server(base_url => $plain->url, proxy => 'http://127.0.0.1:1');
-my $calls = $plain->calls;
+server(base_url => $tls->url, proxy => 'http://127.0.0.1:1', ca_file => $tls->ca_file);
+my $calls = $tls->calls;
 is(($session->error($ksp))[0], 'HV00N', 'a proxy that is not there');
-is($plain->calls, $calls, 'is not passed by');
-server(base_url => $plain->url);
+is($tls->calls, $calls, 'is not passed by');
+server(base_url => $tls->url, ca_file => $tls->ca_file);
 is($session->query_safe($ksp), 'KSP', 'without the option, without a proxy');
 is_deeply([ proxied() ], [], 'at the next statement');
 

@@ -325,7 +325,7 @@ foreach my $case ([ 'long', 'K' x 5000 ], [ 'zero', "KEY\0KEY" . 'K' x 30 ])
 	append_to_file("$dir/$name", $text);
 	sql("SET log_statement = 'none'; ALTER USER MAPPING FOR CURRENT_USER SERVER kis_by_file OPTIONS (SET app_key_file '$dir/$name')");
 	@error = sql_error($node, 'postgres', ask_of('by_file'));
-	like($error[2], $name eq 'long' ? qr/too long to hold a key/ : qr/contains a control character/,
+	like($error[2], $name eq 'long' ? qr/longer than 4096 bytes/ : qr/contains a control character/,
 		"$error[0]: a key file that is none ($name)") or diag("@error");
 }
 

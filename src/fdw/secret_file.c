@@ -1,6 +1,7 @@
 /*
  * secret_file.c
- *		App keys and secrets that stand in files of the server.
+ *		App keys and secrets that stand in files of the server, and the
+ *		certificates of those whom it trusts.
  */
 #include "postgres.h"
 
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/hashfn.h"
 #include "storage/fd.h"
 
 #include "compat.h"
@@ -15,6 +17,7 @@
 #include "option_value.h"
 
 #define MAX_SECRET_FILE	4096
+#define MAX_CA_FILE		(4 * 1024 * 1024)
 
 pg_noreturn static void raise_unreadable(const char *path, const char *option, const char *why);
 
@@ -26,7 +29,8 @@ static void
 raise_unreadable(const char *path, const char *option, const char *why)
 {
 	const char *content = strcmp(option, "access_token") == 0 ?
-		"the token, alone or as access_token or token of JSON or YAML," : "the value alone";
+		"the token, alone or as access_token or token of JSON or YAML," :
+		strcmp(option, "ca") == 0 ? "certificates in PEM" : "the value alone";
 
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
@@ -58,9 +62,9 @@ read_whole(int fd, char *buffer, size_t size, const char *path, const char *opti
 	return length;
 }
 
-/* The file's content into buffer, which has room for MAX_SECRET_FILE + 1, as a string. */
+/* The file's content into buffer, which has room for size bytes and a NUL, as a string. */
 static void
-read_file(const char *path, const char *option, char *buffer)
+read_file(const char *path, const char *option, char *buffer, size_t size)
 {
 	struct stat st;
 	size_t		length;
@@ -72,10 +76,10 @@ read_file(const char *path, const char *option, char *buffer)
 		raise_unreadable(path, option, psprintf("It could not be opened: %m."));
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		raise_unreadable(path, option, "It is not a regular file.");
-	length = read_whole(fd, buffer, MAX_SECRET_FILE + 1, path, option);
+	length = read_whole(fd, buffer, size + 1, path, option);
 	CloseTransientFile(fd);
-	if (length > MAX_SECRET_FILE)
-		raise_unreadable(path, option, "It is too long to hold a key or a secret.");
+	if (length > size)
+		raise_unreadable(path, option, psprintf("It is longer than %zu bytes.", size));
 	if (memchr(buffer, '\0', length) != NULL)
 		raise_unreadable(path, option, "It contains a control character.");
 	buffer[length] = '\0';
@@ -90,7 +94,7 @@ kis_secret_read(const char *path, const char *option)
 	char	   *secret;
 	const char *why;
 
-	read_file(path, option, buffer);
+	read_file(path, option, buffer, MAX_SECRET_FILE);
 	end = buffer + strlen(buffer);
 	while (end > begin && isspace((unsigned char) end[-1]))
 		end--;
@@ -112,7 +116,7 @@ kis_access_token_read(const char *path)
 	char		token[KIS_TOKEN_LEN];
 	char	   *copy = NULL;
 
-	read_file(path, "access_token", buffer);
+	read_file(path, "access_token", buffer, MAX_SECRET_FILE);
 	if (kis_token_in_text(buffer, token))
 		copy = pstrdup(token);
 	kis_wipe(buffer, sizeof(buffer));
@@ -121,4 +125,31 @@ kis_access_token_read(const char *path)
 		raise_unreadable(path, "access_token",
 						 "It holds no token, neither alone nor as access_token or token of JSON or YAML.");
 	return copy;
+}
+
+char *
+kis_ca_read(const char *path)
+{
+	char	   *buffer = palloc(MAX_CA_FILE + 1);
+
+	read_file(path, "ca", buffer, MAX_CA_FILE);
+	if (strstr(buffer, "-----BEGIN ") == NULL)
+		raise_unreadable(path, "ca", "It holds no certificate in PEM.");
+	return repalloc(buffer, strlen(buffer) + 1);
+}
+
+uint64
+kis_file_state(const char *path)
+{
+	struct stat st;
+	int64		state[5];
+
+	if (stat(path, &st) != 0)
+		return 0;
+	state[0] = st.st_dev;
+	state[1] = st.st_ino;
+	state[2] = st.st_size;
+	state[3] = st.st_ctim.tv_sec;
+	state[4] = st.st_ctim.tv_nsec;
+	return hash_bytes_extended((unsigned char *) state, sizeof(state), 0);
 }

@@ -404,24 +404,40 @@ set_common_options(KisTransfer *transfer)
 	return ok;
 }
 
+/* False where this libcurl takes certificates from files alone. */
+static bool
+trust_content(CURL *easy, const char *ca_pem)
+{
+#if LIBCURL_VERSION_NUM >= 0x074d00
+	struct curl_blob content = {(void *) ca_pem, strlen(ca_pem), CURL_BLOB_COPY};
+
+	return curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &content) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &content) == CURLE_OK;
+#else
+	(void) easy;
+	(void) ca_pem;
+	return false;
+#endif
+}
+
 /*
  * Whom to trust. libcurl keeps certificates that it has read only if they come
  * from one file; reading the system's takes longer than a call.
  */
 static bool
-set_authorities(KisTransfer *transfer, const char *ca_file)
+set_authorities(KisTransfer *transfer, const char *ca_file, const char *ca_pem)
 {
 	CURL	   *easy = transfer->easy;
 	const char *system_file = NULL;
 	bool		ok = true;
 
-	if (ca_file != NULL)
+	if (ca_file != NULL && !(ca_pem != NULL && trust_content(easy, ca_pem)))
 	{
 		SET(CURLOPT_CAINFO, ca_file);
 		SET(CURLOPT_PROXY_CAINFO, ca_file);
 	}
 #if LIBCURL_VERSION_NUM >= 0x075400
-	else
+	if (ca_file == NULL)
 		curl_easy_getinfo(easy, CURLINFO_CAINFO, &system_file);
 #endif
 	if (ca_file != NULL || system_file != NULL)
@@ -442,7 +458,7 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint, int64_t
 
 	/* its connections, sessions and names stay in the multi handle */
 	curl_easy_reset(easy);
-	ok = set_common_options(transfer) && set_authorities(transfer, endpoint->ca_file);
+	ok = set_common_options(transfer) && set_authorities(transfer, endpoint->ca_file, endpoint->ca_pem);
 	SET(CURLOPT_URL, transfer->url);
 	SET(CURLOPT_HTTPHEADER, transfer->headers);
 	/* "" and not NULL: the environment has no say */

@@ -129,6 +129,12 @@ kis_connection_reread_token(KisConnection *connection)
 	return changed;
 }
 
+static uint64
+ca_state(const KisConnection *connection)
+{
+	return connection->options->ca_file != NULL ? kis_file_state(connection->options->ca_file) : 0;
+}
+
 static KisConnection *
 connection_create(Oid serverid, Oid userid, MemoryContext context)
 {
@@ -140,6 +146,9 @@ connection_create(Oid serverid, Oid userid, MemoryContext context)
 	connection->context = context;
 	connection->server_name = pstrdup(kis_foreign_server(serverid)->servername);
 	connection->options = kis_server_options(serverid);
+	connection->ca_state = ca_state(connection);
+	if (connection->options->ca_file != NULL)
+		connection->ca_pem = kis_ca_read(connection->options->ca_file);
 	connection->user_options = kis_user_options(mapping->options);
 	connection->identity = palloc(sizeof(KisIdentity));
 	kis_connection_reread_secrets(connection);
@@ -217,9 +226,11 @@ kis_connection_get(Oid serverid, Oid userid)
 	foreach(cell, connections)
 	{
 		connection = lfirst(cell);
-		if (connection->serverid == serverid && connection->userid == userid &&
-			!connection->stale)
+		if (connection->serverid != serverid || connection->userid != userid || connection->stale)
+			continue;
+		if (connection->ca_state == ca_state(connection))
 			return connection;
+		connection->stale = true;
 	}
 
 	free_unused();
@@ -260,6 +271,7 @@ kis_connection_endpoint(const KisConnection *connection)
 		.base_url = options->base_url,
 		.proxy = options->proxy,
 		.ca_file = options->ca_file,
+		.ca_pem = connection->ca_pem,
 		.connect_timeout_ms = options->connect_timeout,
 		.request_timeout_ms = options->request_timeout,
 	};
