@@ -75,6 +75,10 @@ struct KisStatement
 	int			ncalls;			/* of these, not answered by the cache */
 	int64		waited_us;		/* for rate, token and retries */
 	List	   *warned;			/* of char * */
+	/* spill.c's */
+	struct BufFile *spill_file; /* NULL: none */
+	int			spill_segment;	/* its end */
+	off_t		spill_offset;
 };
 
 /* work.c: transfers of the session */
@@ -189,6 +193,9 @@ extern void kis_statement_stop(KisStatement *statement);
 
 /* inquiry.c: lets go of what the inquiry has under way. */
 extern void kis_inquiry_abandon(KisInquiry *inquiry);
+
+/* spill.c: has the reply in memory again, where it is in a file alone. */
+extern void kis_inquiry_unspill(KisInquiry *page);
 
 /* statement.c: asks as kis_inquire does, but max_calls does not count it. */
 extern KisInquiry *kis_inquire_beside(KisStatement *statement, KisConnection *connection,

@@ -67,6 +67,8 @@ typedef struct KisInquiry
 	const KisReply *reply;		/* NULL: failed */
 	TimestampTz arrived_at;
 	KisError	error;
+	int			users;			/* scans that are at it */
+	struct KisSpilled *spilled; /* its reply is in a file as well, or there alone; NULL: it is not */
 	struct KisInquiryState *state;	/* inquiry.c's */
 } KisInquiry;
 
@@ -95,6 +97,19 @@ extern void kis_statement_ask_anew(KisStatement *statement);
 extern KisInquiry *kis_inquire(KisStatement *statement, KisConnection *connection,
 							   const KisCall *call, const KisCallArgs *args,
 							   KisCounters *counters);
+
+/*
+ * spill.c: a scan is at it, or no longer; then its reply stays in memory only as
+ * long as the statement's are few. kis_inquire brings it back, before the
+ * statement's scans have ended.
+ */
+extern void kis_inquiry_hold(KisInquiry *inquiry);
+extern void kis_inquiry_release(KisInquiry *inquiry);
+extern void kis_statement_end_scans(KisStatement *statement);
+
+/* spill.c: has a page come, and which is the last day of its rows? False: it has none. */
+extern bool kis_page_is_here(const KisInquiry *page);
+extern bool kis_page_last_day(const KisInquiry *page, DateADT *day);
 
 /* What the statement has asked with these arguments; NULL: nothing. */
 extern const KisInquiry *kis_inquired(const KisStatement *statement,

@@ -38,10 +38,9 @@ find_end(const KisScan *scan, const KisPairScan *pair, DateADT day, DateADT *end
 	KisCallArgs args = kis_pair_args(scan, pair, day);
 	const KisInquiry *page = kis_inquired(scan->statement, scan->connection, call, &args);
 
-	if (page == NULL || page->reply == NULL)
+	if (page == NULL || !kis_page_is_here(page))
 		return false;
-	if (page->reply->nrows == 0 ||
-		!kis_day_from_text(page->reply->rows[page->reply->nrows - 1].values[call->day_member].text, end))
+	if (!kis_page_last_day(page, end))
 		*end = KIS_NO_DAY;
 	return true;
 }
@@ -71,12 +70,20 @@ kis_pair_calls(const KisScan *scan, const KisPairScan *pair)
 		(kis_has_inquired(scan->statement, scan->connection, scan->plan->table->call, &args) ? 1 : 0);
 }
 
+static void
+leave_page(KisPairScan *pair)
+{
+	if (pair->page != NULL)
+		kis_inquiry_release(pair->page);
+	pair->page = NULL;
+	pair->next_row = 0;
+}
+
 void
 kis_pair_rewind(KisPairScan *pair)
 {
+	leave_page(pair);
 	pair->day = pair->first_day;
-	pair->page = NULL;
-	pair->next_row = 0;
 	pair->at_row = false;
 	pair->is_through = false;
 	pair->beyond = KIS_NO_DAY;
@@ -93,6 +100,7 @@ kis_pair_ask(KisScan *scan, KisPairScan *pair)
 	args = kis_pair_args(scan, pair, pair->day);
 	pair->page = kis_inquire(scan->statement, scan->connection, scan->plan->table->call,
 							 &args, scan->counters);
+	kis_inquiry_hold(pair->page);
 }
 
 static void
@@ -147,12 +155,11 @@ turn_page(KisPairScan *pair)
 {
 	pair->is_through = pair->days == NULL ||
 		(pair->beyond == pair->page_beyond && begins_with_next(pair));
+	leave_page(pair);
 	if (pair->is_through)
 		return;
 	pair->day = kis_days_next(pair->days, pair->beyond);
 	pair->is_through = pair->day == KIS_NO_DAY;
-	pair->page = NULL;
-	pair->next_row = 0;
 	pair->page_beyond = pair->beyond;
 }
 

@@ -410,10 +410,17 @@ kisReScanForeignScan(ForeignScanState *node)
 		kis_pair_rewind(&scan->pairs[i]);
 }
 
-/* All that it has belongs to the executor's or the statement's memory. */
+/*
+ * All else that it has belongs to the executor's or the statement's memory. Not
+ * called after an error: then the transaction's end closes the file.
+ */
 void
 kisEndForeignScan(ForeignScanState *node)
 {
+	KisScan    *scan = node->fdw_state;
+
+	if (scan != NULL && scan->started && node->ss.ps.state->es_epq_active == NULL)
+		kis_statement_end_scans(scan->statement);
 }
 
 const KisCounters *

@@ -248,7 +248,10 @@ inquire(KisStatement *statement, KisConnection *connection, const KisCall *call,
 	fill_args(&filled, args);
 	inquiry = find_inquiry(statement, connection, call, &filled);
 	if (inquiry != NULL)
+	{
+		kis_inquiry_unspill(inquiry);
 		return inquiry;
+	}
 
 	old = MemoryContextSwitchTo(statement->context);
 	inquiry = palloc0(sizeof(KisInquiry));
@@ -304,15 +307,12 @@ begins_page_with(const KisCall *call, const char *date, int nrows, DateADT day)
 static bool
 has_day(const KisInquiry *page, DateADT day)
 {
-	const KisReply *reply = page->reply;
 	DateADT		first;
 	DateADT		last;
 
-	if (reply == NULL)
+	if (!kis_page_is_here(page))
 		return begins_page_with(page->call, page->args.date, page->call->usual_rows, day);
-	if (reply->nrows == 0 || !kis_day_from_text(page->args.date, &first) ||
-		!kis_day_from_text(reply->rows[reply->nrows - 1].values[page->call->day_member].text,
-						   &last))
+	if (!kis_day_from_text(page->args.date, &first) || !kis_page_last_day(page, &last))
 		return false;
 	if (page->call->paging == KIS_PAGING_FORWARD)
 		return day >= first && day <= last;
