@@ -173,16 +173,20 @@ extern void kis_store_write_daily(const KisStoreTable *store, KisTarget *target,
 extern void kis_snapshot_append(KisStoreTable *snapshots, const KisTarget *target);
 
 /*
- * Raises 42501 where the partition for that moment is missing and the user
- * can't make it, 42P07 where something else has its name; makes nothing and
- * takes no lasting lock.
+ * Raises 42501 where no partition holds that moment and the user can't make
+ * one, 42P07 where something else has its name; makes nothing and takes no
+ * lasting lock.
  */
 extern void kis_snapshot_check(Oid snapshots, const char *store, TimestampTz moment);
 
+/* Makes a partition for the moment where there is none: its month, or what of it is free. */
+extern void kis_snapshot_make_partition(Oid snapshots, const char *store, TimestampTz moment);
+
 /*
- * Makes the partition of the moment's month where it is missing, and, as far
- * as it can without waiting, that of the month after.
+ * The month's after the moment's, where the table is cut by months as we do it,
+ * and as far as it goes without waiting. Where it fails that is a WARNING,
+ * unless it was cancelled. Inside SPI.
  */
-extern void kis_snapshot_make_partitions(Oid snapshots, const char *store, TimestampTz moment);
+extern void kis_snapshot_make_next(Oid snapshots, const char *store, TimestampTz moment);
 
 #endif							/* KIS_STORE_H */

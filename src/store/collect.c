@@ -210,8 +210,11 @@ write_answers(Collection *collection)
 		elog(ERROR, "SPI_connect failed");
 	for (int i = 0; collection->snapshots && i < collection->ntargets; i++)
 		if (collection->targets[i].outcome != KIS_OUTCOME_FAILED)
-			kis_snapshot_make_partitions(collection->snapshots->relid, collection->store_text,
-										 collection->targets[i].collected_at);
+			kis_snapshot_make_partition(collection->snapshots->relid, collection->store_text,
+										collection->targets[i].collected_at);
+	if (collection->snapshots)
+		kis_snapshot_make_next(collection->snapshots->relid, collection->store_text,
+							   GetCurrentTimestamp());
 	for (int i = 0; i < collection->ntargets; i++)
 	{
 		KisTarget  *target = &collection->targets[i];

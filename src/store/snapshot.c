@@ -3,18 +3,24 @@
  *		Snapshots of replies, and the partitions that hold them.
  *
  * Partitions are months in Seoul, made beside the parent by LIKE and then
- * attached, with a CHECK constraint in place so that attaching scans nothing:
- * the parent takes SHARE UPDATE EXCLUSIVE alone, which neither readers nor
- * other collectors' INSERTs wait for. That lock also makes one session at a
+ * attached: the parent takes SHARE UPDATE EXCLUSIVE alone, which neither readers
+ * nor other collectors' INSERTs wait for. That lock also makes one session at a
  * time look and make, so that none ever meets a partition half made.
+ *
+ * Users may cut the table otherwise. Then their partitions are used, and one of
+ * ours is made only for a moment that has none, as large as they leave room for:
+ * what KIS has shown is gone if it isn't kept now.
  */
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "commands/tablespace.h"
 #include "datatype/timestamp.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -25,10 +31,13 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/partcache.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
 
 #include "compat.h"
 #include "error.h"
@@ -39,6 +48,14 @@
 
 /* Months since the year 0. */
 typedef int Month;
+
+/* What a partition is to hold: a month, or as much of it as the user's own partitions leave. */
+typedef struct PartitionRange
+{
+	Month		month;
+	TimestampTz from;
+	TimestampTz to;				/* exclusive */
+} PartitionRange;
 
 static Month
 month_of(TimestampTz moment)
@@ -59,23 +76,44 @@ month_start(Month month)
 	return day * USECS_PER_DAY - KIS_SEOUL_OFFSET * USECS_PER_SEC;
 }
 
-/* A month's start as a literal that no session's DateStyle or TimeZone changes. */
-static char *
-month_literal(Month month)
+static bool
+is_month(const PartitionRange *range)
 {
-	return psprintf("'%04d-%02d-01 00:00:00+09'", month / 12, month % 12 + 1);
+	return range->from == month_start(range->month) && range->to == month_start(range->month + 1);
 }
 
-/* A day that is so many days after a month's start, as such a literal. */
+/* A moment in Seoul; format takes year, month, day, hour, minute, second and its fraction. */
 static char *
-day_literal(Month month, int days)
+seoul_text(TimestampTz moment, const char *format)
 {
-	int			year;
-	int			month_of_year;
-	int			mday;
+	struct pg_tm tm;
+	fsec_t		fsec;
 
-	j2date(date2j(month / 12, month % 12 + 1, 1) + days, &year, &month_of_year, &mday);
-	return psprintf("'%04d-%02d-%02d'", year, month_of_year, mday);
+	if (timestamp2tm(moment + KIS_SEOUL_OFFSET * USECS_PER_SEC, NULL, &tm, &fsec, NULL, NULL) != 0)
+		elog(ERROR, "timestamp out of range");
+	return psprintf(format, tm.tm_year, tm.tm_mon, tm.tm_mday,
+					tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
+}
+
+/* A moment as a literal that no session's DateStyle or TimeZone changes. */
+static char *
+moment_literal(TimestampTz moment)
+{
+	return seoul_text(moment, "'%04d-%02d-%02d %02d:%02d:%02d.%06d+09'");
+}
+
+/* A day that is so many days after a moment's, as such a literal. */
+static char *
+day_literal(TimestampTz moment, int days)
+{
+	return seoul_text(moment + days * USECS_PER_DAY, "'%04d-%02d-%02d'");
+}
+
+/* A range for messages. */
+static char *
+range_text(const PartitionRange *range)
+{
+	return seoul_text(range->from, is_month(range) ? "%04d-%02d" : "%04d-%02d-%02d %02d:%02d");
 }
 
 /* Partitions are ours to make only where the table is partitioned as we do it. */
@@ -92,23 +130,36 @@ is_ours_to_partition(Relation snapshots)
 		key->partattrs[0] == get_attnum(RelationGetRelid(snapshots), "collected_at");
 }
 
+/*
+ * Does no partition hold the moment? Sets the range of the partition that does,
+ * or of the one to be made: as much as is free of the moment's month.
+ */
 static bool
-has_partition(Relation snapshots, TimestampTz moment)
+lacks_partition(Relation snapshots, TimestampTz moment, PartitionRange *range)
 {
 	PartitionKey key = RelationGetPartitionKey(snapshots);
-	PartitionDesc desc = RelationGetPartitionDesc(snapshots, true);
-	PartitionBoundInfo bounds = desc->boundinfo;
+	PartitionBoundInfo bounds = RelationGetPartitionDesc(snapshots, true)->boundinfo;
 	Datum		value = TimestampTzGetDatum(moment);
 	bool		is_equal;
-	int			offset;
+	int			below = -1;
 
-	if (bounds == NULL)
-		return false;
-	if (partition_bound_has_default(bounds))
-		return true;
-	offset = partition_range_datum_bsearch(key->partsupfunc, key->partcollation,
-										   bounds, 1, &value, &is_equal);
-	return bounds->indexes[offset + 1] >= 0;
+	range->month = month_of(moment);
+	range->from = DT_NOBEGIN;
+	range->to = DT_NOEND;
+	if (bounds != NULL)
+	{
+		below = partition_range_datum_bsearch(key->partsupfunc, key->partcollation,
+											  bounds, 1, &value, &is_equal);
+		if (below >= 0 && bounds->kind[below][0] == PARTITION_RANGE_DATUM_VALUE)
+			range->from = DatumGetTimestampTz(bounds->datums[below][0]);
+		if (below + 1 < bounds->ndatums && bounds->kind[below + 1][0] == PARTITION_RANGE_DATUM_VALUE)
+			range->to = DatumGetTimestampTz(bounds->datums[below + 1][0]);
+		if (bounds->indexes[below + 1] >= 0 || partition_bound_has_default(bounds))
+			return false;
+	}
+	range->from = Max(range->from, month_start(range->month));
+	range->to = Min(range->to, month_start(range->month + 1));
+	return true;
 }
 
 /* Partitions belong to the table's owner, whose rights its members have. */
@@ -122,12 +173,12 @@ may_make_partitions(Relation snapshots)
 }
 
 static void
-partition_missing(Relation snapshots, const char *store, Month month)
+partition_missing(Relation snapshots, const char *store, const PartitionRange *range)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("table \"%s\" has no partition for %04d-%02d",
-					RelationGetRelationName(snapshots), month / 12, month % 12 + 1),
+			 errmsg("table \"%s\" has no partition for %s",
+					RelationGetRelationName(snapshots), range_text(range)),
 			 errdetail("Only its owner, \"%s\", with the right to create in its schema can make one.",
 					   GetUserNameFromId(snapshots->rd_rel->relowner, false)),
 			 errhint("Have that role run SELECT create_market_investor_trend(%s).",
@@ -135,87 +186,95 @@ partition_missing(Relation snapshots, const char *store, Month month)
 }
 
 static char *
-partition_name(Relation snapshots, Month month)
+partition_name(Relation snapshots, const PartitionRange *range)
 {
 	return kis_derived_name(RelationGetRelationName(snapshots),
-							psprintf("y%04dm%02d", month / 12, month % 12 + 1));
+							seoul_text(range->from,
+									   is_month(range) ? "y%04dm%02d" : "y%04dm%02dd%02dh%02dm%02d"));
 }
 
 static char *
-attach_command(Relation snapshots, Month month)
+attach_command(Relation snapshots, const PartitionRange *range)
 {
 	char	   *schema = get_namespace_name(RelationGetNamespace(snapshots));
 
 	return psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)",
 					quote_qualified_identifier(schema, RelationGetRelationName(snapshots)),
-					quote_qualified_identifier(schema, partition_name(snapshots, month)),
-					month_literal(month), month_literal(month + 1));
+					quote_qualified_identifier(schema, partition_name(snapshots, range)),
+					moment_literal(range->from), moment_literal(range->to));
 }
 
 static Oid
-relation_of_name(Relation snapshots, Month month)
+relation_of_name(Relation snapshots, const PartitionRange *range)
 {
-	return get_relname_relid(partition_name(snapshots, month), RelationGetNamespace(snapshots));
+	return get_relname_relid(partition_name(snapshots, range), RelationGetNamespace(snapshots));
 }
 
 /* Something else has the partition's name: most likely it was detached. */
 static void
-name_taken(Relation snapshots, Month month, Oid other)
+name_taken(Relation snapshots, const PartitionRange *range, Oid other)
 {
 	bool		is_table = get_rel_relkind(other) == RELKIND_RELATION && !get_rel_relispartition(other);
 
 	ereport(ERROR,
 			(errcode(ERRCODE_DUPLICATE_TABLE),
-			 errmsg("relation \"%s\" already exists, but is no partition of table \"%s\" for %04d-%02d",
-					partition_name(snapshots, month), RelationGetRelationName(snapshots),
-					month / 12, month % 12 + 1),
+			 errmsg("relation \"%s\" already exists, but is no partition of table \"%s\" for %s",
+					partition_name(snapshots, range), RelationGetRelationName(snapshots),
+					range_text(range)),
 			 is_table ?
 			 errhint("Attach it with %s, or rename it; or drop it, if nobody needs its rows.",
-					 attach_command(snapshots, month)) :
+					 attach_command(snapshots, range)) :
 			 errhint("Rename it, or drop it if nobody needs it.")));
 }
 
 /*
- * The commands that make a month's partition. What stays is a CHECK constraint
- * on trade_date, by which the planner leaves partitions out.
+ * The commands that make a partition: of all that the parent has, and where it
+ * has its own, as PARTITION OF would. A CHECK constraint on trade_date is for the
+ * planner, which leaves partitions out by it.
  */
 static List *
-partition_commands(Relation snapshots, Month month)
+partition_commands(Relation snapshots, const PartitionRange *range)
 {
 	char	   *schema = get_namespace_name(RelationGetNamespace(snapshots));
 	char	   *parent = quote_qualified_identifier(schema, RelationGetRelationName(snapshots));
-	char	   *partition = quote_qualified_identifier(schema, partition_name(snapshots, month));
-	char	   *from = month_literal(month);
-	char	   *to = month_literal(month + 1);
-	int			year = month / 12;
-	int			month_of_year = month % 12 + 1;
+	char	   *partition = quote_qualified_identifier(schema, partition_name(snapshots, range));
+	Oid			am = snapshots->rd_rel->relam;
+	Oid			tablespace = snapshots->rd_rel->reltablespace;
+	int			year = range->month / 12;
+	int			month = range->month % 12 + 1;
 	char	   *comment = psprintf("%04d년 %d월의 스냅샷 / Snapshots of %04d-%02d",
-								   year, month_of_year, year, month_of_year);
+								   year, month, year, month);
+	StringInfoData create;
 
-	return list_make4(psprintf("CREATE TABLE %s (LIKE %s INCLUDING ALL, CONSTRAINT collected_in_month "
-							   "CHECK (collected_at OPERATOR(pg_catalog.>=) %s::pg_catalog.timestamptz "
-							   "AND collected_at OPERATOR(pg_catalog.<) %s::pg_catalog.timestamptz), "
-							   "CONSTRAINT trade_date_near_month "
-							   "CHECK (trade_date OPERATOR(pg_catalog.>=) %s::pg_catalog.date "
-							   "AND trade_date OPERATOR(pg_catalog.<) %s::pg_catalog.date))",
-							   partition, parent, from, to,
-							   day_literal(month, -LONGEST_CLOSURE), day_literal(month + 1, 0)),
-					  attach_command(snapshots, month),
-					  psprintf("ALTER TABLE %s DROP CONSTRAINT collected_in_month", partition),
+	initStringInfo(&create);
+	appendStringInfo(&create,
+					 "CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING IDENTITY, "
+					 "CONSTRAINT trade_date_near_month "
+					 "CHECK (trade_date OPERATOR(pg_catalog.>=) %s::pg_catalog.date "
+					 "AND trade_date OPERATOR(pg_catalog.<) %s::pg_catalog.date))",
+					 partition, parent,
+					 day_literal(range->from, -LONGEST_CLOSURE), day_literal(range->to - 1, 1));
+	if (OidIsValid(am))
+		appendStringInfo(&create, " USING %s", quote_identifier(get_am_name(am)));
+	if (OidIsValid(tablespace))
+		appendStringInfo(&create, " TABLESPACE %s", quote_identifier(get_tablespace_name(tablespace)));
+	return list_make3(create.data,
+					  attach_command(snapshots, range),
 					  psprintf("COMMENT ON TABLE %s IS %s", partition,
 							   quote_literal_cstr(kis_to_server_lossy(comment))));
 }
 
-/* As the table's owner, so that whoever comes first makes the same partition. */
+/* As the table's owner, and without the caller's tablespace: whoever comes first makes the same partition. */
 static void
-make_partition(Oid relid, Month month)
+make_partition(Oid relid, const PartitionRange *range)
 {
 	Relation	snapshots = table_open(relid, NoLock);
 	Oid			owner = snapshots->rd_rel->relowner;
-	List	   *commands = partition_commands(snapshots, month);
+	List	   *commands = partition_commands(snapshots, range);
 	ListCell   *lc;
 	Oid			save_userid;
 	int			save_sec_context;
+	int			save_nestlevel = NewGUCNestLevel();
 
 	/* DDL refuses a table that is open */
 	table_close(snapshots, NoLock);
@@ -225,88 +284,153 @@ make_partition(Oid relid, Month month)
 	if (owner != save_userid)
 		SetUserIdAndSecContext(owner, save_sec_context | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION);
+	(void) set_config_option("default_tablespace", "", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	foreach(lc, commands)
 		kis_store_run(lfirst(lc));
+	AtEOXact_GUC(true, save_nestlevel);
 	SetUserIdAndSecContext(save_userid, save_sec_context);
 }
 
+/*
+ * A partition for the moment is to be made: raises where it can't be. A table
+ * that is gone needs none. Ahead: nor is one needed where somebody is in the way
+ * now, even a cursor, or the table isn't cut by our months.
+ */
 static bool
-lacks_partition(Relation snapshots, Month month)
-{
-	return is_ours_to_partition(snapshots) && !has_partition(snapshots, month_start(month));
-}
-
-/* The month's partition is to be made: raises where it can't be. A table that is gone needs none. */
-static bool
-must_make(Oid relid, const char *store, Month month)
+must_make(Oid relid, const char *store, TimestampTz moment, bool ahead, PartitionRange *range)
 {
 	Relation	snapshots = try_table_open(relid, AccessShareLock);
 	bool		lacks;
 	Oid			other;
+	Oid			seen = InvalidOid;
 
 	if (snapshots == NULL)
 		return false;
-	lacks = lacks_partition(snapshots, month);
-	if (lacks && !may_make_partitions(snapshots))
-		partition_missing(snapshots, store, month);
-	other = lacks ? relation_of_name(snapshots, month) : InvalidOid;
-	while (OidIsValid(other))
+	for (;;)
 	{
-		Oid			seen = other;
+		lacks = is_ours_to_partition(snapshots) &&
+			lacks_partition(snapshots, moment, range) &&
+			!(ahead && (!is_month(range) || snapshots->rd_refcnt > 1));
+		if (lacks && !may_make_partitions(snapshots))
+			partition_missing(snapshots, store, range);
+		other = lacks ? relation_of_name(snapshots, range) : InvalidOid;
+		if (!OidIsValid(other))
+			break;
+		if (other == seen)
+			name_taken(snapshots, range, other);
 
 		/*
 		 * unless it was made and attached since we looked: who has done so
 		 * keeps a lock on it until others can learn of that
 		 */
-		LockRelationOid(seen, AccessShareLock);
-		UnlockRelationOid(seen, AccessShareLock);
+		if (!ahead)
+			LockRelationOid(other, AccessShareLock);
+		else if (!ConditionalLockRelationOid(other, AccessShareLock))
+		{
+			lacks = false;
+			break;
+		}
+		UnlockRelationOid(other, AccessShareLock);
 		AcceptInvalidationMessages();
-		lacks = lacks_partition(snapshots, month);
-		other = lacks ? relation_of_name(snapshots, month) : InvalidOid;
-		if (other == seen)
-			name_taken(snapshots, month, other);
+		seen = other;
 	}
 	table_close(snapshots, AccessShareLock);
 	return lacks;
 }
 
-/* The month's partition is missing, and nothing is in the way of making it, not even a cursor. */
-static bool
-can_make(Oid relid, Month month)
+static void
+make_missing(Oid relid, const char *store, TimestampTz moment, bool ahead)
 {
-	Relation	snapshots = table_open(relid, AccessShareLock);
-	bool		can = lacks_partition(snapshots, month) &&
-		snapshots->rd_refcnt == 1 &&
-		may_make_partitions(snapshots) &&
-		!OidIsValid(relation_of_name(snapshots, month));
+	PartitionRange range;
 
-	table_close(snapshots, AccessShareLock);
-	return can;
+	if (!must_make(relid, store, moment, ahead, &range))
+		return;
+	/* Who holds the lock is making the next month's; nobody needs to wait for that */
+	if (!ahead)
+		LockRelationOid(relid, ShareUpdateExclusiveLock);
+	else if (!ConditionalLockRelationOid(relid, ShareUpdateExclusiveLock))
+		return;
+	if (must_make(relid, store, moment, ahead, &range))
+		make_partition(relid, &range);
 }
 
 void
 kis_snapshot_check(Oid snapshots, const char *store, TimestampTz moment)
 {
-	(void) must_make(snapshots, store, month_of(moment));
+	PartitionRange range;
+
+	(void) must_make(snapshots, store, moment, false, &range);
 }
 
 void
-kis_snapshot_make_partitions(Oid snapshots, const char *store, TimestampTz moment)
+kis_snapshot_make_partition(Oid snapshots, const char *store, TimestampTz moment)
 {
-	Month		month = month_of(moment);
+	make_missing(snapshots, store, moment, false);
+}
 
-	if (must_make(snapshots, store, month))
+/* Is the moment's partition one of our months, and the next month without one? */
+static bool
+lacks_next(Oid relid, TimestampTz moment)
+{
+	Relation	snapshots = try_table_open(relid, AccessShareLock);
+	PartitionRange range;
+	bool		lacks;
+
+	if (snapshots == NULL)
+		return false;
+	lacks = is_ours_to_partition(snapshots) &&
+		!lacks_partition(snapshots, moment, &range) && is_month(&range) &&
+		lacks_partition(snapshots, range.to, &range) && is_month(&range);
+	table_close(snapshots, AccessShareLock);
+	return lacks;
+}
+
+static void
+warn_of_next(const char *table, Month month, const ErrorData *error)
+{
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("could not make the partition of table \"%s\" for %04d-%02d",
+					table, month / 12, month % 12 + 1),
+			 errdetail_internal("%s", error->message),
+			 errhint("%s", error->hint ? error->hint :
+					 "Nothing is lost so far, but that month's snapshots need it.")));
+}
+
+void
+kis_snapshot_make_next(Oid snapshots, const char *store, TimestampTz moment)
+{
+	Month		next = month_of(moment) + 1;
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *error = NULL;
+
+	if (!lacks_next(snapshots, moment))
+		return;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
 	{
-		LockRelationOid(snapshots, ShareUpdateExclusiveLock);
-		if (must_make(snapshots, store, month))
-			make_partition(snapshots, month);
+		make_missing(snapshots, store, month_start(next), true);
+		ReleaseCurrentSubTransaction();
 	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
 
-	/* Who holds the lock is making the next month's; nobody needs to wait for that */
-	if (can_make(snapshots, month + 1) &&
-		ConditionalLockRelationOid(snapshots, ShareUpdateExclusiveLock) &&
-		can_make(snapshots, month + 1))
-		make_partition(snapshots, month + 1);
+	if (error == NULL)
+		return;
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(error);
+	warn_of_next(get_rel_name(snapshots), next, error);
 }
 
 /*
@@ -340,7 +464,7 @@ append_statement(const KisStoreTable *snapshots, Month month)
 					"OPERATOR(pg_catalog.=) $5 IS NOT TRUE "
 					"ON CONFLICT (market_code, sector_code, collected_at) DO NOTHING",
 					snapshots->name, columns.data, values.data, last.data, snapshots->name,
-					month_literal(month - 1));
+					moment_literal(month_start(month - 1)));
 }
 
 void

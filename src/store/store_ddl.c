@@ -259,10 +259,12 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 	{
 		KisStoreTable *snapshots = make_or_check(namespace, kis_snapshot_name(name->relname),
 												 make_snapshots, kis_snapshot_describe);
+		char	   *store_text = text_to_cstring(PG_GETARG_TEXT_PP(0));
+		TimestampTz now = GetCurrentTimestamp();
 
 		kis_store_require_owner(store, snapshots->relid);
-		kis_snapshot_make_partitions(snapshots->relid, text_to_cstring(PG_GETARG_TEXT_PP(0)),
-									 GetCurrentTimestamp());
+		kis_snapshot_make_partition(snapshots->relid, store_text, now);
+		kis_snapshot_make_next(snapshots->relid, store_text, now);
 	}
 	SPI_finish();
 	PG_RETURN_VOID();
