@@ -57,8 +57,11 @@ extern char *kis_derived_name(const char *table, const char *label);
 extern KisStoreTable *kis_store_describe(Relation store);
 extern KisStoreTable *kis_snapshot_describe(Relation snapshots);
 
-/* Raises 42501 where the user lacks one of the rights on every column, too. */
-extern void kis_store_require_rights(const KisStoreTable *table, AclMode rights);
+/*
+ * Before a relation is locked or looked at: raises 42501 where the user lacks one
+ * of the rights on every column, too, and 42P16 where it is no table.
+ */
+extern void kis_store_require_rights(Oid relid, AclMode rights);
 
 /* Of figures and nulls of all members, those of the table's columns: a bigint[]. */
 extern Datum kis_store_figures(const KisStoreTable *table, const int64 *figures, const bool *nulls);
@@ -85,13 +88,21 @@ extern KisStoreTable *kis_store_open(const RangeVar *name, const char *text,
 extern KisStoreTable *kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode,
 										 bool keep_lock);
 
-/*
- * The relation of that name, locked, and of that name still: whoever had the
- * lock before us may have dropped or replaced it. InvalidOid where there is none.
- */
-extern Oid	kis_relation_lock(Oid namespace, const char *relname, LOCKMODE lockmode);
+/* Raises where the user has no business with a relation, which is not locked yet and may be gone. */
+typedef void (*KisRelationCheck) (Oid relid, const void *arg);
 
-/* Raises 55000 where what goes with a store, and is locked, is neither its owner's nor a superuser's. */
+/* That of rights, an AclMode: kis_store_require_rights. */
+extern void kis_relation_check_rights(Oid relid, const void *rights);
+
+/*
+ * The relation of that name, checked and then locked, and of that name still:
+ * whoever had the lock before us may have dropped or replaced it. InvalidOid
+ * where there is none.
+ */
+extern Oid	kis_relation_lock(Oid namespace, const char *relname, LOCKMODE lockmode,
+							  KisRelationCheck check, const void *arg);
+
+/* Raises 55000 where what goes with a store is neither its owner's nor a superuser's. */
 extern void kis_store_require_owner(const KisStoreTable *store, Oid relid);
 
 /* ---- figures (figures.c) ---------------------------------------------------- */

@@ -219,6 +219,80 @@ value(q{SET ROLE owner;
 like(as_role('postgres', q{SELECT create_market_investor_trend('shared.bait')}), qr/^42501 cannot create temporary table within security-restricted operation/,
 	'in a security-restricted operation');
 
+# ---- tables that a role has no right to ------------------------------------------
+
+# They are neither described nor waited for, whatever they are; and KIS is not asked
+value(qq{CREATE ROLE stranger LOGIN; GRANT USAGE ON FOREIGN SERVER kis TO stranger; CREATE USER MAPPING FOR stranger SERVER kis OPTIONS ($keys);
+	CREATE SCHEMA hidden; CREATE SCHEMA closed; GRANT USAGE, CREATE ON SCHEMA hidden TO stranger;
+	SET client_min_messages = warning; SET ROLE postgres;
+	CREATE TABLE hidden.odd (a int, b text);
+	CREATE TABLE hidden.parted (a int) PARTITION BY LIST (a);
+	CREATE VIEW hidden.seen AS SELECT 1 AS one;
+	CREATE MATERIALIZED VIEW hidden.kept AS SELECT 1 AS one;
+	CREATE FOREIGN TABLE hidden.far (market_code text) SERVER kis OPTIONS (table_name 'kis_market_trend');
+	SELECT create_market_investor_trend('hidden.flows'); SELECT create_market_investor_trend('closed.flows');
+	CREATE SEQUENCE hidden.counter; CREATE TYPE hidden.kind AS (a int)});
+
+my $locker = $node->session;
+my @uses = (
+	sub { return "SELECT FROM collect_market_investor_trend('{KSP}', store => '$_[0]')" },
+	sub { return "CALL backfill_market_investor_trend('2026-07-09', '2026-07-09', '{KSP/0001}', store => '$_[0]')" },
+	sub { return "SELECT create_market_investor_trend('$_[0]')" });
+
+$simulator->reset(keep_tokens => JSON::PP::true);
+$locker->query_safe('BEGIN; LOCK hidden.odd, hidden.parted, hidden.seen, hidden.flows, hidden.flows_snapshot; ALTER FOREIGN TABLE hidden.far ADD a int;'
+	  . ' ALTER SEQUENCE hidden.counter RESTART; REFRESH MATERIALIZED VIEW hidden.kept');
+foreach my $case (
+	[ 'hidden.odd', '42501 permission denied for table odd' ],
+	[ 'hidden.parted', '42501 permission denied for table parted' ],
+	[ 'hidden.seen', '42501 permission denied for view seen' ],
+	[ 'hidden.kept', '42501 permission denied for materialized view kept' ],
+	[ 'hidden.far', '42501 permission denied for foreign table far' ],
+	[ 'hidden.flows', '42501 permission denied for table flows' ],
+	[ 'hidden.counter', '42P16 relation "counter" cannot hold investor flows' ],
+	[ 'hidden.kind', '42P16 relation "kind" cannot hold investor flows' ],
+	[ 'hidden.odd_pkey', '42P01 store "hidden.odd_pkey" does not exist' ],
+	[ 'closed.flows', '42501 permission denied for schema closed' ],
+	[ 'closed.nothing', '42501 permission denied for schema closed' ])
+{
+	my ($store, $expected) = @$case;
+
+	foreach my $use (map { $_->($store) } @uses)
+	{
+		next if $expected =~ /^42P01/ && $use =~ /create/;
+		is(as_role('stranger', "SET lock_timeout = '5s'; $use"), $expected, "stranger: $use");
+	}
+}
+$locker->query_safe('ROLLBACK');
+value('GRANT SELECT, INSERT, UPDATE ON hidden.flows TO stranger');
+$locker->query_safe('BEGIN; LOCK hidden.flows_snapshot');
+is(as_role('stranger', "SET lock_timeout = '5s'; " . $uses[0]->('hidden.flows')), '42501 permission denied for table flows_snapshot', 'its snapshots, too');
+value('GRANT SELECT, INSERT, UPDATE ON hidden.odd TO stranger');
+is(as_role('stranger', $uses[0]->('hidden.odd')), '42P16 relation "odd" cannot hold investor flows', 'with the rights it is described');
+value('REVOKE UPDATE ON hidden.odd FROM stranger');
+is(as_role('stranger', $uses[0]->('hidden.odd')), '42501 permission denied for table odd', 'with all of them');
+is($simulator->calls('any'), 0, 'nothing was asked');
+$locker->query_safe('ROLLBACK');
+$locker->quit;
+
+# ---- a store in another schema is named to those who may see it -------------------
+
+value(q{CREATE SCHEMA "Other one"; GRANT USAGE ON SCHEMA "Other one" TO stranger; SET client_min_messages = warning;
+	SELECT create_market_investor_trend('"Other one"."My flows"'); CREATE TABLE "Other one".nosuch (a int); GRANT ALL ON "Other one".nosuch TO stranger});
+my $hint = sub {
+	my ($role, $store, $use) = @_;
+	return run_sql($node, 'postgres', $uses[ $use // 0 ]->($store), extra_params => [ '-U', $role ])->{errors}[0]{hint};
+};
+my $named = q{There is one in another schema: name it with store => '"Other one"."My flows"'.};
+is($hint->('postgres', '"My flows"', $_), $named, 'a store that is not in the search path') foreach 0, 1;
+is($hint->('postgres', 'public."My flows"'), $named, 'or looked for in another schema');
+is($hint->('stranger', '"My flows"'), q{Make it with SELECT create_market_investor_trend('"My flows"').}, 'not to a role without any right to it');
+value('GRANT INSERT (market_code) ON "Other one"."My flows" TO stranger');
+is($hint->('stranger', '"My flows"'), $named, 'but to one that has some');
+value('REVOKE USAGE ON SCHEMA "Other one" FROM stranger');
+is($hint->('stranger', '"My flows"'), q{Make it with SELECT create_market_investor_trend('"My flows"').}, 'nor to one that may not look into the schema');
+is($hint->('postgres', 'nosuch'), q{Make it with SELECT create_market_investor_trend('nosuch').}, 'and no table that is no store');
+
 is($thief->calls('any'), 0, 'nobody was asked but KIS');
 my $log = slurp_log($node);
 is(scalar(grep { index($log, $_) >= 0 } $simulator->app_key, $simulator->app_secret), 0, 'no key is in the log');

@@ -197,7 +197,9 @@ static KisStoreTable *
 make_or_check(Oid namespace, char *relname, void (*make) (const char *table),
 			  KisStoreTable *(*describe) (Relation rel))
 {
-	Oid			relid = kis_relation_lock(namespace, relname, AccessShareLock);
+	AclMode		rights = ACL_SELECT;
+	Oid			relid = kis_relation_lock(namespace, relname, AccessShareLock,
+										  kis_relation_check_rights, &rights);
 	Relation	rel;
 	KisStoreTable *table;
 

@@ -5,10 +5,13 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "commands/extension.h"
 #include "foreign/foreign.h"
@@ -16,8 +19,10 @@
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "compat.h"
 #include "error.h"
@@ -49,7 +54,8 @@ kis_store_server(const char *name, Oid function)
 }
 
 Oid
-kis_relation_lock(Oid namespace, const char *relname, LOCKMODE lockmode)
+kis_relation_lock(Oid namespace, const char *relname, LOCKMODE lockmode,
+				  KisRelationCheck check, const void *arg)
 {
 	Oid			relid = get_relname_relid(relname, namespace);
 
@@ -57,6 +63,7 @@ kis_relation_lock(Oid namespace, const char *relname, LOCKMODE lockmode)
 	{
 		Oid			now;
 
+		check(relid, arg);
 		LockRelationOid(relid, lockmode);
 		now = get_relname_relid(relname, namespace);
 		if (now == relid)
@@ -67,32 +74,89 @@ kis_relation_lock(Oid namespace, const char *relname, LOCKMODE lockmode)
 	return relid;
 }
 
+void
+kis_relation_check_rights(Oid relid, const void *rights)
+{
+	kis_store_require_rights(relid, *(const AclMode *) rights);
+}
+
+static void
+check_store(const RangeVar *name, Oid relid, Oid old_relid, void *rights)
+{
+	if (OidIsValid(relid))
+		kis_relation_check_rights(relid, rights);
+}
+
 /* Describes one table, which is locked, and gives the lock back unless told to keep it. */
 static KisStoreTable *
-look_at(Oid relid, KisStoreTable *(*describe) (Relation rel), AclMode rights,
-		LOCKMODE lockmode, bool keep_lock)
+look_at(Oid relid, KisStoreTable *(*describe) (Relation rel), LOCKMODE lockmode, bool keep_lock)
 {
 	Relation	rel = relation_open(relid, NoLock);
 	KisStoreTable *table = describe(rel);
 
-	kis_store_require_rights(table, rights);
 	relation_close(rel, keep_lock ? NoLock : lockmode);
 	return table;
+}
+
+/* May the user know of that table, and is it like a store? */
+static bool
+is_visible_store(Form_pg_class table)
+{
+	AclMode		any = ACL_SELECT | ACL_INSERT | ACL_UPDATE;
+
+	return (table->relkind == RELKIND_RELATION || table->relkind == RELKIND_PARTITIONED_TABLE) &&
+		!isOtherTempNamespace(table->relnamespace) &&
+		kis_namespace_aclcheck(table->relnamespace, GetUserId(), ACL_USAGE) == ACLCHECK_OK &&
+		(pg_class_aclmask(table->oid, GetUserId(), any, ACLMASK_ANY) != 0 ||
+		 pg_attribute_aclcheck_all(table->oid, GetUserId(), any, ACLMASK_ANY) == ACLCHECK_OK) &&
+		get_attnum(table->oid, "trade_date") != InvalidAttrNumber;
+}
+
+/* A store of that name in whatever schema, the oldest of several; NULL where there is none. */
+static char *
+store_elsewhere(const char *relname)
+{
+	CatCList   *relations = SearchSysCacheList1(RELNAMENSP, CStringGetDatum(relname));
+	Oid			oldest = InvalidOid;
+	char	   *schema;
+
+	for (int i = 0; i < relations->n_members; i++)
+	{
+		Form_pg_class table = (Form_pg_class) GETSTRUCT(&relations->members[i]->tuple);
+
+		if (is_visible_store(table) && (!OidIsValid(oldest) || table->oid < oldest))
+			oldest = table->oid;
+	}
+	ReleaseCatCacheList(relations);
+	schema = get_namespace_name(get_rel_namespace(oldest));
+	return schema ? quote_qualified_identifier(schema, relname) : NULL;
+}
+
+static void
+store_missing(const RangeVar *name, const char *text)
+{
+	char	   *elsewhere = store_elsewhere(name->relname);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("store \"%s\" does not exist", kis_shown(text)),
+			 elsewhere ?
+			 errhint("There is one in another schema: name it with store => %s.",
+					 quote_literal_cstr(elsewhere)) :
+			 errhint("Make it with SELECT create_market_investor_trend(%s).",
+					 quote_literal_cstr(quote_qualified_identifier(name->schemaname, name->relname)))));
 }
 
 KisStoreTable *
 kis_store_open(const RangeVar *name, const char *text, LOCKMODE lockmode, bool keep_lock)
 {
-	Oid			store = RangeVarGetRelid(name, lockmode, true);
+	AclMode		rights = ACL_SELECT | ACL_INSERT | ACL_UPDATE;
+	Oid			store = RangeVarGetRelidExtended(name, lockmode, RVR_MISSING_OK,
+												 check_store, &rights);
 
 	if (!OidIsValid(store))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("store \"%s\" does not exist", kis_shown(text)),
-				 errhint("Make it with SELECT create_market_investor_trend(%s).",
-						 quote_literal_cstr(quote_qualified_identifier(name->schemaname, name->relname)))));
-	return look_at(store, kis_store_describe, ACL_SELECT | ACL_INSERT | ACL_UPDATE,
-				   lockmode, keep_lock);
+		store_missing(name, text);
+	return look_at(store, kis_store_describe, lockmode, keep_lock);
 }
 
 /*
@@ -102,30 +166,33 @@ kis_store_open(const RangeVar *name, const char *text, LOCKMODE lockmode, bool k
 void
 kis_store_require_owner(const KisStoreTable *store, Oid relid)
 {
-	Relation	rel = relation_open(relid, NoLock);
-	Oid			owner = store->owner;
-	Oid			found = rel->rd_rel->relowner;
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			found;
 
-	relation_close(rel, NoLock);
-	if (found != owner && !superuser_arg(found))
+	if (!HeapTupleIsValid(tuple))
+		return;					/* dropped since it was found */
+	found = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	if (found != store->owner && !superuser_arg(found))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("relation \"%s\" does not belong to the owner of its store \"%s\"",
 						get_rel_name(relid), store->plain_name),
 				 errdetail("Its owner is \"%s\", that of the store is \"%s\".",
-						   GetUserNameFromId(found, false), GetUserNameFromId(owner, false)),
+						   GetUserNameFromId(found, false), GetUserNameFromId(store->owner, false)),
 				 errhint("Give both to one role with ALTER TABLE ... OWNER TO, or rename that one.")));
 }
 
 KisStoreTable *
 kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode, bool keep_lock)
 {
+	AclMode		rights = ACL_SELECT | ACL_INSERT;
 	Oid			snapshots = kis_relation_lock(store->namespace,
-											  kis_snapshot_name(store->plain_name), lockmode);
+											  kis_snapshot_name(store->plain_name), lockmode,
+											  kis_relation_check_rights, &rights);
 
 	if (!OidIsValid(snapshots))
 		return NULL;
 	kis_store_require_owner(store, snapshots);
-	return look_at(snapshots, kis_snapshot_describe, ACL_SELECT | ACL_INSERT,
-				   lockmode, keep_lock);
+	return look_at(snapshots, kis_snapshot_describe, lockmode, keep_lock);
 }

@@ -89,14 +89,45 @@ kis_snapshot_name(const char *store)
 }
 
 static void
-not_a_store(Relation rel, const char *detail, const char *hint)
+not_a_store(const char *relname, const char *detail, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
-			 errmsg("relation \"%s\" cannot hold investor flows",
-					RelationGetRelationName(rel)),
+			 errmsg("relation \"%s\" cannot hold investor flows", relname),
 			 errdetail_internal("%s", detail),
 			 errhint("%s Or name another table.", hint)));
+}
+
+static void
+require_right(Oid relid, const char *relname, char relkind, AclMode right)
+{
+	AclResult	result = pg_class_aclcheck(relid, GetUserId(), right);
+
+	if (result != ACLCHECK_OK)
+		result = pg_attribute_aclcheck_all(relid, GetUserId(), right, ACLMASK_ANY);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, get_relkind_objtype(relkind), relname);
+}
+
+void
+kis_store_require_rights(Oid relid, AclMode rights)
+{
+	char		relkind = get_rel_relkind(relid);
+	const char *relname = get_rel_name(relid);
+	bool		is_table = relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE;
+
+	if (relname == NULL)
+		return;					/* dropped since it was found */
+	if (is_table || relkind == RELKIND_FOREIGN_TABLE || relkind == RELKIND_VIEW ||
+		relkind == RELKIND_MATVIEW)
+		for (AclMode right = 1; right != 0 && right <= rights; right <<= 1)
+			if ((rights & right) != 0)
+				require_right(relid, relname, relkind, right);
+	if (relkind == RELKIND_FOREIGN_TABLE)
+		not_a_store(relname, "It is a foreign table.",
+					"A store is an ordinary table: give no name to have market_investor_trend.");
+	if (!is_table)
+		not_a_store(relname, "It is not a table.", "Move it out of the way.");
 }
 
 /* The number of a needed column; raises where it is absent or of another type. */
@@ -108,17 +139,17 @@ find_column(Relation rel, const NeededColumn *column)
 	Oid			type;
 
 	if (attnum == InvalidAttrNumber)
-		not_a_store(rel, psprintf("It has no column \"%s\".", column->name),
+		not_a_store(RelationGetRelationName(rel), psprintf("It has no column \"%s\".", column->name),
 					psprintf("Add it, of type %s.", column->types));
 	att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
 	if (att->attgenerated != '\0')
-		not_a_store(rel, psprintf("Its column \"%s\" is generated.", column->name),
+		not_a_store(RelationGetRelationName(rel), psprintf("Its column \"%s\" is generated.", column->name),
 					"It must be one that can be written.");
 	type = getBaseType(att->atttypid);
 	for (int i = 0; i < (int) lengthof(column->type); i++)
 		if (column->type[i] == type && OidIsValid(type))
 			return attnum;
-	not_a_store(rel, psprintf("Its column \"%s\" is of type %s.",
+	not_a_store(RelationGetRelationName(rel), psprintf("Its column \"%s\" is of type %s.",
 							  column->name, format_type_be(type)),
 				psprintf("It must be %s.", column->types));
 	return InvalidAttrNumber;	/* keep compiler quiet */
@@ -161,7 +192,7 @@ require_key(Relation rel, const AttrNumber *key, const char *columns)
 		index_close(index, AccessShareLock);
 	}
 	if (!found)
-		not_a_store(rel, psprintf("It has no unique constraint on (%s).", columns),
+		not_a_store(RelationGetRelationName(rel), psprintf("It has no unique constraint on (%s).", columns),
 					psprintf("Add it with ALTER TABLE ... ADD UNIQUE (%s).", columns));
 }
 
@@ -191,14 +222,14 @@ find_figures(Relation rel, KisStoreTable *table)
 			continue;
 		type = getBaseType(att->atttypid);
 		if (type != INT8OID && type != NUMERICOID)
-			not_a_store(rel, psprintf("Its column \"%s\" is of type %s.",
+			not_a_store(RelationGetRelationName(rel), psprintf("Its column \"%s\" is of type %s.",
 									  NameStr(att->attname), format_type_be(type)),
 						"A figure must be bigint or numeric.");
 		table->members[table->nfigures] = member;
 		table->columns[table->nfigures++] = pstrdup(quote_identifier(NameStr(att->attname)));
 	}
 	if (table->nfigures == 0)
-		not_a_store(rel, "It has none of the figures' columns.",
+		not_a_store(RelationGetRelationName(rel), "It has none of the figures' columns.",
 					"Add columns such as foreign_net_qty, of type bigint.");
 }
 
@@ -208,13 +239,6 @@ describe(Relation rel, const NeededColumn *columns, const char *key_columns)
 	KisStoreTable *table = palloc0(sizeof(KisStoreTable));
 	AttrNumber	key[KEY_COLUMNS];
 	int			nkey = 0;
-
-	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
-		not_a_store(rel, "It is a foreign table.",
-					"A store is an ordinary table: give no name to have market_investor_trend.");
-	if (rel->rd_rel->relkind != RELKIND_RELATION &&
-		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
-		not_a_store(rel, "It is not a table.", "Move it out of the way.");
 
 	for (const NeededColumn *column = columns; column->name; column++)
 	{
@@ -245,20 +269,6 @@ KisStoreTable *
 kis_snapshot_describe(Relation snapshots)
 {
 	return describe(snapshots, snapshot_columns, "market_code, sector_code, collected_at");
-}
-
-void
-kis_store_require_rights(const KisStoreTable *table, AclMode rights)
-{
-	for (AclMode right = 1; right != 0 && right <= rights; right <<= 1)
-	{
-		if ((rights & right) == 0)
-			continue;
-		if (pg_class_aclcheck(table->relid, GetUserId(), right) != ACLCHECK_OK &&
-			pg_attribute_aclcheck_all(table->relid, GetUserId(), right,
-									  ACLMASK_ANY) != ACLCHECK_OK)
-			aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, table->plain_name);
-	}
 }
 
 Datum

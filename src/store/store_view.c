@@ -196,6 +196,12 @@ look_at_namesake(Oid relid)
 			 errhint("To have the view, drop or rename it and call create_market_investor_trend() again.")));
 }
 
+static void
+check_owner(Oid relid, const void *store)
+{
+	kis_store_require_owner(store, relid);
+}
+
 void
 kis_view_make(const KisStoreTable *store, Oid namespace)
 {
@@ -206,7 +212,7 @@ kis_view_make(const KisStoreTable *store, Oid namespace)
 
 	if (query == NULL)
 		return;
-	relid = kis_relation_lock(namespace, relname, AccessShareLock);
+	relid = kis_relation_lock(namespace, relname, AccessShareLock, check_owner, store);
 	if (OidIsValid(relid))
 	{
 		kis_store_require_owner(store, relid);
