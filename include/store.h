@@ -155,6 +155,7 @@ typedef struct KisTarget
 	const char *detail;			/* NULL: nothing to say */
 	const char *hint;			/* of a calendar that failed; NULL: none */
 	bool		worth_snapshot; /* the figures are the trade date's */
+	TimestampTz stored_at;		/* where the day's row is newer: its time */
 } KisTarget;
 
 /*
@@ -180,7 +181,7 @@ extern void kis_store_write(const KisStoreTable *store, const KisStoreTable *sna
 extern void kis_store_write_daily(const KisStoreTable *store, KisTarget *target,
 								  MemoryContext context);
 
-/* Appends the answer to the snapshots unless it equals the one before it. Inside SPI. */
+/* Appends the answer to the snapshots unless it equals the one before or after it. Inside SPI. */
 extern void kis_snapshot_append(KisStoreTable *snapshots, const KisTarget *target);
 
 /*

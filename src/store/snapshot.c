@@ -433,45 +433,72 @@ kis_snapshot_make_next(Oid snapshots, const char *store, TimestampTz moment)
 	warn_of_next(get_rel_name(snapshots), next, error);
 }
 
+/* The figures of a snapshot beside the moment $3, of the pair $1, $2. */
+static char *
+beside_query(const KisStoreTable *snapshots, const char *figures, const char *op,
+			 TimestampTz end, const char *end_op, const char *direction)
+{
+	return psprintf("SELECT l.collected_at, ARRAY[%s]::pg_catalog.int8[] AS figures FROM %s AS l "
+					"WHERE l.market_code OPERATOR(pg_catalog.=) $1 "
+					"AND l.sector_code OPERATOR(pg_catalog.=) $2 "
+					"AND l.collected_at OPERATOR(pg_catalog.%s) $3 "
+					"AND l.collected_at OPERATOR(pg_catalog.%s) %s::pg_catalog.timestamptz "
+					"ORDER BY l.collected_at %s LIMIT 1",
+					figures, snapshots->name, op, end_op, moment_literal(end), direction);
+}
+
 /*
- * The statement that appends a reply unless the pair's last one had the same
- * figures. It looks for that in this month and the one before alone: so it
- * costs the same however many months there are.
+ * The statement that appends a reply, whose figures are $5, unless the snapshot
+ * before it, or one after it, says the same. It looks for these in this month and
+ * the ones beside it alone: so it costs the same however many months there are.
+ *
+ * Answers may be written in another order than they came in. An answer of $6,
+ * later than this one, may have been left out as it said what the snapshot before
+ * says: where this one comes in between, that one is no repetition any more and
+ * is appended with it.
  */
 static char *
 append_statement(const KisStoreTable *snapshots, Month month)
 {
 	StringInfoData columns;
 	StringInfoData values;
-	StringInfoData last;
+	StringInfoData again;
+	StringInfoData figures;
 
 	initStringInfo(&columns);
 	initStringInfo(&values);
-	initStringInfo(&last);
+	initStringInfo(&again);
+	initStringInfo(&figures);
 	for (int i = 0; i < snapshots->nfigures; i++)
 	{
 		appendStringInfo(&columns, ", %s", snapshots->columns[i]);
 		appendStringInfo(&values, ", $5[%d]", i + 1);
-		appendStringInfo(&last, "%sl.%s", i > 0 ? ", " : "", snapshots->columns[i]);
+		appendStringInfo(&again, ", b.figures[%d]", i + 1);
+		appendStringInfo(&figures, "%sl.%s", i > 0 ? ", " : "", snapshots->columns[i]);
 	}
 	return psprintf("INSERT INTO %s (market_code, sector_code, collected_at, trade_date%s) "
-					"SELECT $1, $2, $3, $4%s WHERE (SELECT ARRAY[%s]::pg_catalog.int8[] FROM %s AS l "
-					"WHERE l.market_code OPERATOR(pg_catalog.=) $1 "
-					"AND l.sector_code OPERATOR(pg_catalog.=) $2 "
-					"AND l.collected_at OPERATOR(pg_catalog.<) $3 "
-					"AND l.collected_at OPERATOR(pg_catalog.>=) %s::pg_catalog.timestamptz "
-					"ORDER BY l.collected_at DESC LIMIT 1) "
-					"OPERATOR(pg_catalog.=) $5 IS NOT TRUE "
+					"WITH b AS (%s), a AS (%s), "
+					"changed AS (SELECT WHERE "
+					"((SELECT figures FROM b) OPERATOR(pg_catalog.=) $5) IS NOT TRUE AND "
+					"((SELECT figures FROM a) OPERATOR(pg_catalog.=) $5) IS NOT TRUE) "
+					"SELECT $1, $2, $3, $4%s FROM changed "
+					"UNION ALL "
+					"SELECT $1, $2, $6, $4%s FROM changed, b LEFT JOIN a ON true WHERE $6 IS NOT NULL "
+					"AND (a.collected_at OPERATOR(pg_catalog.<=) $6) IS NOT TRUE "
+					"AND (a.figures OPERATOR(pg_catalog.=) b.figures) IS NOT TRUE "
 					"ON CONFLICT (market_code, sector_code, collected_at) DO NOTHING",
-					snapshots->name, columns.data, values.data, last.data, snapshots->name,
-					moment_literal(month_start(month - 1)));
+					snapshots->name, columns.data,
+					beside_query(snapshots, figures.data, "<", month_start(month - 1), ">=", "DESC"),
+					beside_query(snapshots, figures.data, ">", month_start(month + 2), "<", "ASC"),
+					values.data, again.data);
 }
 
 void
 kis_snapshot_append(KisStoreTable *snapshots, const KisTarget *target)
 {
-	Oid			types[] = {TEXTOID, TEXTOID, TIMESTAMPTZOID, DATEOID, INT8ARRAYOID};
+	Oid			types[] = {TEXTOID, TEXTOID, TIMESTAMPTZOID, DATEOID, INT8ARRAYOID, TIMESTAMPTZOID};
 	Datum		values[lengthof(types)];
+	char		nulls[] = "      ";
 	Month		month = month_of(target->collected_at);
 	int			result;
 
@@ -488,7 +515,14 @@ kis_snapshot_append(KisStoreTable *snapshots, const KisTarget *target)
 	values[2] = TimestampTzGetDatum(target->collected_at);
 	values[3] = DateADTGetDatum(target->trade_date);
 	values[4] = kis_store_figures(snapshots, target->figures, target->nulls);
-	result = SPI_execute_plan(snapshots->append, values, NULL, false, 0);
+	values[5] = TimestampTzGetDatum(target->stored_at);
+	/* a row's time may be one that the user has set: it must have a partition */
+	if (target->stored_at <= target->collected_at || target->stored_at > GetCurrentTimestamp() ||
+		target->stored_at >= month_start(month + 1))
+		nulls[5] = 'n';
+	/* what others have committed counts in every isolation level */
+	result = SPI_execute_snapshot(snapshots->append, values, nulls, GetLatestSnapshot(),
+								  InvalidSnapshot, false, true, 0);
 	if (result < 0)
-		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
+		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
 }

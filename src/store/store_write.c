@@ -300,6 +300,7 @@ is_skipped(const KisStoreTable *store, const KisStoreTable *snapshots, const Sto
 		return true;
 	if (target->collected_at < row->collected_at)
 	{
+		target->stored_at = row->collected_at;
 		skip(target, context, psprintf("older than what is stored, of %s",
 									   timestamptz_to_str(row->collected_at)));
 		return true;
