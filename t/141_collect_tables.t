@@ -282,6 +282,37 @@ is(value(q{SELECT count(*) FROM "It's mine_snapshot"}), 2, 'with its snapshots')
 is(value('SELECT count(*), string_agg(DISTINCT path, \';\') FROM seen'), '3|evil, pg_catalog, public',
 	'triggers run under the caller\'s path');
 
+# ---- statements that write have no volatile function in them -----------------------
+
+# Citus refuses those. What PostgreSQL parses, it shows.
+{
+	my %written;
+
+	show(20);
+	$node->safe_psql('postgres', q{SELECT create_market_investor_trend('strict')});
+	foreach my $statement (
+		(map { "SELECT outcome FROM collect_market_investor_trend('{KSP}', store => 'strict')" } 1 .. 3),
+		"UPDATE strict SET collected_at = collected_at + interval '1 hour'; SELECT outcome FROM collect_market_investor_trend('{KSP}', store => 'strict')",
+		(map { "CALL backfill_market_investor_trend('2026-07-08', '2026-07-09', '{KSP/0001}', store => 'strict')" } 1 .. 2),
+		"UPDATE strict SET source = 'live', foreign_net_qty = 0 WHERE trade_date < '2026-07-10';"
+		  . " CALL backfill_market_investor_trend('2026-07-08', '2026-07-09', '{KSP/0001}', store => 'strict')")
+	{
+		my $trees = run_sql($node, 'postgres', "SET client_min_messages = log; SET debug_pretty_print = off; SET debug_print_parse = on; $statement")->{stderr};
+
+		# commands 2 to 5: UPDATE, INSERT, DELETE, MERGE
+		foreach my $tree (map { s/\s+/ /gr } split /^(?=\S*\s*LOG: )/m, $trees)
+		{
+			my ($command) = $tree =~ /\{QUERY :commandType ([2-5]) / or next;
+
+			$written{$command}{$_} = 1 foreach 0, $tree =~ /:(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)/g;
+		}
+		show(value("SELECT max(foreign_net_qty) + 1 FROM strict")) if $statement =~ /^SELECT/;
+	}
+	is(join(' ', sort keys %written), '2 3', 'a collection and a backfill update and insert');
+	is(value('SELECT count(*), string_agg(oid::regproc::text, \' \') FILTER (WHERE provolatile = \'v\') FROM pg_proc WHERE oid IN ('
+		  . join(', ', map { keys %$_ } values %written) . ')') =~ s/^([1-9]\d*)\|/some|/r, 'some|', 'by no function that is volatile');
+}
+
 # ---- limits of the server
 
 $node->safe_psql('postgres', "ALTER SERVER kis OPTIONS (ADD max_calls '3')");

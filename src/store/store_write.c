@@ -53,11 +53,14 @@ typedef struct StoredRow
 	"($4 OPERATOR(pg_catalog.-) '32 days'::pg_catalog.interval) " \
 	"ORDER BY s.collected_at DESC LIMIT 1"
 
-/* Runs a statement; $1 to $5: market, sector, trade date, collected_at, figures. */
+/*
+ * Runs a statement; $1 to $6: market, sector, trade date, collected_at, figures,
+ * and now. No statement that writes calls a volatile function: Citus refuses that.
+ */
 static void
 execute(const char *statement, const KisStoreTable *store, const KisTarget *target)
 {
-	Oid			types[] = {TEXTOID, TEXTOID, DATEOID, TIMESTAMPTZOID, INT8ARRAYOID};
+	Oid			types[] = {TEXTOID, TEXTOID, DATEOID, TIMESTAMPTZOID, INT8ARRAYOID, TIMESTAMPTZOID};
 	Datum		values[lengthof(types)];
 	int			result;
 
@@ -66,6 +69,7 @@ execute(const char *statement, const KisStoreTable *store, const KisTarget *targ
 	values[2] = DateADTGetDatum(target->trade_date);
 	values[3] = TimestampTzGetDatum(target->collected_at);
 	values[4] = kis_store_figures(store, target->figures, target->nulls);
+	values[5] = TimestampTzGetDatum(GetCurrentTimestamp());
 	result = SPI_execute_with_args(statement, lengthof(types), types, values, NULL, false, 0);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(result));
@@ -344,7 +348,7 @@ write_over(const KisStoreTable *store, KisTarget *target, bool same, const char 
 	if (source != NULL && store->has_source)
 		appendStringInfo(&set, ", source = '%s'", source);
 	if (!same && store->has_updated_at)
-		appendStringInfoString(&set, ", updated_at = pg_catalog.clock_timestamp()");
+		appendStringInfoString(&set, ", updated_at = $6");
 	execute(psprintf("UPDATE %s AS s SET %s WHERE %s", store->name, set.data, KEY_OF_DAY),
 			store, target);
 	if (SPI_processed == 0)
