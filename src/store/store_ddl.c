@@ -215,6 +215,62 @@ make_or_check(Oid namespace, char *relname, void (*make) (const char *table),
 	return table;
 }
 
+/*
+ * Sets what numbers a column behind the numbers that are there, where they came
+ * with rows, as by COPY or logical replication. Whoever has a number waits for us
+ * or we for him, so that none goes back.
+ */
+static void
+renumber(const KisStoreTable *store, const char *column, const char *sequence, bool descends)
+{
+	const char *op = descends ? "<" : ">";
+	char	   *behind = psprintf("FROM (SELECT pg_catalog.%s(%s)::pg_catalog.int8 AS last FROM %s) AS t, %s AS s, "
+								  "pg_catalog.pg_sequence AS p "
+								  "WHERE p.seqrelid OPERATOR(pg_catalog.=) %s::pg_catalog.regclass "
+								  "AND (t.last OPERATOR(pg_catalog.%s) s.last_value "
+								  "OR t.last OPERATOR(pg_catalog.=) s.last_value AND NOT s.is_called) "
+								  "AND t.last OPERATOR(pg_catalog.<) p.seqmax "
+								  "AND t.last OPERATOR(pg_catalog.>) p.seqmin",
+								  descends ? "min" : "max", column, store->name, sequence,
+								  quote_literal_cstr(sequence), op);
+
+	kis_store_run(psprintf("SELECT %s", behind));
+	if (SPI_processed == 0)
+		return;
+	kis_store_run(psprintf("LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE", store->name));
+	LockRelationOid(DatumGetObjectId(DirectFunctionCall1(regclassin, CStringGetDatum(sequence))),
+					ShareRowExclusiveLock);
+	kis_store_run(psprintf("SELECT pg_catalog.setval(%s::pg_catalog.regclass, t.last) %s",
+						   quote_literal_cstr(sequence), behind));
+}
+
+/* The same for all columns that are an identity or serial, as far as the caller may. */
+static void
+renumber_columns(const KisStoreTable *store)
+{
+	SPITupleTable *columns;
+	uint64		n;
+
+	kis_store_run(psprintf("SELECT pg_catalog.quote_ident(a.attname), s.name, "
+						   "p.seqincrement OPERATOR(pg_catalog.<) 0 "
+						   "FROM pg_catalog.pg_attribute AS a, "
+						   "LATERAL (SELECT pg_catalog.pg_get_serial_sequence(%s, a.attname) AS name) AS s "
+						   "JOIN pg_catalog.pg_sequence AS p ON p.seqrelid OPERATOR(pg_catalog.=) s.name::pg_catalog.regclass "
+						   "WHERE a.attrelid OPERATOR(pg_catalog.=) %u AND a.attnum OPERATOR(pg_catalog.>) 0 "
+						   "AND NOT a.attisdropped "
+						   "AND pg_catalog.has_table_privilege(a.attrelid, 'UPDATE') "
+						   "AND pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT') "
+						   "AND pg_catalog.has_sequence_privilege(p.seqrelid, 'SELECT') "
+						   "AND pg_catalog.has_sequence_privilege(p.seqrelid, 'UPDATE')",
+						   quote_literal_cstr(store->name), store->relid));
+	columns = SPI_tuptable;
+	n = SPI_processed;
+	for (uint64 i = 0; i < n; i++)
+		renumber(store, SPI_getvalue(columns->vals[i], columns->tupdesc, 1),
+				 SPI_getvalue(columns->vals[i], columns->tupdesc, 2),
+				 SPI_getvalue(columns->vals[i], columns->tupdesc, 3)[0] == 't');
+}
+
 /* Whoever may make tables in the schema could have made it, with triggers for those who collect. */
 static void
 tell_of_other_owner(const KisStoreTable *store)
@@ -231,7 +287,8 @@ tell_of_other_owner(const KisStoreTable *store)
  * create_market_investor_trend(store text, snapshots boolean) RETURNS void:
  * makes the store, its view by investor and, with snapshots, its snapshot table and the partitions
  * of this month and the next. What is there already is left as it is, with a
- * NOTICE where the store is another role's. Errors: 42501 where the caller may
+ * NOTICE where the store is another role's, but for an identity that stands behind
+ * the ids that are there. Errors: 42501 where the caller may
  * create nothing in the schema, 42P16 where a table of that name can't be a store.
  */
 Datum
@@ -256,6 +313,7 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	store = make_or_check(namespace, name->relname, make_store, kis_store_describe);
 	tell_of_other_owner(store);
+	renumber_columns(store);
 	kis_view_make(store, namespace);
 	if (PG_GETARG_BOOL(1))
 	{

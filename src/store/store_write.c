@@ -366,6 +366,31 @@ write_newer(const KisStoreTable *store, const StoredRow *row, KisTarget *target)
 		write_over(store, target, same, same ? NULL : "live");
 }
 
+/* As execute, of an INSERT: tells how to go on where an id is taken, which no ON CONFLICT is for. */
+static void
+execute_insert(const char *statement, const KisStoreTable *store, const KisTarget *target)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		execute(statement, store, target);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && error->constraint_name && !error->hint)
+			error->hint = psprintf("If rows came with their ids, as by COPY or logical replication, SELECT create_market_investor_trend(%s) has new ones counted on from there.",
+								   quote_literal_cstr(store->name));
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+}
+
 /* False where another session's row is there already. */
 static bool
 insert(const KisStoreTable *store, const KisTarget *target, const char *source)
@@ -380,13 +405,13 @@ insert(const KisStoreTable *store, const KisTarget *target, const char *source)
 		appendStringInfo(&columns, ", %s", store->columns[i]);
 		appendStringInfo(&values, ", $5[%d]", i + 1);
 	}
-	execute(psprintf("INSERT INTO %s (market_code, sector_code, trade_date, collected_at%s%s) "
-					 "VALUES ($1, $2, $3, $4%s%s) "
-					 "ON CONFLICT (market_code, sector_code, trade_date) DO NOTHING",
-					 store->name,
-					 columns.data, store->has_source ? ", source" : "",
-					 values.data, store->has_source ? psprintf(", '%s'", source) : ""),
-			store, target);
+	execute_insert(psprintf("INSERT INTO %s (market_code, sector_code, trade_date, collected_at%s%s) "
+							"VALUES ($1, $2, $3, $4%s%s) "
+							"ON CONFLICT (market_code, sector_code, trade_date) DO NOTHING",
+							store->name,
+							columns.data, store->has_source ? ", source" : "",
+							values.data, store->has_source ? psprintf(", '%s'", source) : ""),
+				   store, target);
 	return SPI_processed > 0;
 }
 
