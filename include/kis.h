@@ -279,13 +279,14 @@ extern void kis_transfer_release(KisTransfer *transfer);
 /*
  * Overwrites every occurrence of the secrets in a message with asterisks, in
  * place: also parts of eight characters or more, and the beginning of one at
- * the end of text, which may have been cut there. Secrets of less than four
- * characters are none.
+ * the end of text, which may have been cut there; also where their letters are
+ * written as JSON, a URL or HTML may do it, and whatever that is no visible
+ * ASCII stands between them. Secrets of less than four characters are none.
  */
 extern void kis_redact(char *text, const KisSecrets *secrets);
 
-/* The same of whole ones in JSON text, however it writes them; it stays valid. */
-extern void kis_redact_json(char *text, const KisSecrets *secrets);
+/* The same of whole ones in a reply's body; JSON stays valid. */
+extern void kis_redact_json(char *text, size_t len, const KisSecrets *secrets);
 
 /* Overwrites memory that held a secret so that the compiler can't drop it. */
 extern void kis_wipe(void *memory, size_t len);

@@ -1,7 +1,8 @@
 # App key, app secret and access token appear nowhere but where they belong:
 # with the server as talkative as it can be, with KIS repeating them in whatever
 # it says, they are in no log, message, plan, view, title or file. Nor are
-# eight characters of them in a row.
+# eight characters of them in a row, whatever that a reader overlooks stands
+# between them.
 use strict;
 use warnings;
 
@@ -127,7 +128,17 @@ my @secrets = ([ key => $app_key ], [ secret => $app_secret ], [ token => $kept_
 my %writes = (
 	'as it is' => sub { $_[0] },
 	'slashes escaped' => sub { $_[0] =~ s{/}{\\/}gr },
-	'much escaped' => sub { $_[0] =~ s{([+/=._A-F-])}{sprintf '\\u%04x', ord $1}ger });
+	'much escaped' => sub { $_[0] =~ s{([+/=._A-F-])}{sprintf '\\u%04x', ord $1}ger },
+	'its letters apart' => sub { join ' ', split //, $_[0] },
+	'without width between' => sub { $_[0] =~ s/(.)(?=.)/$1\\u200b\\u00ad\\ufeff/gr },
+	'in lines of seven' => sub { $_[0] =~ s/(.{7})/$1\\r\\n\\t/gr });
+# JSON doesn't let these be in a string
+my %page_writes = (
+	'with zeros between' => sub { join "\0", split //, $_[0] },
+	'with escaped zeros between' => sub { '"' . join('\\u0000', split //, $_[0]) . '"' },
+	'with controls between' => sub { join "\r\n\t\x{1}\x{200b}\x{85}", split //, $_[0] },
+	'as HTML may write it' => sub { $_[0] =~ s/(.)/sprintf '&#x%x;&#8203;', ord $1/ger },
+	'as a URL may write it' => sub { $_[0] =~ s/(.)/sprintf '%%%02X%%00', ord $1/ger });
 my %parts = (
 	'its beginning' => sub { substr($_[0], 0, 20) . '...' },
 	'its end' => sub { '...' . substr($_[0], -15) });
@@ -150,6 +161,12 @@ foreach my $secret (@secrets)
 	my ($what, $plain) = @$secret;
 	my %ways = (%writes, %parts);
 
+	foreach my $way (sort keys %page_writes)
+	{
+		my $text = $page_writes{$way}->($plain);
+
+		say("$_$text", 200), fails('HV00M', $kept, "the $what, $way: a page") foreach '<html>', '';
+	}
 	foreach my $way (sort keys %ways)
 	{
 		my $text = $ways{$way}->($plain);
@@ -345,12 +362,23 @@ sub is_clean
 	return;
 }
 
+# What a reader sees
+sub letters_of
+{
+	my ($text) = @_;
+
+	return $text =~ tr/!->@-~//cdr;
+}
+
 ok("x $app_secret" =~ $leak, 'it would be found');
+ok(letters_of("x\n" . join "\x{200b} ?\0", split //, $app_secret) =~ $leak, 'also where something stands between its letters');
 my $log = slurp_log($node);
 like($log, qr/DEBUG: .*StartTransaction.*\n.*LOCATION/, 'the log is talkative');
 like($log, qr/Query Text: .*kis_market_trend/, 'and has plans') if $has_auto_explain;
 is_clean('the server\'s log', $log);
+is_clean('its letters', letters_of($log));
 is_clean('what users see', join "\n", @shown);
+is_clean('its letters', letters_of(join "\n", @shown));
 is_clean($_ =~ s{.*/pgdata/}{}r, $content{$_}) foreach grep { $content{$_} =~ $leak } sort keys %content;
 is(scalar(grep { $content{$_} =~ $leak } keys %content), 0, 'nothing secret in ' . @data . ' files of the server');
 

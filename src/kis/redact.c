@@ -12,30 +12,11 @@
 /* A part this long is told nowhere by chance. */
 #define SHORTEST_PART	8
 
-/* How much of text, len bytes, is the secret's from its start on. */
-typedef size_t (*Cover) (const char *text, size_t len, const char *secret, size_t secret_len);
+/* The longest name that HTML has for a character. */
+#define LONGEST_NAME	31
 
-/*
- * The whole secret or a part of it. A text that was cut may end within a
- * secret, so that its beginning counts there, however little of it is left.
- */
-static size_t
-covered_in_message(const char *text, size_t len, const char *secret, size_t secret_len)
-{
-	size_t		longest = 0;
-
-	for (size_t from = 0; from < secret_len; from++)
-	{
-		size_t		n = 0;
-
-		while (n < len && from + n < secret_len && text[n] == secret[from + n])
-			n++;
-		if (n >= SHORTEST_PART ||
-			(from == 0 && n >= SHORTEST_SECRET && (n == secret_len || n == len)))
-			longest = n > longest ? n : longest;
-	}
-	return longest;
-}
+/* Letters that a secret, or a part of it, may begin with, and what may stand for one. */
+typedef bool Beginnings[256];
 
 static int
 hex_value(char digit)
@@ -49,105 +30,194 @@ hex_value(char digit)
 	return -1;
 }
 
-/* How many bytes stand for the character at the start of JSON text; 0: another one does. */
+/* The number at the start of text, of at most so many digits; how many it has. */
 static size_t
-bytes_of_character(const char *text, size_t len, unsigned char character)
+read_number(const char *text, size_t len, int base, size_t most, unsigned *number)
 {
-	if (len >= 6 && memcmp(text, "\\u00", 4) == 0 &&
-		hex_value(text[4]) == character >> 4 && hex_value(text[5]) == (character & 15))
-		return 6;
-	if (len >= 2 && text[0] == '\\')
-		return (unsigned char) text[1] == character && strchr("\"\\/", character) != NULL ? 2 : 0;
-	return len > 0 && (unsigned char) text[0] == character ? 1 : 0;
-}
+	size_t		n = 0;
 
-/* The whole secret, in whatever way JSON may write it; or its beginning where the text ends. */
-static size_t
-covered_in_json(const char *text, size_t len, const char *secret, size_t secret_len)
-{
-	size_t		at = 0;
-
-	for (size_t i = 0; i < secret_len; i++)
+	*number = 0;
+	for (; n < len && n < most; n++)
 	{
-		size_t		n = bytes_of_character(text + at, len - at, secret[i]);
+		int			digit = hex_value(text[n]);
 
-		if (n == 0)
-			return at == len && i >= SHORTEST_SECRET ? at : 0;
-		at += n;
+		if (digit < 0 || digit >= base)
+			break;
+		*number = *number * base + digit;
 	}
-	return at;
+	return n;
 }
 
-/* How many bytes JSON text needs for the character at its start; 1 where that is no escape. */
+/* "#65;", "#x41;" or "amp;" after an ampersand: how many bytes, 0 where it is none. */
 static size_t
-escape_length(const char *text, size_t len)
+read_entity(const char *text, size_t len, unsigned *character)
 {
-	if (len >= 2 && text[0] == '\\' && text[1] != '\0' && strchr("\"\\/bfnrt", text[1]) != NULL)
-		return 2;
-	if (len >= 6 && memcmp(text, "\\u", 2) == 0 && hex_value(text[2]) >= 0 && hex_value(text[3]) >= 0 &&
-		hex_value(text[4]) >= 0 && hex_value(text[5]) >= 0)
-		return 6;
+	bool		hex = len >= 2 && text[0] == '#' && (text[1] | 0x20) == 'x';
+	size_t		prefix = hex ? 2 : 1;
+	size_t		n;
+
+	if (len > prefix && text[0] == '#')
+		n = read_number(text + prefix, len - prefix, hex ? 16 : 10, 7, character);
+	else
+	{
+		/* whatever it is, it is no letter of a secret */
+		*character = ' ';
+		prefix = 0;
+		for (n = 0; n < len && n < LONGEST_NAME && ((text[n] | 0x20) >= 'a' && (text[n] | 0x20) <= 'z'); n++)
+			;
+	}
+	return n > 0 && prefix + n < len && text[prefix + n] == ';' ? prefix + n + 1 : 0;
+}
+
+/*
+ * The character at the start of text, as JSON, a URL or HTML may write it, and
+ * how many bytes that takes; else the byte that stands there.
+ */
+static size_t
+read_character(const char *text, size_t len, unsigned *character)
+{
+	size_t		n = 0;
+
+	if (text[0] == '\\' && len >= 2)
+	{
+		if (text[1] == 'u' && read_number(text + 2, len - 2, 16, 4, character) == 4)
+			return 6;
+		*character = strchr("\"\\/", text[1]) != NULL ? (unsigned char) text[1] : ' ';
+		if (text[1] != '\0' && strchr("\"\\/bfnrt", text[1]) != NULL)
+			return 2;
+	}
+	else if (text[0] == '%' && read_number(text + 1, len - 1, 16, 2, character) == 2)
+		return 3;
+	else if (text[0] == '&' && (n = read_entity(text + 1, len - 1, character)) > 0)
+		return 1 + n;
+	*character = (unsigned char) text[0];
 	return 1;
 }
 
-/* A secret may begin in text where one of these characters stands: adds this one's. */
-static void
-note_beginnings(char *begins, const char *secret, Cover cover)
+/*
+ * Secrets are of visible ASCII: a reader overlooks all else between their
+ * letters, be it a blank, a line end, a zero or a character without width. What
+ * is no UTF-8 has become a question mark in a message.
+ */
+static bool
+is_overlooked(unsigned character)
 {
+	return character <= ' ' || character >= 0x7F || character == '?';
+}
+
+/*
+ * How many bytes of text are the secret from its letter "from" on: as much of it
+ * as counts. A text that was cut may end within a secret, so that its beginning
+ * counts there, however little of it is left; in a message each part does.
+ */
+static size_t
+covered(const char *text, size_t len, const char *secret, size_t from, bool in_json)
+{
+	const char *letter = secret + from;
+	size_t		at = 0;
+	size_t		end = 0;
+
+	while (at < len && *letter != '\0')
+	{
+		unsigned	character;
+		size_t		n = 1;
+
+		/* a backslash is never itself in JSON */
+		if (text[at] != *letter || (in_json && *letter == '\\'))
+		{
+			n = read_character(text + at, len - at, &character);
+			if (character != (unsigned char) *letter)
+			{
+				if (end == 0 || !is_overlooked(character))
+					break;
+				at += n;
+				continue;
+			}
+		}
+		letter++;
+		at += n;
+		end = at;
+	}
+	if ((!in_json && letter - secret - from >= SHORTEST_PART) ||
+		(from == 0 && letter - secret >= SHORTEST_SECRET && (*letter == '\0' || at == len)))
+		return end;
+	return 0;
+}
+
+static size_t
+longest_covered(const char *text, size_t len, const char *secret, bool in_json)
+{
+	size_t		longest = 0;
+	size_t		from = 0;
+
 	do
-		if (strchr(begins, *secret) == NULL)
-			strncat(begins, secret, 1);
-	while (cover == covered_in_message && *++secret != '\0');
+	{
+		size_t		n = covered(text, len, secret, from, in_json);
+
+		longest = n > longest ? n : longest;
+	} while (!in_json && secret[++from] != '\0');
+	return longest;
 }
 
 static void
-blot_out(char *text, const KisSecrets *secrets, Cover cover)
+note_beginnings(Beginnings begins, const char *secret, bool in_json)
 {
-	const char *secret[3] = {secrets->app_key, secrets->app_secret, secrets->token};
-	size_t		secret_len[3];
-	char		begins[256] = "\\";
-	size_t		len = strlen(text);
+	do
+		begins[(unsigned char) *secret] = true;
+	while (!in_json && *++secret != '\0');
+}
+
+static void
+blot_out(char *text, size_t len, const KisSecrets *all, bool in_json)
+{
+	const char *secrets[3] = {all->app_key, all->app_secret, all->token};
+	Beginnings	begins = {['\\'] = true, ['%'] = true, ['&'] = true};
 	size_t		blot_until = 0;
 
 	for (int s = 0; s < 3; s++)
 	{
-		secret_len[s] = secret[s] != NULL ? strlen(secret[s]) : 0;
-		if (secret_len[s] >= SHORTEST_SECRET)
-			note_beginnings(begins, secret[s], cover);
+		if (secrets[s] != NULL && strlen(secrets[s]) >= SHORTEST_SECRET)
+			note_beginnings(begins, secrets[s], in_json);
 		else
-			secret_len[s] = 0;
+			secrets[s] = NULL;
 	}
 
 	/* one pass: where secrets overlap, each is looked for before it is touched */
 	for (size_t i = 0; i < len; i++)
 	{
 		if (i >= blot_until)
-			i += strcspn(text + i, begins);
-		for (int s = 0; s < 3; s++)
+			while (i < len && !begins[(unsigned char) text[i]])
+				i++;
+		for (int s = 0; s < 3 && i < len; s++)
 		{
-			size_t		n = secret_len[s] == 0 ? 0 :
-				cover(text + i, len - i, secret[s], secret_len[s]);
+			size_t		n = secrets[s] == NULL ? 0 :
+				longest_covered(text + i, len - i, secrets[s], in_json);
 
 			if (n > 0 && i + n > blot_until)
 				blot_until = i + n;
 		}
 		if (i < blot_until)
 			text[i] = '*';
-		else if (cover == covered_in_json)
-			i += escape_length(text + i, len - i) - 1;
+		else if (in_json && i < len && text[i] == '\\')
+		{
+			unsigned	ignored;
+
+			/* what an escape is written with is no character itself */
+			i += read_character(text + i, len - i, &ignored) - 1;
+		}
 	}
 }
 
 void
 kis_redact(char *text, const KisSecrets *secrets)
 {
-	blot_out(text, secrets, covered_in_message);
+	blot_out(text, strlen(text), secrets, false);
 }
 
 void
-kis_redact_json(char *text, const KisSecrets *secrets)
+kis_redact_json(char *text, size_t len, const KisSecrets *secrets)
 {
-	blot_out(text, secrets, covered_in_json);
+	blot_out(text, len, secrets, true);
 }
 
 void

@@ -341,7 +341,7 @@ kis_transfer_reply(KisTransfer *transfer, KisError *error)
 	if (has_reply(transfer, false, error))
 	{
 		if (transfer->body_len > 0)
-			kis_redact_json(transfer->body, &long_secrets);
+			kis_redact_json(transfer->body, transfer->body_len, &long_secrets);
 		reply = kis_reply_decode(transfer->call, transfer->http_status,
 								 transfer->body_len > 0 ? transfer->body : "",
 								 transfer->body_len, error);
