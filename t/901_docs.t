@@ -172,10 +172,10 @@ sub run_block
 	}
 	# another way to the mapping that is there
 	$node->safe_psql('postgres', 'DROP USER MAPPING IF EXISTS FOR CURRENT_USER SERVER kis')
-	  if $block->{sql} =~ /^CREATE USER MAPPING FOR CURRENT_USER SERVER kis/m;
+	  if $block->{sql} =~ /^(?:\\if .*)?CREATE USER MAPPING FOR CURRENT_USER SERVER kis/m;
 	$node->psql('postgres', Encode::encode('UTF-8', substitute($block->{sql})),
 		stdout => \$output, stderr => \$messages, on_error_stop => 0,
-		extra_params => [ '-P', 'format=aligned', '-P', 'tuples_only=off', '-v', 'SHOW_CONTEXT=never' ]);
+		extra_params => [ '-P', 'format=aligned', '-P', 'tuples_only=off', '-v', 'SHOW_CONTEXT=never', '-v', 'settings=1' ]);
 	$_ = Encode::decode('UTF-8', $_) foreach $output, $messages;
 	ok(defined $block->{says} ? says($block->{says}, $output, $messages) : $messages eq '',
 		Encode::encode('UTF-8', "$name, line $block->{line}: $first"))
