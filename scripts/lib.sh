@@ -102,6 +102,7 @@ missing_programs() {
 			postgresql-[0-9][0-9]) probe='test -x "$("$PG_CONFIG" --bindir)/initdb"' ;;
 			postgresql-*-cron) probe='test -f "$("$PG_CONFIG" --pkglibdir)/pg_cron.so"' ;;
 			postgresql-*-qualstats) probe='test -f "$("$PG_CONFIG" --pkglibdir)/pg_qualstats.so"' ;;
+			postgresql-*-pgaudit) probe='test -f "$("$PG_CONFIG" --pkglibdir)/pgaudit.so"' ;;
 			postgresql-*-partman) probe='test -f "$("$PG_CONFIG" --sharedir)/extension/pg_partman.control"' ;;
 			postgresql-server-dev-*) probe='test -f "$("$PG_CONFIG" --pgxs)"' ;;
 			libcurl4-openssl-dev) probe='pkg-config --exists libcurl' ;;
@@ -146,51 +147,54 @@ way_to_root() {
 	fi
 }
 
-# Installs the packages that are missing, or says which they are and ends.
+# need_packages package ... [-- package ...]: installs those that are missing, all
+# at once, and says so before; where it can't, it says which they are and ends.
+# Those after -- only some tests need, which see for themselves what there is, and
+# say what they lack: they are installed as far as that can be.
 need_packages() {
-	local missing root command
+	local needed=() missing wanted root command
 	: "${PG_CONFIG:=$(default_pg_config)}"
+	while (($#)) && [[ $1 != -- ]]; do
+		needed+=("$1")
+		shift
+	done
+	shift $(($# > 0))
 
 	if [[ -z $debian_pg ]]; then
-		mapfile -t missing < <(missing_programs "$@")
-		((${#missing[@]} == 0)) && return
-		fail "this system is not Debian 12 or later, so nothing is installed here; missing is what these packages of Debian 12 bring:" \
-			"    ${missing[*]}" \
-			"Install the same by your system's means (PG_CONFIG=/path/to/pg_config chooses a PostgreSQL) and start $0 again."
+		mapfile -t missing < <(missing_programs "${needed[@]}")
+		((${#missing[@]} == 0)) ||
+			fail "this system is not Debian 12 or later, so nothing is installed here; missing is what these packages of Debian 12 bring:" \
+				"    ${missing[*]}" \
+				"Install the same by your system's means (PG_CONFIG=/path/to/pg_config chooses a PostgreSQL) and start $0 again."
+		mapfile -t wanted < <(missing_programs "$@")
+		say_skipped "${wanted[@]}"
+		return
 	fi
 
-	mapfile -t missing < <(missing_packages "$@")
-	((${#missing[@]} == 0)) && return
-	command="apt-get install --no-install-recommends ${missing[*]}"
-	say "Debian packages that are missing: ${missing[*]}"
+	mapfile -t missing < <(missing_packages "${needed[@]}")
+	mapfile -t wanted < <(missing_packages "$@")
+	((${#missing[@]} + ${#wanted[@]})) || return 0
 	root=$(way_to_root)
-	[[ $root == no ]] &&
-		fail "not root, and sudo is not there or refused, so they can't be installed. As root:" \
-			"    apt-get update && $command" \
-			"(postgresql-$pg makes a cluster on port 5432 of its own, unless create_main_cluster = false stands in /etc/postgresql-common/createcluster.conf before.)"
-	say "installing them${root:+ by sudo}: $command"
-	install_packages "$root" "${missing[@]}" || fail "apt-get failed with status $?"
-	mapfile -t missing < <(missing_packages "$@")
-	((${#missing[@]} == 0)) || fail "still missing: ${missing[*]}"
+	if [[ $root != no ]]; then
+		update_lists "$root"
+		mapfile -t wanted < <(known_packages "${wanted[@]}")
+		install_packages "$root" "${missing[@]}" "${wanted[@]}"
+	fi
+	mapfile -t missing < <(missing_packages "${needed[@]}")
+	if ((${#missing[@]})); then
+		command="apt-get install --no-install-recommends ${missing[*]}"
+		[[ $root == no ]] &&
+			fail "not root, and sudo is not there or refused, so Debian packages that are missing can't be installed. As root:" \
+				"    apt-get update && $command" \
+				"(postgresql-$pg makes a cluster on port 5432 of its own, unless create_main_cluster = false stands in /etc/postgresql-common/createcluster.conf before.)"
+		fail "still missing: ${missing[*]}"
+	fi
+	mapfile -t wanted < <(missing_packages "$@")
+	say_skipped "${wanted[@]}"
 }
 
-# Installs packages that only some tests need, as far as that can be. Those
-# tests see for themselves what there is, and say what they lack.
-want_packages() {
-	local missing root
-	if [[ -n $debian_pg ]]; then
-		mapfile -t missing < <(missing_packages "$@")
-		root=$(way_to_root)
-	else
-		mapfile -t missing < <(missing_programs "$@")
-		root=no
-	fi
-	((${#missing[@]} == 0)) && return
-	if [[ $root != no ]]; then
-		say "installing what some tests need${root:+ by sudo}: ${missing[*]}"
-		install_packages "$root" "${missing[@]}" && return
-	fi
-	say "tests that need them are skipped, for there is no: ${missing[*]}"
+say_skipped() {
+	((${#} == 0)) || say "tests that need them are skipped, for there is no: $*"
 }
 
 default_pg_config() {
@@ -213,29 +217,40 @@ end_installation() {
 	drop_in=
 }
 
-# install_packages "sudo or nothing" package ...: apt-get's status
-lists_are_new=
+# What apt-get does, by sudo or nothing, and its status; of what fails it shows the end.
+apt_get() {
+	local root=$1 log status=0
+	shift
+	log=$($root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 \
+		-o Dpkg::Use-Pty=0 "$@" </dev/null 2>&1) || status=$?
+	((status == 0)) || tail -n 25 <<<"$log" >&2
+	return "$status"
+}
+
+update_lists() {
+	apt_get "$1" update || say "apt-get update failed; trying with the lists at hand"
+}
+
+# Those of the packages that this release has.
+known_packages() {
+	local package
+	for package; do
+		apt-cache show "$package" >/dev/null 2>&1 && echo "$package"
+	done
+}
+
+# install_packages "sudo or nothing" package ...
 install_packages() {
-	local apt log= status=0
 	as_root=$1
 	shift
-	apt=($as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300
-		-o Dpkg::Use-Pty=0)
+	(($#)) || return 0
+	say "installing Debian packages${as_root:+ by sudo}, which takes a minute or two: $*"
 
 	drop_in=/etc/postgresql-common/createcluster.d/market_investor_fdw.conf
 	$as_root mkdir -p "${drop_in%/*}"
 	echo 'create_main_cluster = false' | $as_root tee "$drop_in" >/dev/null
-
-	say "apt-get update and install; this takes a minute or two"
-	if [[ -z $lists_are_new ]]; then
-		log=$("${apt[@]}" update </dev/null 2>&1) ||
-			say "apt-get update failed; trying with the lists at hand"
-		lists_are_new=1
-	fi
-	log+=$("${apt[@]}" install --yes --no-install-recommends "$@" </dev/null 2>&1) || status=$?
+	apt_get "$as_root" install --yes --no-install-recommends "$@" || say "apt-get install failed"
 	end_installation
-	((status == 0)) || tail -n 25 <<<"$log" >&2
-	return "$status"
 }
 
 # ---- the demo ------------------------------------------------------------------
