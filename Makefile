@@ -5,17 +5,24 @@ MODULE_big = market_investor_fdw
 PGFILEDESC = "market_investor_fdw - investor flows of Korea's markets as tables"
 DATA = market_investor_fdw--1.0.sql
 
-OBJS = market_investor_fdw.o \
-	$(sort $(patsubst %.c,%.o,$(wildcard src/*/*.c)))
+# The sources' directory, which is another where it is built in one of its own:
+# make -f /path/to/source/Makefile
+source := $(or $(VPATH),$(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST)))))
 
-REGRESS = $(sort $(basename $(notdir $(wildcard sql/*.sql))))
+OBJS = market_investor_fdw.o \
+	$(sort $(patsubst $(source)/%.c,%.o,$(wildcard $(source)/src/*/*.c)))
+
+REGRESS = $(sort $(basename $(notdir $(wildcard $(source)/sql/*.sql))))
 REGRESS_OPTS = --load-extension=market_investor_fdw
 
-CATALOG = $(sort $(wildcard catalog/*.tsv))
+CATALOG = $(sort $(wildcard $(source)/catalog/*.tsv))
 EXTRA_CLEAN = src/kis/catalog_data.h test/unit/build test/unit/build-sanitize test/fuzz/build
 
 # Say which Debian package brings what is missing, except to those who only clean.
 ifneq ($(filter-out clean distclean,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(shell uname -s),Linux)
+$(error this is $(shell uname -s), and epoll is needed, which Linux has: build and run it there, or in a container)
+endif
 PG_CONFIG ?= pg_config
 ifeq ($(shell command -v $(PG_CONFIG)),)
 $(error $(PG_CONFIG) not found: on Debian, apt-get install postgresql-server-dev-15, or set PG_CONFIG)
@@ -35,12 +42,18 @@ endif
 ifneq ($(shell pkg-config --exists libssl && echo yes),yes)
 $(error OpenSSL not found: on Debian, apt-get install libssl-dev)
 endif
+ifneq ($(shell pkg-config --atleast-version=7.74 libcurl && echo yes),yes)
+$(error libcurl $(shell pkg-config --modversion libcurl) is too old: 7.74 or later is needed)
+endif
+ifneq ($(shell pkg-config --atleast-version=1.7.14 libcjson && echo yes),yes)
+$(error cJSON $(shell pkg-config --modversion libcjson) is too old: 1.7.14 or later is needed)
+endif
 endif
 
 LIBRARY_CFLAGS := $(shell pkg-config --cflags libcurl libcjson libssl 2>/dev/null)
 LIBRARY_LIBS := $(shell pkg-config --libs libcurl libcjson libssl 2>/dev/null)
 
-PG_CPPFLAGS = -I$(CURDIR)/include $(LIBRARY_CFLAGS)
+PG_CPPFLAGS = -I$(abspath $(source))/include -Isrc/kis $(LIBRARY_CFLAGS)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter
 SHLIB_LINK = $(LIBRARY_LIBS)
 
@@ -50,24 +63,31 @@ include $(PGXS)
 
 src/kis/catalog.o src/kis/catalog.bc: src/kis/catalog_data.h
 
-src/kis/catalog_data.h: catalog/generate.awk $(CATALOG)
-	awk -f catalog/generate.awk $(CATALOG) > $@
+src/kis/catalog_data.h: $(source)/catalog/generate.awk $(CATALOG)
+	awk -f $^ > $@
 
 # Headers are few: any change of one rebuilds all.
-$(OBJS): $(wildcard include/*.h src/*/*.h)
+$(OBJS): $(wildcard $(source)/include/*.h $(source)/src/*/*.h)
+
+# By its whole name, or make would find the sources' directory.
+BUILD_DIRECTORIES = $(addprefix $(CURDIR)/,$(sort $(dir $(OBJS))))
+$(OBJS) $(OBJS:.o=.bc) src/kis/catalog_data.h: | $(BUILD_DIRECTORIES)
+$(BUILD_DIRECTORIES):
+	mkdir -p $@
 
 # The tests of SQL need a KIS that they may ask; it ends with them.
 # PGXS's command begins with an echo.
-pg_regress_installcheck := $(subst && ,&& test/with-simulator ,$(pg_regress_installcheck))
+pg_regress_installcheck := $(subst && ,&& $(source)/test/with-simulator ,$(pg_regress_installcheck))
 
 # Unit tests of the half that knows no PostgreSQL. With SANITIZE=1 a use of freed
 # memory, a leak or undefined behaviour ends the test.
 UNIT_BUILD = test/unit/build$(if $(SANITIZE),-sanitize)
-UNIT_TESTS = $(patsubst test/unit/%.c,$(UNIT_BUILD)/%,$(wildcard test/unit/*_test.c))
-UNIT_OBJS = $(patsubst src/kis/%.c,$(UNIT_BUILD)/kis/%.o,$(wildcard src/kis/*.c)) \
-	$(patsubst test/unit/%.c,$(UNIT_BUILD)/%.o,$(filter-out %_test.c,$(wildcard test/unit/*.c)))
-UNIT_CFLAGS = -std=gnu99 -g -O1 -Wall -Wextra -pthread -Iinclude -Itest/unit $(LIBRARY_CFLAGS) \
-	-DCATALOG='"$(CURDIR)/catalog"' \
+UNIT_SOURCES = $(notdir $(wildcard $(source)/test/unit/*.c))
+UNIT_TESTS = $(patsubst %.c,$(UNIT_BUILD)/%,$(filter %_test.c,$(UNIT_SOURCES)))
+UNIT_OBJS = $(patsubst %.c,$(UNIT_BUILD)/kis/%.o,$(notdir $(wildcard $(source)/src/kis/*.c))) \
+	$(patsubst %.c,$(UNIT_BUILD)/%.o,$(filter-out %_test.c,$(UNIT_SOURCES)))
+UNIT_CFLAGS = -std=gnu99 -g -O1 -Wall -Wextra -pthread -I$(source)/include -I$(source)/test/unit -Isrc/kis $(LIBRARY_CFLAGS) \
+	-DCATALOG='"$(abspath $(source))/catalog"' \
 	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all) $(COPT)
 comma = ,
 
@@ -88,16 +108,16 @@ $(UNIT_TESTS): $(UNIT_BUILD)/%: test/unit/%.c $(UNIT_OBJS)
 $(UNIT_BUILD)/resource_test: UNIT_LDFLAGS = $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free \
 	epoll_create1 epoll_ctl curl_easy_init curl_multi_init curl_multi_add_handle)
 
-$(UNIT_BUILD)/kis/%.o: src/kis/%.c $(wildcard include/*.h src/kis/*.h) src/kis/catalog_data.h
+$(UNIT_BUILD)/kis/%.o: src/kis/%.c $(wildcard $(source)/include/*.h $(source)/src/kis/*.h) src/kis/catalog_data.h
 	@mkdir -p $(@D)
 	$(CC) $(UNIT_CFLAGS) -c $< -o $@
 
-$(UNIT_BUILD)/%.o: test/unit/%.c $(wildcard include/*.h test/unit/*.h)
+$(UNIT_BUILD)/%.o: test/unit/%.c $(wildcard $(source)/include/*.h $(source)/test/unit/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(UNIT_CFLAGS) -c $< -o $@
 
 # TAP tests start servers and simulators of their own; not as root, as initdb refuses that.
-PROVE_TESTS ?= $(sort $(wildcard t/*.t))
+PROVE_TESTS ?= $(sort $(patsubst $(source)/%,%,$(wildcard $(source)/t/*.t)))
 
 .PHONY: check-tap
 check-tap:
