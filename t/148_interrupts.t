@@ -147,7 +147,7 @@ foreach my $phase ($phases->all)
 	$phases->hang($phase, $session, $phases->query($phase));
 	my $gone = Time::HiRes::time();
 	$session->vanish;
-	ok((eventually { $phases->monitor->query_safe("SELECT count(*) FROM pg_stat_activity WHERE pid = $pid") == 0 } GONE_SECONDS),
+	ok((eventually { $phases->monitor->query_safe("SELECT count(*) FROM pg_stat_activity WHERE pid = $pid") == 0 } within(GONE_SECONDS)),
 		"$phase->{name}: and where the client has gone");
 	diag sprintf '%s, where the client has gone, which is looked at each 50 ms: %.1f ms', $phase->{name},
 	  1000 * (Time::HiRes::time() - $gone);
@@ -227,7 +227,7 @@ my $began = Time::HiRes::time();
 ok($node->stop('fast'), 'a fast stop');
 my $seconds = Time::HiRes::time() - $began;
 diag sprintf 'pg_ctl stop -m fast with 14 phases under way: %.2f s', $seconds;
-cmp_ok($seconds, '<', STOP_SECONDS, 'does not wait for them');
+cmp_ok($seconds, '<', within(STOP_SECONDS), 'does not wait for them');
 is_deeply([ map { $_->result->{errors}[0]{sqlstate} } @sessions ], [ ('57P01') x @sessions ], 'which end as told');
 $_->quit foreach @sessions;
 is_deeply([ grep { /crash|PANIC|terminated by signal/ } split /\n/, slurp_log($node) ], [], 'nothing has crashed');

@@ -36,7 +36,7 @@ sub works
 	my $works = $phases->works($session);
 	my $seconds = Time::HiRes::time() - $started;
 
-	return 1 if $works && $seconds < 1;
+	return 1 if $works && $seconds < within(1);
 	diag sprintf '%s: %s after %.0f ms', $what, $works ? 'served' : 'not served', 1000 * $seconds;
 	return 0;
 }
@@ -156,7 +156,7 @@ foreach my $case (
 		$monitor->query_safe("SELECT $how(" . $first->pid . ')');
 		my $result = $second->result;
 		like($result->{output}, qr/^KSP\|/, 'and has its answer');
-		cmp_ok($result->{ended} - $sent, '<', 1, 'at once');
+		cmp_ok($result->{ended} - $sent, '<', within(1), 'at once');
 		$first->result;
 		$_->quit foreach $first, $second;
 	}

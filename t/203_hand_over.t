@@ -80,7 +80,7 @@ foreach my $kind (qw(data token))
 
 		is(scalar(grep { $_->{output} eq '0001' } @results), $waiters,
 			"the owner of a $what is $way: those who waited are served");
-		ok($took < 1, sprintf('within a second: %.3f s', $took));
+		ok($took < within(1), sprintf('within a second: %.3f s', $took));
 		is($simulator->calls($kind), 2, "one of them made the $what anew for all");
 		$owner->result if $way eq 'cancelled';
 		$owner->quit if $way ne 'terminated';
@@ -112,7 +112,7 @@ foreach my $kind (qw(data token))
 
 		is($result->{output}, '0001', "one call a second, the owner of a $kind call is $way: the other is served");
 		# a token call needs a slot, and the data call after it another one
-		ok($took < ($kind eq 'data' ? 1.5 : 2.5), sprintf('as soon as the rate allows: %.2f s', $took));
+		ok($took < within($kind eq 'data' ? 1.5 : 2.5), sprintf('as soon as the rate allows: %.2f s', $took));
 		$owner->result if $way eq 'cancelled';
 		$owner->quit if $way eq 'cancelled';
 		$other->quit;
@@ -139,7 +139,7 @@ my $gone = Time::HiRes::time();
 my @results = $crowd->results;
 my $took = max(map { $_->{ended} } @results) - $gone;
 is(scalar(grep { $_->{output} eq '0002' } @results), $waiters, 'those who waited for its other call are served');
-ok($took < 1, sprintf('within a second: %.3f s', $took));
+ok($took < within(1), sprintf('within a second: %.3f s', $took));
 $owner->query_safe('ROLLBACK');
 
 # ---- the owner looks away
@@ -157,7 +157,7 @@ my $asked = Time::HiRes::time();
 @results = $crowd->query(pair('KSQ/1001'));
 $took = max(map { $_->{ended} } @results) - $asked;
 is(scalar(grep { $_->{output} eq '1001' } @results), $waiters, 'holds nobody up while it is idle');
-ok($took < 1, sprintf('others are served within a second: %.3f s', $took));
+ok($took < within(1), sprintf('others are served within a second: %.3f s', $took));
 $simulator->release(clear_faults => JSON::PP::true);
 is($owner->query_safe('FETCH 3 FROM c'), "KSQ\nK2I\nK2I", 'and it goes on itself');
 $owner->query_safe('COMMIT');
@@ -197,7 +197,7 @@ my @ends = sort { $a <=> $b } map { $_->{ended} - $asked } @results;
 is(scalar(grep { @{ $_->{errors} } && $_->{errors}[0]{sqlstate} eq 'HV00L' } @results), 64,
 	'64 sessions that ask a dead KIS all fail');
 is($simulator->calls, 2, 'by one call and its retry');
-ok($ends[-1] < $bound + 1.5,
+ok($ends[-1] < within($bound + 1.5),
 	sprintf('all together: from %.2f s to %.2f s, with a request_timeout of 1 s and one retry', @ends[ 0, -1 ]));
 $simulator->release(clear_faults => JSON::PP::true);
 @results = $crowd->query(pair('KSP/0001'));

@@ -31,7 +31,7 @@ use KisTest::Simulator;
 our @EXPORT = qw(
   new_node setup setup_sql sql_literal
   run_sql sql_error sql_warnings parse_messages
-  backend_memory_kb backend_fds eventually wait_until_blocked slurp_log
+  backend_memory_kb backend_fds eventually within wait_until_blocked slurp_log
 );
 
 # ---- servers ---------------------------------------------------------------
@@ -245,6 +245,16 @@ sub eventually(&;$)
 		return $value if Time::HiRes::time() >= $until;
 		Time::HiRes::sleep(0.01);
 	}
+}
+
+# How many seconds that may take which takes no more than so many. A busy machine
+# gives each its turn late, so that a default run tells apart only what ends from
+# what hangs; a long run, which has the machine for itself, holds to the figure.
+sub within
+{
+	my ($seconds) = @_;
+
+	return $ENV{KIS_TEST_LONG} ? $seconds : $seconds + $PostgreSQL::Test::Utils::timeout_default / 2;
 }
 
 # Waits until a session waits for another's lock; dies where it does not.
