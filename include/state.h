@@ -5,7 +5,8 @@
  *
  * Private to src/shared. One lock guards the block; it is never held over
  * I/O, and nothing raises while it is held. Times named _us are microseconds
- * of the monotonic clock, which is the same for all processes of a machine.
+ * of the system's boot clock, which is the same for all processes of a machine,
+ * never set, and goes on while the machine sleeps.
  */
 #ifndef KIS_STATE_H
 #define KIS_STATE_H

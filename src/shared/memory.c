@@ -146,14 +146,15 @@ kis_unlock(void)
 }
 
 /*
- * The system's clock, not instr_time: from 19 on that may count the processor's
- * ticks, of which a second is not quite one, and each session chooses.
+ * Replies and tokens grow old while the machine sleeps, too. Not instr_time: from
+ * 19 on that may count the processor's ticks, of which a second is not quite one,
+ * and each session chooses.
  */
 int64
 kis_now_us(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_BOOTTIME, &now);
 	return now.tv_sec * KIS_US + now.tv_nsec / 1000;
 }

@@ -1,6 +1,7 @@
 # The clock of a server and its simulator, set by the test in Korean time. It
 # goes on from there. Only the server's wall clock is set, by test/clock.c: what
-# it measures waiting by is not, and psql and the test keep the real time.
+# it measures waiting by is not, and psql and the test keep the real time. The
+# machine may also sleep a while.
 package KisTest::Clock;
 
 use strict;
@@ -22,10 +23,14 @@ sub new
 		'clock_XXXX',
 		DIR => $PostgreSQL::Test::Utils::tmp_check,
 		CLEANUP => 1);
-	my $self = bless { simulator => $simulator, file => Cwd::abs_path($dir) . '/offset' }, $class;
+	my $self = bless {
+		simulator => $simulator,
+		file => Cwd::abs_path($dir) . '/offset',
+		offset => 0,
+		slept => 0 }, $class;
 
 	$self->_build;
-	$self->_write(0);
+	$self->_write;
 	return $self;
 }
 
@@ -56,20 +61,31 @@ sub set
 	my ($year, $month, $day, $hour, $minute, $second) = $korean =~ /\d+/g;
 	my $seconds = Time::Local::timegm($second, $minute, $hour, $day, $month - 1, $year) - 9 * 3600;
 
-	my $offset = $seconds - Time::HiRes::time();
+	$self->{offset} = $seconds - Time::HiRes::time();
+	$self->_write;
+	$self->{simulator}->config(clock => $korean =~ s/ /T/r, token_clock_offset => $self->{offset});
+	return;
+}
 
-	$self->_write($offset);
-	$self->{simulator}->config(clock => $korean =~ s/ /T/r, token_clock_offset => $offset);
+# So many seconds pass while the machine sleeps: by the wall clock and by the boot
+# clock, and by no other. The simulator's clock stands still, but not its tokens'.
+sub sleep
+{
+	my ($self, $seconds) = @_;
+
+	$_ += $seconds foreach @$self{qw(offset slept)};
+	$self->_write;
+	$self->{simulator}->config(token_clock_offset => $self->{offset});
 	return;
 }
 
 # Backends read it at any time, so it is replaced whole.
 sub _write
 {
-	my ($self, $offset) = @_;
+	my ($self) = @_;
 
 	open my $file, '>', "$self->{file}.new" or die "$self->{file}.new: $!";
-	printf $file "%+.0f\n", $offset * 1e9;
+	printf $file "%+.0f %+.0f\n", map { $_ * 1e9 } @$self{qw(offset slept)};
 	close $file;
 	rename "$self->{file}.new", $self->{file} or die "$self->{file}: $!";
 	return;
