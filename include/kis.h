@@ -40,6 +40,7 @@ typedef enum KisErrorClass
 	KIS_ERROR_PASSING,			/* KIS says: try again */
 	KIS_ERROR_REFUSED,			/* KIS refuses the call: report, never retry */
 	KIS_ERROR_REPLY,			/* not the reply that it should be */
+	KIS_ERROR_FULL,				/* no room in shared memory beside other app keys: ours */
 	KIS_ERROR_LOCAL				/* out of memory, unreadable ca_file: ours */
 } KisErrorClass;
 

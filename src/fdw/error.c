@@ -54,6 +54,9 @@ static const Failure failures[] = {
 	{KIS_ERROR_REPLY, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY,
 		"KIS sent a reply that is not what it should be",
 	"Check that the server's options base_url and proxy lead to KIS."},
+	{KIS_ERROR_FULL, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+		"shared memory has no room for another app key",
+	"Try again when fewer app keys are in use at once, or raise the server's option max_wait."},
 	{KIS_ERROR_LOCAL, ERRCODE_FDW_ERROR,
 		"could not ask KIS",
 	"The reason lies on this machine: memory, open files, or the file of the option ca_file."},
@@ -174,6 +177,8 @@ reason_without_words(KisErrorClass error_class)
 			return "no call was free within max_wait";
 		case KIS_ERROR_TOKEN_TOO_SOON:
 			return "no access token was to be had within max_wait";
+		case KIS_ERROR_FULL:
+			return "other app keys kept all of it busy for longer than max_wait";
 		default:
 			return NULL;
 	}

@@ -138,6 +138,8 @@ kis_error_class_name(KisErrorClass error_class)
 			return "refused";
 		case KIS_ERROR_REPLY:
 			return "reply";
+		case KIS_ERROR_FULL:
+			return "full";
 		case KIS_ERROR_LOCAL:
 			return "local";
 	}

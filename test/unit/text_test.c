@@ -28,6 +28,7 @@ test_names(void **state)
 		[KIS_ERROR_PASSING] = "passing",
 		[KIS_ERROR_REFUSED] = "refused",
 		[KIS_ERROR_REPLY] = "reply",
+		[KIS_ERROR_FULL] = "full",
 		[KIS_ERROR_LOCAL] = "local",
 	};
 
