@@ -257,11 +257,21 @@ extern void kis_rate_refused(KisRate *rate, double per_second, int64 sent_us, in
 /* What the rate is now, refusals counted in. */
 extern double kis_rate_effective(const KisRate *rate, double per_second, int64 now_us);
 
-/* token.c: the lock must be held, exclusively but for kis_token_is_ready */
-extern bool kis_token_is_ready(const KisTokenSlot *slot);
+/* token.c: the lock must be held, exclusively but for questions */
+
+/* Is there a token to be used now? Shortly before its end only where KIS gives no other yet. */
+extern bool kis_token_is_ready(const KisTokenSlot *slot, int64 now_us);
+
+/* Is there one at all, even where another should be had? */
+extern bool kis_token_is_alive(const KisTokenSlot *slot);
+
+/* Both of a reply that came at arrived_us. */
 extern void kis_token_issued(KisShared *shared, KisTokenSlot *slot, const KisToken *token,
-							 int64 now_us);
-extern void kis_token_too_soon(KisTokenSlot *slot, int64 now_us);
+							 int64 arrived_us);
+extern void kis_token_too_soon(KisTokenSlot *slot, int64 arrived_us);
+
+/* No new one for another reason. True: the old one goes on, and a new one is tried for later. */
+extern bool kis_token_refresh_failed(KisTokenSlot *slot, int64 now_us);
 
 /* KIS accepted the token of this generation. */
 extern void kis_token_accepted(KisTokenSlot *slot, uint64 generation, int64 now_us);

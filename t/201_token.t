@@ -117,6 +117,27 @@ is((sql_error($node, 'postgres', $ask))[0], '53400', 'the same for the next');
 is(tokens(), 2, 'who did not ask KIS for it');
 ok($again > 50 || $took > 1, 'the minute counts from the issue that we know of');
 
+# ---- another program has one issued before ours ends
+
+ends(expires_in => 3600, access_token_token_expired => '2026-07-10 11:30:00');
+$clock->set('2026-07-10 11:29:50');
+$simulator->config(token_min_interval => 3600);
+is(run_sql($node, 'postgres', $ask)->{output}, '0001', '10 s before the end of ours KIS gives no other: ours is used');
+is((grep { $_->{status} == 403 } $simulator->requests('token')), 1, 'it was asked for one');
+is(run_sql($node, 'postgres', $ask)->{output}, '0001', 'and goes on being used');
+is(tokens(), 2, 'with nothing more asked for');
+$clock->set('2026-07-10 11:30:00');
+is((sql_error($node, 'postgres', $ask))[0], '53400', 'to its end, and not longer');
+
+ends(expires_in => 3600, access_token_token_expired => '2026-07-10 11:30:00');
+$clock->set('2026-07-10 11:29:30');
+$simulator->fault({ match => { kind => 'token' }, fault => 'close' });
+is(run_sql($node, 'postgres', $ask)->{output}, '0001', 'the same where the issue fails otherwise');
+$simulator->fault;
+$clock->set('2026-07-10 11:30:00');
+$clock->sleep(10);
+is(run_sql($node, 'postgres', $ask)->{output}, '0001', 'a new one is there when ours has ended');
+
 # ---- a fresh token that is refused
 
 $simulator->reset;

@@ -46,10 +46,13 @@ end_issue(Issue *issue, const KisToken *token, const KisError *failure, int64 no
 
 	if (slot != NULL)
 	{
-		if (token != NULL && !kis_token_is_ready(slot))
+		if (token != NULL && !kis_token_is_ready(slot, now_us))
 			kis_token_issued(shared, slot, token, now_us);
 		else if (token == NULL && failure == NULL)
 			kis_token_too_soon(slot, now_us);
+		else if (failure != NULL && failure->error_class != KIS_ERROR_CREDENTIALS &&
+				 kis_token_refresh_failed(slot, now_us))
+			failure = NULL;
 		kis_effort_end(&slot->issue, issue->attempt, failure);
 	}
 	if (account != NULL && token != NULL)
@@ -154,7 +157,7 @@ kis_issue_has_token(const KisConnection *connection)
 	if (connection->token != NULL)
 		return true;
 	slot = kis_token_find(kis_lock(LW_SHARED), connection->identity);
-	ready = slot != NULL && kis_token_is_ready(slot);
+	ready = slot != NULL && kis_token_is_ready(slot, kis_now_us());
 	kis_unlock();
 	return ready;
 }
@@ -197,7 +200,7 @@ kis_issue_get_token(KisConnection *connection, uint64 *attempt, int64 now_us,
 		*wake_at_us = Min(*wake_at_us, now_us + KIS_US);
 		*waits_for = KIS_ERROR_TOKEN_TOO_SOON;
 	}
-	else if (kis_token_is_ready(slot))
+	else if (kis_token_is_ready(slot, now_us))
 		answer = KIS_TOKEN_READY;
 	else if (slot->not_before_us > now_us)
 	{

@@ -14,15 +14,23 @@
 
 #define REFRESH_BEFORE_END	60	/* seconds, a tenth of the life of a shorter one */
 #define ISSUE_INTERVAL_US	(60 * KIS_US)
+#define REFRESH_PAUSE_US	(10 * KIS_US)	/* where it fails while the old one is alive */
 
 bool
-kis_token_is_ready(const KisTokenSlot *slot)
+kis_token_is_alive(const KisTokenSlot *slot)
 {
-	return slot->valid && slot->refresh_at > (int64) time(NULL);
+	return slot->valid && slot->expires_at > (int64) time(NULL);
+}
+
+bool
+kis_token_is_ready(const KisTokenSlot *slot, int64 now_us)
+{
+	return kis_token_is_alive(slot) &&
+		(slot->refresh_at > (int64) time(NULL) || slot->not_before_us > now_us);
 }
 
 void
-kis_token_issued(KisShared *shared, KisTokenSlot *slot, const KisToken *token, int64 now_us)
+kis_token_issued(KisShared *shared, KisTokenSlot *slot, const KisToken *token, int64 arrived_us)
 {
 	/* KIS hands out the same token for hours: what was proven stays so */
 	slot->proven = slot->proven && strcmp(slot->token, token->token) == 0;
@@ -30,21 +38,30 @@ kis_token_issued(KisShared *shared, KisTokenSlot *slot, const KisToken *token, i
 	slot->expires_at = token->expires_at;
 	slot->refresh_at = token->expires_at -
 		Min(REFRESH_BEFORE_END, (token->expires_at - (int64) time(NULL)) / 10);
-	slot->issued_at_us = now_us;
+	slot->issued_at_us = arrived_us;
 	slot->not_before_us = 0;
 	slot->valid = true;
 	slot->generation = ++shared->last_number;
 }
 
 void
-kis_token_too_soon(KisTokenSlot *slot, int64 now_us)
+kis_token_too_soon(KisTokenSlot *slot, int64 arrived_us)
 {
 	int64		last_us = slot->issued_at_us;
 
 	/* our own last issue is the reason, if it explains it; else another program's of just now */
-	if (last_us == 0 || now_us - last_us >= ISSUE_INTERVAL_US)
-		last_us = now_us;
-	slot->not_before_us = last_us + ISSUE_INTERVAL_US;
+	if (last_us == 0 || arrived_us - last_us >= ISSUE_INTERVAL_US)
+		last_us = arrived_us;
+	slot->not_before_us = Max(slot->not_before_us, last_us + ISSUE_INTERVAL_US);
+}
+
+bool
+kis_token_refresh_failed(KisTokenSlot *slot, int64 now_us)
+{
+	if (!kis_token_is_alive(slot))
+		return false;
+	slot->not_before_us = Max(slot->not_before_us, now_us + REFRESH_PAUSE_US);
+	return true;
 }
 
 void
