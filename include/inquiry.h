@@ -18,7 +18,7 @@ typedef struct KisWork
 	KisTransfer *transfer;		/* NULL: none under way */
 	uint8		key[KIS_DIGEST_LEN];	/* of the account whose slot the transfer holds */
 	int			slot;
-	int64		held_until_us;	/* the slot, where nobody gives it back */
+	int64		until_us;		/* the slot's lease */
 	double		per_second;
 	bool		is_call;		/* a data call, not a token issue */
 	int			attempts;		/* so far */
@@ -86,11 +86,11 @@ extern KisHttp *kis_session_http(int max_concurrent_requests);
 extern int	kis_session_under_way(void);
 
 /*
- * Takes a slot for work and counts what it waited for it; false and the time
- * to try again in *try_at_us where there is none.
+ * Takes a slot for work and counts what it waited for it. KIS_OK: it has one; else
+ * what it waits for, and the time to try again in *try_at_us where that is known.
  */
-extern bool kis_work_take_slot(KisWork *work, const KisConnection *connection,
-							   int64 hold_us, int64 now_us, int64 *try_at_us);
+extern KisErrorClass kis_work_take_slot(KisWork *work, const KisConnection *connection,
+										int64 now_us, int64 *try_at_us);
 
 /* work->transfer has been started, or not: then its slot goes back. */
 extern void kis_work_started(KisWork *work, KisTransfer *transfer, int64 now_us);
@@ -108,10 +108,11 @@ extern void kis_work_back_off(KisWork *work, int failed_before, int64 now_us);
 extern void kis_work_leave(KisWork *work, int64 now_us);
 
 /*
- * The transfer was not sent while its slot was held, and must not be any more:
- * nobody looked after it.
+ * Renews the lease of the slot. True: the transfer has been given up, since it was
+ * not sent and must not be any more: the lease had ended, or, where is_mine is
+ * false, another session has taken over what it is for.
  */
-extern bool kis_work_overstayed(const KisWork *work, int64 now_us);
+extern bool kis_work_renew(KisWork *work, bool is_mine, int64 now_us);
 
 /*
  * Gives up the session's places in queues for the rate: all, or those for
@@ -122,11 +123,14 @@ extern void kis_session_leave_queues(bool all);
 /* Moves transfers on without waiting and calls finished for those that ended. */
 extern bool kis_session_step(void);
 
-/* Waits until a transfer moves, the latch is set or the time comes; interrupts raise. */
+/*
+ * Waits until a transfer moves, the latch is set or the time comes, and never
+ * longer than leases allow; interrupts raise.
+ */
 extern void kis_session_wait(int64 wake_at_us);
 
 /* When replies that are found now have come, by both clocks: not while the session was elsewhere. */
-extern TimestampTz kis_session_arrival(int64 *monotonic_us);
+extern TimestampTz kis_session_arrival(int64 *arrived_us);
 
 /* issue.c: getting tokens */
 typedef enum KisTokenAnswer

@@ -41,6 +41,14 @@
 #define KIS_BLOCKS			2048
 #define KIS_NO_BLOCK		(-1)
 
+/*
+ * What a session has that others wait for (a place in the queue, a slot of the
+ * rate, a call, an issue), it has on a lease, which it renews while it is in the
+ * wire's loop. One that stands still, for whatever reason, loses it to the others.
+ */
+#define KIS_LEASE_US		KIS_US
+#define KIS_RENEW_US		(200 * 1000)	/* at the latest after so long */
+
 /* An owner that left the wire's loop may come back within this time; then others take over. */
 #define KIS_GRACE_US		(50 * 1000)
 
@@ -55,8 +63,7 @@ typedef struct KisIdentity
 typedef struct KisOwner
 {
 	int			pid;			/* 0: nobody */
-	int64		left_us;		/* when it left the wire's loop; 0: it is in there */
-	int64		deadline_us;	/* it must have ended by then */
+	int64		until_us;		/* the lease's end */
 	KisErrorClass waits_for;	/* KIS_OK: for the network, if for anything */
 } KisOwner;
 
@@ -78,16 +85,17 @@ typedef struct KisRateWaiter
 {
 	int			procno;
 	uint64		ticket;			/* 0: free; lowest is next */
+	int64		asked_us;		/* who has not asked for long is passed over */
 } KisRateWaiter;
 
 /*
  * The calls of one host and app key in the last second, a slot each. A slot
  * is taken when a call is sent and free again a second after its reply came,
- * or, where nobody gave it back, a second after the call must have ended.
+ * or, where nobody gave it back, a second after its lease has ended.
  */
 typedef struct KisRate
 {
-	int64		free_at_us[KIS_MAX_RATE];
+	int64		until_us[KIS_MAX_RATE]; /* the lease's end, then the reply's moment */
 	int			end;			/* all slots from here on are free */
 	double		factor;			/* of the rate after KIS's last refusal, 0 < factor <= 1 */
 	int64		refused_at_us;	/* when that was */
@@ -216,8 +224,17 @@ typedef enum KisEffortAnswer
  * Of another session's, *waits_for is what keeps it waiting; KIS_OK: the network.
  */
 extern KisEffortAnswer kis_effort_join(KisShared *shared, KisEffort *effort, uint64 *attempt,
-									   int64 now_us, int64 deadline_us, int64 *wake_at_us,
+									   int64 now_us, int64 *wake_at_us,
 									   KisErrorClass *waits_for);
+
+/* Is a session at it? */
+extern bool kis_effort_is_owned(const KisEffort *effort, int64 now_us);
+
+/*
+ * This session has stood still, and so may have all others with the machine:
+ * from its point of view their leases begin anew.
+ */
+extern void kis_effort_spare_others(int64 now_us);
 
 /* The owner waits for the rate, a token or another try, or again for the network alone. */
 extern void kis_effort_waits_for(KisEffort *effort, uint64 attempt, KisErrorClass waits_for);
@@ -228,8 +245,8 @@ extern void kis_effort_end(KisEffort *effort, uint64 attempt, const KisError *fa
 /* The owner leaves the wire's loop: others take over, at once or after a moment. */
 extern void kis_effort_leave(KisEffort *effort, uint64 attempt, bool at_once, int64 now_us);
 
-/* It is back: true where nobody has taken over. */
-extern bool kis_effort_return(KisEffort *effort, uint64 attempt);
+/* It is back, or still there, and renews its lease: true where nobody has taken over. */
+extern bool kis_effort_return(KisEffort *effort, uint64 attempt, int64 now_us);
 
 /*
  * How often this session has told others that something moved: each time ends
@@ -238,18 +255,26 @@ extern bool kis_effort_return(KisEffort *effort, uint64 attempt);
 extern uint64 kis_effort_times_told(void);
 
 /*
- * rate.c: the lock must be held exclusively; a slot and until when it is held
- * at most, or -1 and the time to try again
+ * rate.c: the lock must be held exclusively but for questions; a slot and the end
+ * of its lease, or -1 and the time to try again
  */
-extern int	kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us,
-						  int64 *held_until_us, int64 *try_at_us);
+extern int	kis_rate_take(KisRate *rate, double per_second, int64 now_us,
+						  int64 *until_us, int64 *try_at_us);
 
-/* Does nothing where the time has come and another call has the slot. */
-extern void kis_rate_give_back(KisRate *rate, int slot, int64 held_until_us, double per_second,
-							   int64 now_us);
+/* A lease of the slot from now on; false where that has ended, and another call may have it. */
+extern bool kis_rate_renew(KisRate *rate, int slot, int64 *until_us, int64 now_us);
+
+/* Does nothing where the lease has ended and another call has the slot. */
+extern void kis_rate_give_back(KisRate *rate, int slot, int64 until_us, int64 now_us);
+
+/* Does somebody wait, or is a call under way? */
+extern bool kis_rate_is_busy(const KisRate *rate, int64 now_us);
+
+/* Are all slots free? */
+extern bool kis_rate_is_free(const KisRate *rate, double per_second, int64 now_us);
 
 /* The session gives up its place in the queue. */
-extern void kis_rate_stop_waiting(KisRate *rate);
+extern void kis_rate_stop_waiting(KisRate *rate, int64 now_us);
 
 /* KIS refused a call that was sent at sent_us: halve, recover within a minute. */
 extern void kis_rate_refused(KisRate *rate, double per_second, int64 sent_us, int64 now_us);

@@ -37,13 +37,8 @@ kis_identify(const char *base_url, const char *app_key, const char *app_secret,
 static bool
 account_is_idle(const KisAccount *account, int64 now_us)
 {
-	for (int i = 0; i < KIS_RATE_WAITERS; i++)
-		if (account->rate.waiters[i].ticket != 0)
-			return false;
-	for (int i = 0; i < KIS_MAX_RATE; i++)
-		if (account->rate.free_at_us[i] > now_us)
-			return false;
-	return true;
+	return !kis_rate_is_busy(&account->rate, now_us) &&
+		kis_rate_is_free(&account->rate, account->per_second, now_us);
 }
 
 void

@@ -10,6 +10,7 @@
 #include "state.h"
 
 static uint64 times_told = 0;
+static int64 spared_until_us = 0;
 
 uint64
 kis_effort_times_told(void)
@@ -30,28 +31,30 @@ is_mine(const KisEffort *effort, uint64 attempt)
 	return effort->owner.pid == MyProcPid && effort->attempt == attempt;
 }
 
-static bool
-is_orphaned(const KisOwner *owner, int64 now_us)
+bool
+kis_effort_is_owned(const KisEffort *effort, int64 now_us)
 {
-	return owner->pid == 0 ||
-		(owner->left_us != 0 && now_us - owner->left_us >= KIS_GRACE_US) ||
-		now_us >= owner->deadline_us;
+	return effort->owner.pid != 0 && now_us < Max(effort->owner.until_us, spared_until_us);
+}
+
+void
+kis_effort_spare_others(int64 now_us)
+{
+	spared_until_us = now_us + KIS_LEASE_US;
 }
 
 KisEffortAnswer
 kis_effort_join(KisShared *shared, KisEffort *effort, uint64 *attempt,
-				int64 now_us, int64 deadline_us, int64 *wake_at_us,
-				KisErrorClass *waits_for)
+				int64 now_us, int64 *wake_at_us, KisErrorClass *waits_for)
 {
 	KisOwner   *owner = &effort->owner;
 
 	if (*attempt != 0 && effort->failed >= *attempt)
 		return KIS_EFFORT_FAILED;
-	if (is_orphaned(owner, now_us))
+	if (!kis_effort_is_owned(effort, now_us))
 	{
 		owner->pid = MyProcPid;
-		owner->left_us = 0;
-		owner->deadline_us = deadline_us;
+		owner->until_us = now_us + KIS_LEASE_US;
 		owner->waits_for = KIS_OK;
 		/* whoever waited for an earlier attempt gets what comes of this one */
 		*attempt = effort->attempt = ++shared->last_number;
@@ -59,8 +62,7 @@ kis_effort_join(KisShared *shared, KisEffort *effort, uint64 *attempt,
 	}
 	if (*attempt == 0)
 		*attempt = effort->attempt;
-	*wake_at_us = Min(*wake_at_us, owner->left_us != 0 ?
-					  owner->left_us + KIS_GRACE_US : owner->deadline_us);
+	*wake_at_us = Min(*wake_at_us, Max(owner->until_us, spared_until_us));
 	*waits_for = owner->waits_for;
 	return KIS_EFFORT_THEIRS;
 }
@@ -95,15 +97,15 @@ kis_effort_leave(KisEffort *effort, uint64 attempt, bool at_once, int64 now_us)
 	if (at_once)
 		effort->owner.pid = 0;
 	else
-		effort->owner.left_us = now_us;
+		effort->owner.until_us = Min(effort->owner.until_us, now_us + KIS_GRACE_US);
 	tell(effort);
 }
 
 bool
-kis_effort_return(KisEffort *effort, uint64 attempt)
+kis_effort_return(KisEffort *effort, uint64 attempt, int64 now_us)
 {
 	if (!is_mine(effort, attempt))
 		return false;
-	effort->owner.left_us = 0;
+	effort->owner.until_us = now_us + KIS_LEASE_US;
 	return true;
 }

@@ -152,17 +152,6 @@ answer_from_cache(KisInquiryState *state, int64 now_us)
 	return found;
 }
 
-/* The longest that a call may take, all tries and waits included. */
-static int64
-call_deadline_us(const KisInquiry *inquiry, int64 now_us)
-{
-	const KisServerOptions *options = inquiry->connection->options;
-
-	return now_us + INT64CONST(1000) *
-		((int64) options->request_timeout * (options->max_retries + 2) +
-		 KIS_TOKEN_SLOW_MS + 2 * (int64) options->max_wait);
-}
-
 /* True: the call is this session's to make. */
 static bool
 join_call(KisInquiryState *state, int64 now_us)
@@ -188,7 +177,6 @@ join_call(KisInquiryState *state, int64 now_us)
 			count_hit(shared, state);
 		else
 			answer = kis_effort_join(shared, &slot->effort, &state->call_attempt, now_us,
-									 call_deadline_us(state->inquiry, now_us),
 									 &state->wake_at_us, &state->waits_for);
 		state->owns_call = !found && answer == KIS_EFFORT_MINE;
 		if (state->owns_call)
@@ -405,12 +393,9 @@ send_within_rate(KisInquiryState *state, int64 now_us)
 		return;
 	}
 	state->stage = KIS_STAGE_NEEDS_SLOT;
-	if (kis_work_take_slot(&state->work, connection,
-						   connection->options->request_timeout * INT64CONST(1000),
-						   now_us, &state->wake_at_us))
+	state->waits_for = kis_work_take_slot(&state->work, connection, now_us, &state->wake_at_us);
+	if (state->waits_for == KIS_OK)
 		send_call(state, http, token, now_us);
-	else
-		state->waits_for = KIS_ERROR_RATE;
 	kis_wipe(token, sizeof(token));
 }
 
@@ -521,17 +506,17 @@ kis_inquiry_return(KisInquiryState *state, int64 now_us)
 {
 	KisReplyKey key = reply_key(state);
 	KisReplySlot *slot;
+	bool		lost = false;
 
-	if (kis_work_overstayed(&state->work, now_us))
+	if (state->owns_call)
 	{
-		kis_work_end_transfer(&state->work, now_us);
-		state->stage = KIS_STAGE_NEEDS_CALL;
+		slot = kis_reply_find(kis_lock(LW_EXCLUSIVE), &key);
+		lost = slot == NULL || !kis_effort_return(&slot->effort, state->call_attempt, now_us);
+		kis_unlock();
+		state->owns_call = !lost;
 	}
-	if (!state->owns_call)
-		return;
-	slot = kis_reply_find(kis_lock(LW_EXCLUSIVE), &key);
-	state->owns_call = slot != NULL && kis_effort_return(&slot->effort, state->call_attempt);
-	kis_unlock();
+	if (kis_work_renew(&state->work, !lost, now_us))
+		state->stage = KIS_STAGE_NEEDS_CALL;
 }
 
 void

@@ -36,22 +36,26 @@ free_issue(Issue *issue)
 	pfree(issue);
 }
 
-/* Tells those who wait: a token, a failure, or neither where KIS says that it is too soon. */
+/*
+ * Tells those who wait: a token, a failure, or neither where KIS says that it is
+ * too soon. It came at arrived_us; a session that stood still comes late with it.
+ */
 static void
-end_issue(Issue *issue, const KisToken *token, const KisError *failure, int64 now_us)
+end_issue(Issue *issue, const KisToken *token, const KisError *failure, int64 arrived_us)
 {
 	KisShared  *shared = kis_lock(LW_EXCLUSIVE);
-	KisTokenSlot *slot = kis_token_get(shared, &issue->identity, now_us);
-	KisAccount *account = kis_account_get(shared, issue->identity.key, "", now_us);
+	KisTokenSlot *slot = kis_token_get(shared, &issue->identity, kis_now_us());
+	KisAccount *account = kis_account_find(shared, issue->identity.key);
 
 	if (slot != NULL)
 	{
-		if (token != NULL && !kis_token_is_ready(slot, now_us))
-			kis_token_issued(shared, slot, token, now_us);
+		/* what was asked for before the token that is there is older than it */
+		if (token != NULL && issue->attempt > slot->generation)
+			kis_token_issued(shared, slot, token, arrived_us);
 		else if (token == NULL && failure == NULL)
-			kis_token_too_soon(slot, now_us);
+			kis_token_too_soon(slot, arrived_us);
 		else if (failure != NULL && failure->error_class != KIS_ERROR_CREDENTIALS &&
-				 kis_token_refresh_failed(slot, now_us))
+				 kis_token_refresh_failed(slot, arrived_us))
 			failure = NULL;
 		kis_effort_end(&slot->issue, issue->attempt, failure);
 	}
@@ -78,23 +82,26 @@ issue_finished(KisWork *work, int64 now_us)
 	Issue	   *issue = (Issue *) work;
 	KisToken	token;
 	KisError	error = {0};
-	int64		now = (int64) time(NULL);
+	int64		arrived_us;
+	TimestampTz arrived_at = Max(kis_session_arrival(&arrived_us), work->sent_at);
+	pg_time_t	now = timestamptz_to_time_t(arrived_at);
 	bool		unattended = kis_transfer_unattended(work->transfer);
 	bool		ok = kis_transfer_token(work->transfer, now, &token, &error);
 
-	if (ok && token.expires_at <= now)
+	if (ok && token.expires_at <= (int64) time(NULL))
 	{
 		ok = false;
 		error.error_class = KIS_ERROR_TOKEN;
 		strlcpy(error.text, "the token that KIS issued has ended already", sizeof(error.text));
 	}
+	arrived_us = Max(arrived_us, work->sent_at_us);
 	kis_work_count(work, ok ? NULL : &error, now_us);
 	kis_work_end_transfer(work, now_us);
 
 	if (ok)
-		end_issue(issue, &token, NULL, now_us);
+		end_issue(issue, &token, NULL, arrived_us);
 	else if (error.error_class == KIS_ERROR_TOKEN_TOO_SOON)
-		end_issue(issue, NULL, NULL, now_us);
+		end_issue(issue, NULL, NULL, arrived_us);
 	else if (!issue->owned)
 		free_issue(issue);
 	else if (unattended)
@@ -105,7 +112,7 @@ issue_finished(KisWork *work, int64 now_us)
 		kis_work_back_off(work, work->retries++, now_us);
 	}
 	else
-		end_issue(issue, NULL, &error, now_us);
+		end_issue(issue, NULL, &error, arrived_us);
 	kis_wipe(&token, sizeof(token));
 }
 
@@ -162,17 +169,6 @@ kis_issue_has_token(const KisConnection *connection)
 	return ready;
 }
 
-/* The longest that an issue may take, all tries and waits included. */
-static int64
-issue_deadline_us(const KisConnection *connection, int64 now_us)
-{
-	const KisServerOptions *options = connection->options;
-
-	return now_us + INT64CONST(1000) *
-		(((int64) options->request_timeout + KIS_TOKEN_SLOW_MS) * (options->max_retries + 1) +
-		 options->max_wait);
-}
-
 KisTokenAnswer
 kis_issue_get_token(KisConnection *connection, uint64 *attempt, int64 now_us,
 					int64 *wake_at_us, ConditionVariable **waits_on,
@@ -195,11 +191,7 @@ kis_issue_get_token(KisConnection *connection, uint64 *attempt, int64 now_us,
 	shared = kis_lock(LW_EXCLUSIVE);
 	slot = kis_token_get(shared, connection->identity, now_us);
 	if (slot == NULL)
-	{
-		/* all are busy with issues */
-		*wake_at_us = Min(*wake_at_us, now_us + KIS_US);
-		*waits_for = KIS_ERROR_TOKEN_TOO_SOON;
-	}
+		*waits_for = KIS_ERROR_FULL;
 	else if (kis_token_is_ready(slot, now_us))
 		answer = KIS_TOKEN_READY;
 	else if (slot->not_before_us > now_us)
@@ -208,8 +200,7 @@ kis_issue_get_token(KisConnection *connection, uint64 *attempt, int64 now_us,
 		*waits_for = KIS_ERROR_TOKEN_TOO_SOON;
 	}
 	else
-		switch (kis_effort_join(shared, &slot->issue, attempt, now_us,
-								issue_deadline_us(connection, now_us), wake_at_us, waits_for))
+		switch (kis_effort_join(shared, &slot->issue, attempt, now_us, wake_at_us, waits_for))
 		{
 			case KIS_EFFORT_MINE:
 				begins = true;
@@ -267,15 +258,12 @@ send_issue(Issue *issue, int64 now_us, int64 *wake_at_us)
 	KisEndpoint endpoint = kis_connection_endpoint(issue->connection);
 	KisSecrets	secrets = kis_connection_secrets(issue->connection);
 	KisHttp    *http = kis_session_http(issue->connection->options->max_concurrent_requests);
-	int64		hold_us = (issue->connection->options->request_timeout + KIS_TOKEN_SLOW_MS) * INT64CONST(1000);
+	KisErrorClass waits_for = kis_work_take_slot(&issue->work, issue->connection, now_us, wake_at_us);
 	KisError	error = {0};
 
-	if (!kis_work_take_slot(&issue->work, issue->connection, hold_us, now_us, wake_at_us))
-	{
-		tell_what_it_waits_for(issue, KIS_ERROR_RATE);
+	tell_what_it_waits_for(issue, waits_for);
+	if (waits_for != KIS_OK)
 		return;
-	}
-	tell_what_it_waits_for(issue, KIS_OK);
 	kis_work_started(&issue->work,
 					 kis_token_start(http, &endpoint, &secrets, issue, &error),
 					 now_us);
@@ -345,13 +333,13 @@ kis_issues_return(int64 now_us)
 		Issue	   *issue = dlist_container(Issue, node, iter.cur);
 		KisTokenSlot *slot;
 
-		if (kis_work_overstayed(&issue->work, now_us))
-			kis_work_end_transfer(&issue->work, now_us);
-		if (!issue->owned)
-			continue;
-		slot = kis_token_find(kis_lock(LW_EXCLUSIVE), &issue->identity);
-		issue->owned = slot != NULL && kis_effort_return(&slot->issue, issue->attempt);
-		kis_unlock();
+		if (issue->owned)
+		{
+			slot = kis_token_find(kis_lock(LW_EXCLUSIVE), &issue->identity);
+			issue->owned = slot != NULL && kis_effort_return(&slot->issue, issue->attempt, now_us);
+			kis_unlock();
+		}
+		(void) kis_work_renew(&issue->work, issue->owned, now_us);
 	}
 }
 

@@ -17,6 +17,9 @@
 /* Those of the session that are not done, first come first. */
 static dlist_head pending = DLIST_STATIC_INIT(pending);
 
+/* When the session last renewed its leases. */
+static int64 renewed_us = 0;
+
 void
 kis_loop_add(KisInquiryState *state)
 {
@@ -52,12 +55,13 @@ leave(bool at_once)
 		kis_inquiry_leave(dlist_container(KisInquiryState, node, iter.cur), at_once, now_us);
 }
 
+/* The session is back in the loop, or still there: it renews its leases and learns which it has lost. */
 static void
-come_back(void)
+come_back(int64 now_us)
 {
-	int64		now_us = kis_now_us();
 	dlist_iter	iter;
 
+	renewed_us = now_us;
 	kis_issues_return(now_us);
 	dlist_foreach(iter, &pending)
 		kis_inquiry_return(dlist_container(KisInquiryState, node, iter.cur), now_us);
@@ -83,6 +87,11 @@ turn(KisInquiryState *state)
 	uint64		told = kis_effort_times_told();
 	ConditionVariable *waited_on = state->waits_on;
 	int64		left_us;
+
+	if (now_us - renewed_us >= KIS_LEASE_US)
+		kis_effort_spare_others(now_us);
+	if (now_us - renewed_us >= KIS_RENEW_US)
+		come_back(now_us);
 
 	/*
 	 * (Again) in the list before looking, so that a signal after the look is not
@@ -111,7 +120,8 @@ turn(KisInquiryState *state)
 		return;
 	}
 	kis_session_wait(Min(wake_at_us, now_us + left_us));
-	statement->waited_us += kis_now_us() - now_us;
+	/* a session that stood still has not waited for KIS */
+	statement->waited_us += Min(kis_now_us() - now_us, KIS_LEASE_US);
 }
 
 static void
@@ -126,7 +136,7 @@ wait_in_loop(KisInquiry *inquiry)
 	}
 	PG_TRY();
 	{
-		come_back();
+		come_back(kis_now_us());
 		while (!inquiry->done)
 			turn(inquiry->state);
 	}

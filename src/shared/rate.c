@@ -59,58 +59,76 @@ slot_period_us(const KisRate *rate, double per_second, int64 now_us)
 	return effective < 1.0 ? (int64) (KIS_US / effective) : KIS_US;
 }
 
-static KisRateWaiter *
-next_waiter(KisRate *rate)
+/* Does the session that has the place stand still? It keeps the place for when it goes on. */
+static bool
+stands_still(const KisRateWaiter *waiter, int64 now_us)
 {
-	KisRateWaiter *next = NULL;
+	return now_us - waiter->asked_us >= KIS_LEASE_US;
+}
+
+static const KisRateWaiter *
+next_waiter(const KisRate *rate, int64 now_us)
+{
+	const KisRateWaiter *next = NULL;
 
 	if (rate->nwaiters == 0)
 		return NULL;
 	for (int i = 0; i < KIS_RATE_WAITERS; i++)
 	{
-		KisRateWaiter *waiter = &rate->waiters[i];
+		const KisRateWaiter *waiter = &rate->waiters[i];
 
-		if (waiter->ticket != 0 && (next == NULL || waiter->ticket < next->ticket))
+		if (waiter->ticket != 0 && !stands_still(waiter, now_us) &&
+			(next == NULL || waiter->ticket < next->ticket))
 			next = waiter;
 	}
 	return next;
 }
 
-/* The session's own place; made where it has none yet; NULL where the queue is full. */
-static KisRateWaiter *
-my_place(KisRate *rate)
+/*
+ * The session's own place; made where it has none yet, if need be of one whose
+ * session stands still; NULL where the queue is full.
+ */
+static const KisRateWaiter *
+my_place(KisRate *rate, int64 now_us)
 {
-	KisRateWaiter *free_place = NULL;
+	KisRateWaiter *mine = NULL;
 
 	for (int i = 0; i < KIS_RATE_WAITERS; i++)
 	{
 		KisRateWaiter *waiter = &rate->waiters[i];
 
-		if (waiter->ticket == 0)
-			free_place = waiter;
-		else if (waiter->procno == kis_my_procno())
+		if (waiter->ticket != 0 && waiter->procno == kis_my_procno())
+		{
+			waiter->asked_us = now_us;
 			return waiter;
+		}
+		if (waiter->ticket == 0)
+			mine = waiter;
+		else if (stands_still(waiter, now_us) && mine == NULL)
+			mine = waiter;
 	}
-	if (free_place != NULL)
+	if (mine != NULL)
 	{
-		free_place->procno = kis_my_procno();
-		free_place->ticket = ++rate->last_ticket;
-		rate->nwaiters++;
+		if (mine->ticket == 0)
+			rate->nwaiters++;
+		mine->procno = kis_my_procno();
+		mine->ticket = ++rate->last_ticket;
+		mine->asked_us = now_us;
 	}
-	return free_place;
+	return mine;
 }
 
 static void
-wake_next(KisRate *rate)
+wake_next(const KisRate *rate, int64 now_us)
 {
-	KisRateWaiter *next = next_waiter(rate);
+	const KisRateWaiter *next = next_waiter(rate, now_us);
 
 	if (next != NULL && next->procno != kis_my_procno())
 		SetLatch(&kis_proc(next->procno)->procLatch);
 }
 
 void
-kis_rate_stop_waiting(KisRate *rate)
+kis_rate_stop_waiting(KisRate *rate, int64 now_us)
 {
 	for (int i = 0; i < KIS_RATE_WAITERS; i++)
 	{
@@ -120,7 +138,7 @@ kis_rate_stop_waiting(KisRate *rate)
 		{
 			waiter->ticket = 0;
 			rate->nwaiters--;
-			wake_next(rate);
+			wake_next(rate, now_us);
 			return;
 		}
 	}
@@ -128,7 +146,7 @@ kis_rate_stop_waiting(KisRate *rate)
 
 /* How many slots are taken, the first that is free, and when the next will be. */
 static int
-look_at_slots(KisRate *rate, int64 now_us, int *first_free, int64 *first_free_us)
+look_at_slots(KisRate *rate, int64 period_us, int64 now_us, int *first_free, int64 *first_free_us)
 {
 	int			taken = 0;
 	int			end = 0;
@@ -138,11 +156,13 @@ look_at_slots(KisRate *rate, int64 now_us, int *first_free, int64 *first_free_us
 	/* All count: a rate that has just been lowered may have calls in its upper slots. */
 	for (int i = 0; i < rate->end; i++)
 	{
-		if (rate->free_at_us[i] > now_us)
+		int64		free_at_us = rate->until_us[i] + period_us;
+
+		if (free_at_us > now_us)
 		{
 			taken++;
 			end = i + 1;
-			*first_free_us = Min(*first_free_us, rate->free_at_us[i]);
+			*first_free_us = Min(*first_free_us, free_at_us);
 		}
 		else if (*first_free < 0)
 			*first_free = i;
@@ -153,38 +173,48 @@ look_at_slots(KisRate *rate, int64 now_us, int *first_free, int64 *first_free_us
 	return taken;
 }
 
-/* Takes a slot, or goes on holding it, until then. */
-static int
-take_slot(KisRate *rate, int slot, int64 free_at_us)
+/* Has a period passed since the last call in any slot? */
+static bool
+are_free(const KisRate *rate, int64 period_us, int64 now_us)
 {
-	rate->free_at_us[slot] = free_at_us;
+	for (int i = 0; i < rate->end; i++)
+		if (rate->until_us[i] + period_us > now_us)
+			return false;
+	return true;
+}
+
+static int
+take_slot(KisRate *rate, int slot, int64 now_us, int64 *until_us)
+{
+	*until_us = now_us + KIS_LEASE_US;
+	rate->until_us[slot] = *until_us;
 	rate->end = Max(rate->end, slot + 1);
 	return slot;
 }
 
 int
-kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us,
-			  int64 *held_until_us, int64 *try_at_us)
+kis_rate_take(KisRate *rate, double per_second, int64 now_us,
+			  int64 *until_us, int64 *try_at_us)
 {
 	int			slots = slot_count(rate, per_second, now_us);
+	int64		period_us = slot_period_us(rate, per_second, now_us);
 	int64		first_free_us;
 	int			first_free;
-	int			taken = look_at_slots(rate, now_us, &first_free, &first_free_us);
-	KisRateWaiter *place;
+	int			taken = look_at_slots(rate, period_us, now_us, &first_free, &first_free_us);
+	const KisRateWaiter *place;
 
-	*held_until_us = now_us + hold_us + slot_period_us(rate, per_second, now_us);
-	if (taken < slots && next_waiter(rate) == NULL)
-		return take_slot(rate, first_free, *held_until_us);
+	if (taken < slots && next_waiter(rate, now_us) == NULL)
+		return take_slot(rate, first_free, now_us, until_us);
 
-	place = my_place(rate);
+	place = my_place(rate, now_us);
 	if (place == NULL)
 		*try_at_us = Min(*try_at_us, now_us + QUEUE_FULL_PAUSE_US);
-	else if (place == next_waiter(rate))
+	else if (place == next_waiter(rate, now_us))
 	{
 		if (taken < slots)
 		{
-			kis_rate_stop_waiting(rate);
-			return take_slot(rate, first_free, *held_until_us);
+			kis_rate_stop_waiting(rate, now_us);
+			return take_slot(rate, first_free, now_us, until_us);
 		}
 		*try_at_us = Min(*try_at_us, first_free_us);
 	}
@@ -192,13 +222,35 @@ kis_rate_take(KisRate *rate, double per_second, int64 now_us, int64 hold_us,
 	return -1;
 }
 
-void
-kis_rate_give_back(KisRate *rate, int slot, int64 held_until_us, double per_second, int64 now_us)
+bool
+kis_rate_renew(KisRate *rate, int slot, int64 *until_us, int64 now_us)
 {
-	if (rate->free_at_us[slot] != held_until_us)
+	/* no session takes a slot sooner than a second after its lease */
+	if (rate->until_us[slot] != *until_us || now_us >= *until_us + KIS_US)
+		return false;
+	take_slot(rate, slot, now_us, until_us);
+	return true;
+}
+
+void
+kis_rate_give_back(KisRate *rate, int slot, int64 until_us, int64 now_us)
+{
+	if (rate->until_us[slot] != until_us || until_us <= now_us)
 		return;
-	take_slot(rate, slot, now_us + slot_period_us(rate, per_second, now_us));
-	wake_next(rate);
+	rate->until_us[slot] = now_us;
+	wake_next(rate, now_us);
+}
+
+bool
+kis_rate_is_busy(const KisRate *rate, int64 now_us)
+{
+	return next_waiter(rate, now_us) != NULL || !are_free(rate, 0, now_us);
+}
+
+bool
+kis_rate_is_free(const KisRate *rate, double per_second, int64 now_us)
+{
+	return are_free(rate, slot_period_us(rate, per_second, now_us), now_us);
 }
 
 void

@@ -80,34 +80,32 @@ count_start(KisWork *work, KisAccountStat *stat, int64 now_us)
 	stat->rate_wait_ms += (now_us - work->ready_at_us) / 1000.0;
 }
 
-bool
+KisErrorClass
 kis_work_take_slot(KisWork *work, const KisConnection *connection,
-				   int64 hold_us, int64 now_us, int64 *try_at_us)
+				   int64 now_us, int64 *try_at_us)
 {
 	KisShared  *shared = kis_lock(LW_EXCLUSIVE);
 	KisAccount *account = kis_account_get(shared, connection->identity->key,
 										  connection->options->base_url, now_us);
+	KisErrorClass waits_for = KIS_ERROR_FULL;
 
 	if (work->ready_at_us == 0)
 		work->ready_at_us = now_us;
 	work->per_second = kis_connection_rate(connection);
 	memcpy(work->key, connection->identity->key, KIS_DIGEST_LEN);
 	work->slot = -1;
-	if (account == NULL)
-		/* more accounts at once than there are slots for */
-		*try_at_us = Min(*try_at_us, now_us + KIS_US);
-	else
+	if (account != NULL)
 	{
 		account->per_second = work->per_second;
-		work->slot = kis_rate_take(&account->rate, work->per_second, now_us, hold_us,
-								   &work->held_until_us, try_at_us);
+		work->slot = kis_rate_take(&account->rate, work->per_second, now_us, &work->until_us, try_at_us);
+		waits_for = work->slot >= 0 ? KIS_OK : KIS_ERROR_RATE;
 		queues |= (uint32) 1 << (account - shared->accounts);
 		queues_asked |= (uint32) 1 << (account - shared->accounts);
 		if (work->slot >= 0)
 			count_start(work, &account->stat, now_us);
 	}
 	kis_unlock();
-	return work->slot >= 0;
+	return waits_for;
 }
 
 void
@@ -123,7 +121,7 @@ kis_session_leave_queues(bool all)
 	shared = kis_lock(LW_EXCLUSIVE);
 	for (int i = 0; i < KIS_ACCOUNT_SLOTS; i++)
 		if (left & ((uint32) 1 << i))
-			kis_rate_stop_waiting(&shared->accounts[i].rate);
+			kis_rate_stop_waiting(&shared->accounts[i].rate, kis_now_us());
 	kis_unlock();
 }
 
@@ -133,8 +131,7 @@ give_back(KisWork *work, int64 now_us)
 	KisAccount *account = kis_account_find(kis_lock(LW_EXCLUSIVE), work->key);
 
 	if (account != NULL)
-		kis_rate_give_back(&account->rate, work->slot, work->held_until_us, work->per_second,
-						   now_us);
+		kis_rate_give_back(&account->rate, work->slot, work->until_us, now_us);
 	kis_unlock();
 }
 
@@ -169,17 +166,34 @@ kis_work_leave(KisWork *work, int64 now_us)
 		give_back(work, now_us);
 }
 
-bool
-kis_work_overstayed(const KisWork *work, int64 now_us)
+/* False where the lease had ended. */
+static bool
+renew_slot(KisWork *work, int64 now_us)
 {
-	return work->transfer != NULL && now_us >= work->held_until_us &&
-		!kis_transfer_is_sent(work->transfer);
+	KisAccount *account = kis_account_find(kis_lock(LW_EXCLUSIVE), work->key);
+	bool		renewed = account != NULL &&
+		kis_rate_renew(&account->rate, work->slot, &work->until_us, now_us);
+
+	kis_unlock();
+	return renewed;
+}
+
+bool
+kis_work_renew(KisWork *work, bool is_mine, int64 now_us)
+{
+	if (work->transfer == NULL)
+		return false;
+	is_mine = renew_slot(work, now_us) && is_mine;
+	if (is_mine || kis_transfer_is_sent(work->transfer))
+		return false;
+	kis_work_end_transfer(work, now_us);
+	return true;
 }
 
 void
 kis_work_count(KisWork *work, const KisError *error, int64 now_us)
 {
-	KisAccount *account = kis_account_get(kis_lock(LW_EXCLUSIVE), work->key, "", now_us);
+	KisAccount *account = kis_account_find(kis_lock(LW_EXCLUSIVE), work->key);
 
 	if (account != NULL)
 	{
@@ -240,9 +254,9 @@ kis_session_step(void)
 }
 
 TimestampTz
-kis_session_arrival(int64 *monotonic_us)
+kis_session_arrival(int64 *arrived_us)
 {
-	*monotonic_us = arrival_us;
+	*arrived_us = arrival_us;
 	return arrival;
 }
 
@@ -292,22 +306,22 @@ wait_set(void)
 void
 kis_session_wait(int64 wake_at_us)
 {
-	long		timeout_ms = http != NULL ? kis_http_timeout_ms(http) : -1;
+	int64		now_us = kis_now_us();
+	long		timeout_ms = (Min(wake_at_us, now_us + KIS_RENEW_US) - now_us + 999) / 1000;
+	long		http_ms = http != NULL ? kis_http_timeout_ms(http) : -1;
 	WaitEvent	event;
 
-	if (wake_at_us != PG_INT64_MAX)
-	{
-		int64		until_wake_ms = Max(0, (wake_at_us - kis_now_us() + 999) / 1000);
+	if (http_ms >= 0)
+		timeout_ms = Min(timeout_ms, http_ms);
 
-		if (timeout_ms < 0 || until_wake_ms < timeout_ms)
-			timeout_ms = (long) until_wake_ms;
-	}
-
-	if (WaitEventSetWait(wait_set(), timeout_ms, &event, 1, kis_wait_event()) > 0 &&
+	if (WaitEventSetWait(wait_set(), Max(timeout_ms, 0), &event, 1, kis_wait_event()) > 0 &&
 		event.events == WL_LATCH_SET)
 		ResetLatch(MyLatch);
-	/* what comes from here on is seen at once */
-	attended_us = kis_now_us();
-	attended_at = GetCurrentTimestamp();
+	/* what comes from here on is seen at once; but the session may have stood still in there */
+	if (kis_now_us() - now_us <= KIS_RENEW_US + ABSENT_US)
+	{
+		attended_us = kis_now_us();
+		attended_at = GetCurrentTimestamp();
+	}
 	CHECK_FOR_INTERRUPTS();
 }
