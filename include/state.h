@@ -127,6 +127,7 @@ typedef struct KisAccount
 	bool		used;
 	uint8		key[KIS_DIGEST_LEN];
 	char		host[128];
+	bool		worked;			/* KIS has accepted its key at least once */
 	double		per_second;		/* as the last session that asked had it */
 	int64		last_used_us;
 	KisRate		rate;

@@ -33,12 +33,34 @@ kis_identify(const char *base_url, const char *app_key, const char *app_secret,
 	digest(identity->secret, "", app_secret);
 }
 
-/* Nobody waits in it and no call of it is under way. */
-static bool
-account_is_idle(const KisAccount *account, int64 now_us)
+/*
+ * Which slot makes room for another key: the lowest, and of those alike the one
+ * unused for longest. Who never had anything of KIS drives out nobody who had.
+ */
+typedef enum Worth
 {
-	return !kis_rate_is_busy(&account->rate, now_us) &&
-		kis_rate_is_free(&account->rate, account->per_second, now_us);
+	WORTH_FREE,
+	WORTH_UNPROVEN,				/* nothing valid in it, nobody at it */
+	WORTH_UNPROVEN_BUSY,		/* the same, but with something that others wait for */
+	WORTH_IDLE,
+	WORTH_PACED,				/* idle, but its next call is not due yet */
+	WORTH_BUSY					/* never makes room */
+} Worth;
+
+static Worth
+account_worth(const KisAccount *account, int64 now_us)
+{
+	bool		busy;
+
+	if (!account->used)
+		return WORTH_FREE;
+	busy = kis_rate_is_busy(&account->rate, now_us);
+	if (!account->worked)
+		return busy ? WORTH_UNPROVEN_BUSY : WORTH_UNPROVEN;
+	/* whatever its rate, a second after its last call is enough */
+	if (busy || !kis_rate_is_free(&account->rate, KIS_MAX_RATE, now_us))
+		return WORTH_BUSY;
+	return kis_rate_is_free(&account->rate, account->per_second, now_us) ? WORTH_IDLE : WORTH_PACED;
 }
 
 void
@@ -53,6 +75,7 @@ kis_stat_clear(KisAccountStat *stat)
 static void
 account_clear(KisAccount *account)
 {
+	account->worked = false;
 	memset(&account->rate, 0, sizeof(account->rate));
 	kis_stat_clear(&account->stat);
 }
@@ -67,11 +90,12 @@ kis_account_find(KisShared *shared, const uint8 *key)
 	return NULL;
 }
 
-/* A free slot, or else the one that nobody has used for longest; NULL where all are busy. */
+/* NULL where all slots are busy. */
 KisAccount *
 kis_account_get(KisShared *shared, const uint8 *key, const char *host, int64 now_us)
 {
 	KisAccount *victim = kis_account_find(shared, key);
+	Worth		victim_worth = WORTH_BUSY;
 
 	if (victim != NULL)
 	{
@@ -81,12 +105,14 @@ kis_account_get(KisShared *shared, const uint8 *key, const char *host, int64 now
 	for (int i = 0; i < KIS_ACCOUNT_SLOTS; i++)
 	{
 		KisAccount *account = &shared->accounts[i];
+		Worth		worth = account_worth(account, now_us);
 
-		if (account->used && !account_is_idle(account, now_us))
-			continue;
-		if (victim == NULL || !account->used ||
-			(victim->used && account->last_used_us < victim->last_used_us))
+		if (worth < victim_worth ||
+			(victim != NULL && worth == victim_worth && account->last_used_us < victim->last_used_us))
+		{
 			victim = account;
+			victim_worth = worth;
+		}
 	}
 	if (victim == NULL)
 		return NULL;
@@ -116,10 +142,25 @@ kis_token_find(KisShared *shared, const KisIdentity *identity)
 	return NULL;
 }
 
+static Worth
+token_worth(const KisTokenSlot *slot, int64 now_us)
+{
+	if (!slot->used)
+		return WORTH_FREE;
+	if (kis_effort_is_owned(&slot->issue, now_us))
+		return WORTH_BUSY;
+	if (kis_token_is_alive(slot))
+		return WORTH_IDLE;
+	/* forgotten that KIS issues none yet, it would be asked too soon */
+	return slot->not_before_us > now_us ? WORTH_UNPROVEN_BUSY : WORTH_UNPROVEN;
+}
+
+/* NULL where all slots are busy with issues. */
 KisTokenSlot *
 kis_token_get(KisShared *shared, const KisIdentity *identity, int64 now_us)
 {
 	KisTokenSlot *victim = kis_token_find(shared, identity);
+	Worth		victim_worth = WORTH_BUSY;
 
 	if (victim != NULL)
 	{
@@ -129,12 +170,14 @@ kis_token_get(KisShared *shared, const KisIdentity *identity, int64 now_us)
 	for (int i = 0; i < KIS_TOKEN_SLOTS; i++)
 	{
 		KisTokenSlot *slot = &shared->tokens[i];
+		Worth		worth = token_worth(slot, now_us);
 
-		if (slot->used && slot->issue.owner.pid != 0)
-			continue;
-		if (victim == NULL || !slot->used ||
-			(victim->used && slot->last_used_us < victim->last_used_us))
+		if (worth < victim_worth ||
+			(victim != NULL && worth == victim_worth && slot->last_used_us < victim->last_used_us))
+		{
 			victim = slot;
+			victim_worth = worth;
+		}
 	}
 	if (victim == NULL)
 		return NULL;

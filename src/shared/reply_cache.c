@@ -68,32 +68,43 @@ lasts(const KisReplySlot *slot, DateADT today)
 		kis_seoul_day(slot->arrived_at) == today;
 }
 
-/* The oldest slot that nobody works on, those that last today last; with_reply: only one that holds blocks. */
+/* How much a slot is worth keeping: of those alike the oldest makes room. */
+static int
+worth_of(const KisReplySlot *slot, DateADT today, int64 now_us)
+{
+	if (lasts(slot, today))
+		return 2;
+	/* calls that fail drive out no replies; but who waited for one is about to look at its failure */
+	return slot->reply_attempt == 0 && now_us - slot->arrived_us >= KIS_LEASE_US ? 0 : 1;
+}
+
+/* The one worth least that nobody is at; with_reply: only one that holds blocks. */
 static KisReplySlot *
 find_oldest(KisShared *shared, const KisReplySlot *but, bool with_reply)
 {
 	DateADT		today = kis_seoul_day(GetCurrentTimestamp());
+	int64		now_us = kis_now_us();
 	KisReplySlot *oldest = NULL;
-	bool		oldest_lasts = false;
+	int			oldest_worth = 0;
 
 	for (int i = 0; i < KIS_REPLY_SLOTS; i++)
 	{
 		KisReplySlot *slot = &shared->replies[i];
-		bool		slot_lasts;
+		int			worth;
 
 		if (slot == but || (with_reply && slot->first_block == KIS_NO_BLOCK))
 			continue;
 		if (!slot->used && !with_reply)
 			return slot;
 		/* blocks may go while a new call is under way; the slot may not */
-		if (!with_reply && slot->effort.owner.pid != 0)
+		if (!with_reply && kis_effort_is_owned(&slot->effort, now_us))
 			continue;
-		slot_lasts = lasts(slot, today);
-		if (oldest == NULL || slot_lasts < oldest_lasts ||
-			(slot_lasts == oldest_lasts && slot->arrived_us < oldest->arrived_us))
+		worth = worth_of(slot, today, now_us);
+		if (oldest == NULL || worth < oldest_worth ||
+			(worth == oldest_worth && slot->arrived_us < oldest->arrived_us))
 		{
 			oldest = slot;
-			oldest_lasts = slot_lasts;
+			oldest_worth = worth;
 		}
 	}
 	return oldest;

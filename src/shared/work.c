@@ -201,7 +201,10 @@ kis_work_count(KisWork *work, const KisError *error, int64 now_us)
 
 		stat->network_ms += kis_transfer_elapsed_ms(work->transfer);
 		if (error == NULL)
+		{
 			stat->last_success_at = GetCurrentTimestamp();
+			account->worked = true;
+		}
 		else
 		{
 			stat->errors[error->error_class]++;
