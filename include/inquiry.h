@@ -56,6 +56,8 @@ typedef struct KisInquiryState
 	uint64		token_attempt;	/* of the issue that it waits for; 0: none */
 	bool		token_renewed;	/* one new token an inquiry */
 	bool		rereads_token;	/* KIS refused the one that access_token_file held */
+	bool		rereads_secrets;	/* KIS refused what the key files held */
+	bool		doubted_secrets;	/* that was once already */
 	uint64		generation;		/* of the token it was sent with */
 	int			refusals;		/* for the rate, so far */
 	int64		wake_at_us;		/* when what it waits for comes; PG_INT64_MAX: not known */

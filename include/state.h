@@ -356,14 +356,14 @@ extern void kis_connection_release(KisConnection *connection);
 extern KisEndpoint kis_connection_endpoint(const KisConnection *connection);
 extern KisSecrets kis_connection_secrets(const KisConnection *connection);
 
+/* Are key or secret in files? */
+extern bool kis_connection_has_key_files(const KisConnection *connection);
+
 /* Reads key files again; the identity changes where they did. May raise. */
 extern void kis_connection_reread_secrets(KisConnection *connection);
 
 /* Reads access_token_file again; true: it holds another token than before. May raise. */
 extern bool kis_connection_reread_token(KisConnection *connection);
-
-/* The keys are refused: the next statement starts from the catalog and the files. */
-extern void kis_connection_doubt(KisConnection *connection);
 
 extern double kis_connection_rate(const KisConnection *connection);
 

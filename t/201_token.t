@@ -209,6 +209,71 @@ is($node->safe_psql('postgres', $all), 19, 'a new session');
 ok($simulator->calls <= 1, 'shares what came, but for what the old key had');
 $session->quit;
 
+# A live session meets a refusal of the old keys: the files are read again, and no statement fails.
+sub swap
+{
+	my ($name, $case, $sql, $expected) = @_;
+
+	$simulator->reset;
+	my @old = ($simulator->app_key, $simulator->app_secret);
+	$node->restart;
+	put('key', "$old[0]\n");
+	put('secret', "$old[1]\n");
+	my $session = $node->session;
+	my @others = map { $node->session } 1 .. 3;
+	$_->query_safe($ask) foreach $session, @others;
+	$simulator->reset(keep_tokens => JSON::PP::true);
+	$simulator->config(%{ $case->{config} });
+	$simulator->fault($case->{fault}) if $case->{fault};
+	put('key', $case->{key} || $old[0]);
+	put('secret', $case->{secret} || $old[1]);
+
+	$_->send($sql) foreach $session, @others;
+	my @results = map { $_->result } $session, @others;
+	is_deeply([ map { $_->{output} } @results ], [ ($expected) x 4 ], "$name: no statement fails")
+	  or diag join '', map { $_->{stderr} } @results;
+	# where KIS refuses but one call, the old keys are good for the others
+	is_deeply([ grep { !$case->{fault} && $_->{status} == 200 && $_->{headers}{appsecret} ne ($case->{secret} || $old[1]) } $simulator->requests('data') ],
+		[], 'what is answered went with what stands in the files now');
+	is(tokens(), 1, 'with one token');
+	$_->quit foreach $session, @others;
+	return;
+}
+
+my $refusal = sub { return { fault => 'error', times => 1, params => { msg_cd => $_[0], status => 500, msg1 => 'refused' } } };
+my $gone = { app_key => $other{key}, app_secret => $other{secret} };
+
+$node->safe_psql('postgres', "ALTER SERVER kis OPTIONS (SET cache_ttl '0')");
+swap('another key, the old one answered with EGW00103', { %other, config => $gone }, $ask, '0001');
+swap('the same with several calls under way', { %other, config => $gone }, $all, 19);
+swap('another secret, EGW00105', { secret => 'NEW/' . 'N' x 176, config => { app_secret => 'NEW/' . 'N' x 176 } }, $ask, '0001');
+swap('EGW00304', { %other, config => { accounts => { $other{key} => $other{secret} } }, fault => $refusal->('EGW00304') }, $ask, '0001');
+$node->safe_psql('postgres', "ALTER SERVER kis OPTIONS (SET cache_ttl '1h')");
+swap('calls that are shared', { %other, config => $gone }, $all, 19);
+$node->safe_psql('postgres', "ALTER SERVER kis OPTIONS (SET cache_ttl '0')");
+
+# the files hold what they held: read once, and reported
+$simulator->reset;
+put('key', $simulator->app_key);
+put('secret', $simulator->app_secret);
+$node->restart;
+$session = $node->session;
+$session->query_safe($ask);
+$simulator->reset(keep_tokens => JSON::PP::true);
+$simulator->config(%$gone);
+is(($session->error($ask))[0], '28000', 'files that hold the refused keys still: an error');
+is($simulator->calls, 1, 'after one call');
+$simulator->reset(keep_tokens => JSON::PP::true);
+$simulator->fault({ fault => 'error', times => 1, params => { msg_cd => 'EGW00304', status => 500, msg1 => 'refused' } });
+is(($session->error($ask))[0], '28000', 'EGW00304 as well');
+is($session->query($ask)->{output}, '0001', 'and the next statement tries again');
+unlink "$dir/key";
+$simulator->fault({ fault => 'error', times => 1, params => { msg_cd => 'EGW00304', status => 500, msg1 => 'refused' } });
+is(($session->error($ask))[0], 'HV000', 'a file that is gone by then: an error that says so');
+put('key', $simulator->app_key);
+is($session->query($ask)->{output}, '0001', 'and the session goes on');
+$session->quit;
+
 # ---- the token of another program
 
 my @kept = map { $_ . 'eyJ0eXAiOiJPVEhFUiJ9.' . 'x' x 200 } 'A' .. 'D';

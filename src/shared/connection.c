@@ -94,6 +94,13 @@ forget(char *secret)
 	pfree(secret);
 }
 
+bool
+kis_connection_has_key_files(const KisConnection *connection)
+{
+	return connection->user_options->app_key_file != NULL ||
+		connection->user_options->app_secret_file != NULL;
+}
+
 void
 kis_connection_reread_secrets(KisConnection *connection)
 {
@@ -253,12 +260,6 @@ void
 kis_connection_release(KisConnection *connection)
 {
 	connection->users--;
-}
-
-void
-kis_connection_doubt(KisConnection *connection)
-{
-	connection->stale = true;
 }
 
 KisEndpoint

@@ -65,6 +65,7 @@ follow_identity(KisInquiryState *state, int64 now_us)
 	state->identity = *state->inquiry->connection->identity;
 	state->call_attempt = 0;
 	state->token_attempt = 0;
+	state->token_renewed = false;
 }
 
 static void
@@ -73,6 +74,31 @@ fail(KisInquiryState *state, const KisError *error)
 	give_up_call(state, error, kis_now_us());
 	state->inquiry->error = *error;
 	finish(state);
+}
+
+/*
+ * KIS refuses key, secret or token, this session's or that of one who asked for
+ * others: if they are from files, these may hold others by now. Once an inquiry.
+ */
+static void
+reread_or_fail(KisInquiryState *state, const KisError *error)
+{
+	if (state->doubted_secrets ||
+		(error->error_class != KIS_ERROR_CREDENTIALS && error->error_class != KIS_ERROR_TOKEN) ||
+		!kis_connection_has_key_files(state->inquiry->connection))
+	{
+		fail(state, error);
+		return;
+	}
+	/* those who wait look into their files themselves */
+	give_up_call(state, error, kis_now_us());
+	state->inquiry->error = *error;
+	state->call_attempt = 0;
+	state->token_attempt = 0;
+	state->stage = KIS_STAGE_NEEDS_CALL;
+	state->doubted_secrets = true;
+	state->rereads_secrets = true;
+	state->wake_at_us = 0;
 }
 
 static void
@@ -194,7 +220,7 @@ join_call(KisInquiryState *state, int64 now_us)
 		return false;
 	}
 	if (answer == KIS_EFFORT_FAILED)
-		fail(state, &failure);
+		reread_or_fail(state, &failure);
 	else if (answer == KIS_EFFORT_THEIRS)
 		state->stage = KIS_STAGE_SHARES_CALL;
 	return answer == KIS_EFFORT_MINE;
@@ -287,9 +313,6 @@ retry_or_fail(KisInquiryState *state, const KisError *error, bool unattended, in
 			state->stage = KIS_STAGE_BACKING_OFF;
 			state->counters->retries++;
 			return;
-		case KIS_ERROR_CREDENTIALS:
-			kis_connection_doubt(connection);
-			break;
 		default:
 			if (!kis_error_is_passing(error->error_class) ||
 				work->retries >= connection->options->max_retries)
@@ -299,7 +322,7 @@ retry_or_fail(KisInquiryState *state, const KisError *error, bool unattended, in
 			state->counters->retries++;
 			return;
 	}
-	fail(state, error);
+	reread_or_fail(state, error);
 }
 
 static void
@@ -351,11 +374,27 @@ static bool
 needs_files(const KisInquiryState *state)
 {
 	const KisConnection *connection = state->inquiry->connection;
-	const KisUserOptions *user = connection->user_options;
 
-	return state->rereads_token ||
-		((user->app_key_file != NULL || user->app_secret_file != NULL) &&
+	return state->rereads_token || state->rereads_secrets ||
+		(kis_connection_has_key_files(connection) &&
 		 state->token_attempt == 0 && !kis_issue_has_token(connection));
+}
+
+/* KIS has refused what the key files held: do they hold something else by now? Else the inquiry fails. */
+static bool
+reread_secrets(KisInquiryState *state)
+{
+	/* another call's refusal may have had them read since this one was sent */
+	if (!identity_has_changed(state))
+		kis_connection_reread_secrets(state->inquiry->connection);
+	state->rereads_secrets = false;
+	if (!identity_has_changed(state))
+	{
+		fail(state, &state->inquiry->error);
+		return false;
+	}
+	state->counters->retries++;
+	return true;
 }
 
 /* KIS has refused the file's token: has the file another one by now? Else the inquiry fails. */
@@ -368,7 +407,8 @@ reread_token(KisInquiryState *state)
 	if (state->generation == connection->token_generation &&
 		!kis_connection_reread_token(connection))
 	{
-		fail(state, &state->inquiry->error);
+		state->rereads_token = false;
+		reread_or_fail(state, &state->inquiry->error);
 		return false;
 	}
 	state->rereads_token = false;
@@ -416,7 +456,7 @@ get_token(KisInquiryState *state, int64 now_us)
 			state->work.ready_at_us = 0;
 			return false;
 		case KIS_TOKEN_FAILED:
-			fail(state, &failure);
+			reread_or_fail(state, &failure);
 			return false;
 	}
 	return false;
@@ -437,13 +477,15 @@ advance(KisInquiryState *state, const KisStatement *waiting, int64 now_us)
 		state->waits_for = state->inquiry->error.error_class;
 		return;
 	}
-	follow_identity(state, now_us);
 	if (state->statement != waiting && needs_files(state))
 	{
 		/* nor do others wait for what stands still */
 		give_up_call(state, NULL, now_us);
 		return;
 	}
+	if (state->rereads_secrets && !reread_secrets(state))
+		return;
+	follow_identity(state, now_us);
 	if (state->rereads_token && !reread_token(state))
 		return;
 	if (!join_call(state, now_us))

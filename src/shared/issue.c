@@ -62,8 +62,6 @@ end_issue(Issue *issue, const KisToken *token, const KisError *failure, int64 ar
 	if (account != NULL && token != NULL)
 		account->stat.tokens_issued++;
 	kis_unlock();
-	if (failure != NULL && failure->error_class == KIS_ERROR_CREDENTIALS)
-		kis_connection_doubt(issue->connection);
 	free_issue(issue);
 }
 
