@@ -21,6 +21,7 @@ typedef struct KisWork
 	int64		until_us;		/* the slot's lease */
 	double		per_second;
 	bool		is_call;		/* a data call, not a token issue */
+	bool		of_ledger;		/* and one of KIS's ledger */
 	int			attempts;		/* so far */
 	int64		ready_at_us;	/* since when it waits for a slot; 0: it does not */
 	int64		sent_at_us;

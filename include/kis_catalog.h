@@ -140,6 +140,7 @@ typedef struct KisCall
 	int			usual_rows;		/* of a reply, as seen: no limit. 1: it is one object, and no list */
 	KisPaging	paging;
 	KisLifetime lifetime;
+	bool		of_ledger;		/* KIS counts it as its ledger's: one a second */
 } KisCall;
 
 extern const KisCall kis_call_trend;

@@ -130,6 +130,7 @@ typedef struct KisAccount
 	bool		worked;			/* KIS has accepted its key at least once */
 	double		per_second;		/* as the last session that asked had it */
 	int64		last_used_us;
+	int64		ledger_until_us;	/* as of a slot: of the last call of KIS's ledger */
 	KisRate		rate;
 	KisAccountStat stat;
 } KisAccount;

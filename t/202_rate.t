@@ -207,6 +207,35 @@ $simulator->fault({ fault => 'error', times => 1, params => { msg_cd => 'EGW0020
 is($node->safe_psql('postgres', pair('KSP/0005')), '0005', 'a refusal where the rate is one call a second: answered');
 cmp_ok(effective(), '<', 0.7, 'and it is less than one for a while');
 
+# ---- the calendar is KIS's ledger
+
+rate(10);
+add_server('ledger', undef, requests_per_second => 10, calendar => 'kis');
+my $year = "SELECT count(*) FROM ledger.kis_calendar WHERE trade_date BETWEEN '2026-01-01' AND '2026-03-31'";
+$node->restart;
+$simulator->reset(keep_tokens => JSON::PP::true);
+$session = $node->session;
+$session->send($year);
+$simulator->wait_for('holiday', 1);
+is($node->safe_psql('postgres', 'SELECT count(*) FROM (SELECT * FROM kis_sector_trend LIMIT 20) s'), 20, 'twenty calls beside several pages of the calendar');
+cmp_ok($simulator->calls('holiday'), '<', 4, 'do not wait for these');
+is($session->result->{output}, 90, 'which come all');
+my @pages = map { $_->{monotonic} } $simulator->requests('holiday');
+is(scalar(grep { $pages[$_] - $pages[ $_ - 1 ] < 1 } 1 .. $#pages), 0, 'one a second') or diag "@pages";
+ok(most_in_a_second() <= 10, 'and are within the rate of all');
+$session->quit;
+
+$node->restart;
+$simulator->reset(keep_tokens => JSON::PP::true);
+$simulator->fault({ match => { kind => 'holiday' }, fault => 'error', times => 5,
+		params => { msg_cd => 'EGW00215', status => 500, msg1 => 'ledger' } });
+is($node->safe_psql('postgres', "SELECT trade_date IS NOT NULL FROM ledger.kis_sector_trend WHERE market_code = 'KSP' AND sector_code = '0001'"), 't',
+	'the calendar is refused five times by EGW00215: answered in the end');
+is($simulator->calls('holiday'), 6, 'after as many tries');
+@pages = map { $_->{monotonic} } $simulator->requests('holiday');
+is(scalar(grep { $pages[$_] - $pages[ $_ - 1 ] < 1 } 1 .. $#pages), 0, 'one a second') or diag "@pages";
+is(effective(), 10, 'and the rate of all is what it was');
+
 # ---- max_wait
 
 $node->safe_psql('postgres', "ALTER SERVER two OPTIONS (SET requests_per_second '0.01');"

@@ -69,6 +69,7 @@ const KisCall kis_call_calendar = {
 	.usual_rows = 24,
 	.paging = KIS_PAGING_FORWARD,
 	.lifetime = KIS_LIFETIME_DAY,
+	.of_ledger = true,
 };
 
 static const struct

@@ -76,6 +76,7 @@ static void
 account_clear(KisAccount *account)
 {
 	account->worked = false;
+	account->ledger_until_us = 0;
 	memset(&account->rate, 0, sizeof(account->rate));
 	kis_stat_clear(&account->stat);
 }

@@ -590,6 +590,7 @@ kis_inquiry_begin(KisInquiry *inquiry)
 	state->identity = *inquiry->connection->identity;
 	state->work.finished = call_finished;
 	state->work.is_call = true;
+	state->work.of_ledger = inquiry->call->of_ledger;
 	state->stage = KIS_STAGE_NEEDS_CALL;
 	kis_loop_add(state);
 	if (is_shared(inquiry))

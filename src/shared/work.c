@@ -80,6 +80,25 @@ count_start(KisWork *work, KisAccountStat *stat, int64 now_us)
 	stat->rate_wait_ms += (now_us - work->ready_at_us) / 1000.0;
 }
 
+/*
+ * A slot of the account's rate for work. A call of the ledger, which KIS answers
+ * once a second, takes that turn as well.
+ */
+static void
+take_slot(KisWork *work, KisAccount *account, int64 now_us, int64 *try_at_us)
+{
+	int64		ledger_free_us = account->ledger_until_us + KIS_US;
+
+	if (work->of_ledger && now_us < ledger_free_us)
+	{
+		*try_at_us = Min(*try_at_us, ledger_free_us);
+		return;
+	}
+	work->slot = kis_rate_take(&account->rate, work->per_second, now_us, &work->until_us, try_at_us);
+	if (work->of_ledger && work->slot >= 0)
+		account->ledger_until_us = work->until_us;
+}
+
 KisErrorClass
 kis_work_take_slot(KisWork *work, const KisConnection *connection,
 				   int64 now_us, int64 *try_at_us)
@@ -97,7 +116,7 @@ kis_work_take_slot(KisWork *work, const KisConnection *connection,
 	if (account != NULL)
 	{
 		account->per_second = work->per_second;
-		work->slot = kis_rate_take(&account->rate, work->per_second, now_us, &work->until_us, try_at_us);
+		take_slot(work, account, now_us, try_at_us);
 		waits_for = work->slot >= 0 ? KIS_OK : KIS_ERROR_RATE;
 		queues |= (uint32) 1 << (account - shared->accounts);
 		queues_asked |= (uint32) 1 << (account - shared->accounts);
@@ -131,7 +150,11 @@ give_back(KisWork *work, int64 now_us)
 	KisAccount *account = kis_account_find(kis_lock(LW_EXCLUSIVE), work->key);
 
 	if (account != NULL)
+	{
+		if (work->of_ledger && account->ledger_until_us == work->until_us)
+			account->ledger_until_us = Min(work->until_us, now_us);
 		kis_rate_give_back(&account->rate, work->slot, work->until_us, now_us);
+	}
 	kis_unlock();
 }
 
@@ -171,9 +194,12 @@ static bool
 renew_slot(KisWork *work, int64 now_us)
 {
 	KisAccount *account = kis_account_find(kis_lock(LW_EXCLUSIVE), work->key);
+	int64		until_us = work->until_us;
 	bool		renewed = account != NULL &&
 		kis_rate_renew(&account->rate, work->slot, &work->until_us, now_us);
 
+	if (renewed && work->of_ledger && account->ledger_until_us == until_us)
+		account->ledger_until_us = work->until_us;
 	kis_unlock();
 	return renewed;
 }
@@ -188,6 +214,13 @@ kis_work_renew(KisWork *work, bool is_mine, int64 now_us)
 		return false;
 	kis_work_end_transfer(work, now_us);
 	return true;
+}
+
+/* Does a refusal say that the ledger's calls come too fast, and nothing of the others? */
+static bool
+is_of_ledger(const KisError *error)
+{
+	return strcmp(error->code, "EGW00215") == 0;
 }
 
 void
@@ -211,7 +244,7 @@ kis_work_count(KisWork *work, const KisError *error, int64 now_us)
 			stat->last_error_at = GetCurrentTimestamp();
 			stat->last_error_class = error->error_class;
 			strlcpy(stat->last_error_code, error->code, sizeof(stat->last_error_code));
-			if (error->error_class == KIS_ERROR_RATE)
+			if (error->error_class == KIS_ERROR_RATE && !is_of_ledger(error))
 				kis_rate_refused(&account->rate, work->per_second, work->sent_at_us, now_us);
 		}
 	}
