@@ -216,13 +216,6 @@ kis_work_renew(KisWork *work, bool is_mine, int64 now_us)
 	return true;
 }
 
-/* Does a refusal say that the ledger's calls come too fast, and nothing of the others? */
-static bool
-is_of_ledger(const KisError *error)
-{
-	return strcmp(error->code, "EGW00215") == 0;
-}
-
 void
 kis_work_count(KisWork *work, const KisError *error, int64 now_us)
 {
@@ -244,7 +237,7 @@ kis_work_count(KisWork *work, const KisError *error, int64 now_us)
 			stat->last_error_at = GetCurrentTimestamp();
 			stat->last_error_class = error->error_class;
 			strlcpy(stat->last_error_code, error->code, sizeof(stat->last_error_code));
-			if (error->error_class == KIS_ERROR_RATE && !is_of_ledger(error))
+			if (kis_error_counts_against(error) == KIS_QUOTA_APP_KEY)
 				kis_rate_refused(&account->rate, work->per_second, work->sent_at_us, now_us);
 		}
 	}
