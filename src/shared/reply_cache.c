@@ -233,22 +233,22 @@ is_sound(const KisCall *call, const KisReply *reply)
 	return true;
 }
 
-/* Is a day of the calendar open? */
+/* Is a day open, as far as the call says that of days? */
 static bool
 has_open_day(const KisCall *call, const KisReply *reply)
 {
 	int			open_member = kis_call_member_find(call, "is_open");
 
-	for (int i = 0; i < reply->nrows; i++)
+	for (int i = 0; i < reply->nrows && open_member >= 0; i++)
 		if (strcmp(reply->rows[i].values[open_member].text, "Y") == 0)
 			return true;
-	return false;
+	return open_member < 0;
 }
 
 /*
- * A reply that would be good for the day has days from the one that was asked
- * for on, however many, none left out, says all of each, and, unless they are
- * few, that one is open.
+ * A reply that would be good for the day has rows. A page of days has them from
+ * the one that was asked for on, however many, none left out, says all of each,
+ * and, unless they are few, that one is open.
  */
 static bool
 is_whole(const KisReplySlot *slot, const KisCall *call, const KisReply *reply)
@@ -257,7 +257,9 @@ is_whole(const KisReplySlot *slot, const KisCall *call, const KisReply *reply)
 
 	if (call->lifetime != KIS_LIFETIME_DAY)
 		return true;
-	if (reply->nrows == 0 || !kis_day_from_text(slot->args.date, &first))
+	if (reply->nrows == 0 || call->paging != KIS_PAGING_FORWARD)
+		return reply->nrows > 0;
+	if (!kis_day_from_text(slot->args.date, &first))
 		return false;
 	for (int i = 0; i < reply->nrows; i++)
 	{
