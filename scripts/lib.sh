@@ -5,6 +5,8 @@
 # programs. So nothing but Debian's packages is added to the system, and
 # nothing is left in the clone.
 
+# cd would look there, and say where it went
+unset CDPATH
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 say() {

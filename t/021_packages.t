@@ -95,4 +95,12 @@ like($said, qr/As root:\n    apt-get update && apt-get install --no-install-reco
 is($said, "==> tests that need them are skipped, for there is no: wanted\n", 'what only some tests need does not end it');
 is($status, 0, 'it goes on');
 
+# ---- whatever the shell is set to
+
+mkdir "$directory/scripts";
+{
+	local $ENV{CDPATH} = $directory;
+	like(`cd '$FindBin::RealBin/..' && bash -c '. scripts/lib.sh; echo "\$top"'`, qr{^(?!\Q$directory\E)/.*\n\z}, 'the scripts find the clone with a CDPATH');
+}
+
 done_testing();
