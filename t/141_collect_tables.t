@@ -326,6 +326,12 @@ foreach my $case (
 	value('DROP TABLE "Numbered" CASCADE');
 }
 
+# What is counted may be no number
+value(qq{CREATE TABLE "Numbered" ("Id" text PRIMARY KEY, $key, foreign_net_qty bigint, $unique); CREATE SEQUENCE letters OWNED BY "Numbered"."Id";
+	ALTER TABLE "Numbered" ALTER "Id" SET DEFAULT 'n' || nextval('letters'); INSERT INTO "Numbered" ("Id") VALUES ('n8')});
+is((sql_error($node, 'postgres', $create_numbered))[0], undef, 'a column of text that a sequence counts is left alone');
+value('DROP TABLE "Numbered" CASCADE');
+
 # Beside a collection that has an id, and one that waits for the next
 value("$create_numbered; INSERT INTO \"Numbered\" (id, market_code, sector_code, collected_at, trade_date, source) OVERRIDING SYSTEM VALUE"
 	  . q{ VALUES (2, 'OLD', '0001', now(), '2020-01-01', 'live'), (50, 'OLD', '0002', now(), '2020-01-01', 'live')});

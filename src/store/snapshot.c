@@ -393,7 +393,8 @@ warn_of_next(const char *table, Month month, const ErrorData *error)
 			(errcode(error->sqlerrcode),
 			 errmsg("could not make the partition of table \"%s\" for %04d-%02d",
 					table, month / 12, month % 12 + 1),
-			 errdetail_internal("%s", error->message),
+			 errdetail("It failed: %s.%s%s", error->message,
+					   error->detail ? " " : "", error->detail ? error->detail : ""),
 			 errhint("%s", error->hint ? error->hint :
 					 "Nothing is lost so far, but that month's snapshots need it.")));
 }

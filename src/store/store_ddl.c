@@ -9,6 +9,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
@@ -258,11 +259,12 @@ renumber_columns(const KisStoreTable *store)
 						   "JOIN pg_catalog.pg_sequence AS p ON p.seqrelid OPERATOR(pg_catalog.=) s.name::pg_catalog.regclass "
 						   "WHERE a.attrelid OPERATOR(pg_catalog.=) %u AND a.attnum OPERATOR(pg_catalog.>) 0 "
 						   "AND NOT a.attisdropped "
+						   "AND a.atttypid OPERATOR(pg_catalog.=) ANY (ARRAY[%u, %u, %u]::pg_catalog.oid[]) "
 						   "AND pg_catalog.has_table_privilege(a.attrelid, 'UPDATE') "
 						   "AND pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT') "
 						   "AND pg_catalog.has_sequence_privilege(p.seqrelid, 'SELECT') "
 						   "AND pg_catalog.has_sequence_privilege(p.seqrelid, 'UPDATE')",
-						   quote_literal_cstr(store->name), store->relid));
+						   quote_literal_cstr(store->name), store->relid, INT2OID, INT4OID, INT8OID));
 	columns = SPI_tuptable;
 	n = SPI_processed;
 	for (uint64 i = 0; i < n; i++)
