@@ -65,11 +65,15 @@
 	object_aclcheck(ForeignServerRelationId, serverid, userid, mode)
 #define kis_namespace_aclcheck(namespace, userid, mode) \
 	object_aclcheck(NamespaceRelationId, namespace, userid, mode)
+#define kis_owns_relation(relid, userid) \
+	object_ownercheck(RelationRelationId, relid, userid)
 #else
 #define kis_server_aclcheck(serverid, userid, mode) \
 	pg_foreign_server_aclcheck(serverid, userid, mode)
 #define kis_namespace_aclcheck(namespace, userid, mode) \
 	pg_namespace_aclcheck(namespace, userid, mode)
+#define kis_owns_relation(relid, userid) \
+	pg_class_ownercheck(relid, userid)
 #endif
 
 /* Processes are numbered by ProcNumber since 17. */

@@ -97,6 +97,13 @@ refused('clerk', "ALTER SERVER of_clerk OPTIONS ($_)", '42501', "$_ beside a sup
 is(as_role('clerk', 'ALTER SERVER of_clerk OPTIONS (DROP proxy, DROP ca_file)'), 'ok', 'clerk: without them');
 is(as_role('clerk', "ALTER SERVER of_clerk OPTIONS (ADD max_calls '5'); DROP SERVER of_clerk"), 'ok', 'clerk: then others, and the end');
 
+# Who has no right to a table does not wait for whoever has locked it
+my $locker = $node->session;
+$locker->query_safe(q{BEGIN; ALTER FOREIGN TABLE kis_market_trend OPTIONS (ADD pairs 'all')});
+refused('victim', "SET lock_timeout = '5s'; SELECT kis_comment_tables('public')", '42501', "comments on another's tables");
+$locker->query_safe('ROLLBACK');
+$locker->quit;
+
 # ---- files of the server -------------------------------------------------------
 
 foreach my $option (qw(app_key_file app_secret_file access_token_file))

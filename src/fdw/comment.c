@@ -11,6 +11,7 @@
 #include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_proc.h"
 #include "commands/extension.h"
@@ -19,10 +20,12 @@
 #include "foreign/foreign.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "compat.h"
 #include "error.h"
 #include "fdw.h"
 
@@ -202,8 +205,14 @@ kis_comment_tables(PG_FUNCTION_ARGS)
 	tables = tables_of_schema(schema, extension);
 	foreach(cell, tables)
 	{
-		Relation	rel = try_relation_open(lfirst_oid(cell), AccessShareLock);
+		Oid			relid = lfirst_oid(cell);
+		const char *name = get_rel_name(relid);
+		Relation	rel;
 
+		/* before waiting for whoever has locked it */
+		if (name != NULL && !kis_owns_relation(relid, GetUserId()))
+			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE, name);
+		rel = try_relation_open(relid, AccessShareLock);
 		if (rel == NULL)
 			continue;			/* dropped meanwhile */
 		comment_on_table(rel);
