@@ -79,6 +79,13 @@ typedef struct KisTableOptions
 /* The server; raises 42704 where it was dropped since it was looked up: nothing locks it. */
 extern ForeignServer *kis_foreign_server(Oid serverid);
 
+/*
+ * The server that an argument of one of our functions names; raises 42704 where
+ * there is none, and 42809 where it is of another wrapper than the function's
+ * extension has. The caller sees to the right to use it.
+ */
+extern ForeignServer *kis_foreign_server_named(const char *name, Oid function, const char *argument);
+
 /* All allocate in the current memory context. Errors: HV00D, 22023, 42501; see error.h. */
 extern KisServerOptions *kis_server_options(Oid serverid);
 extern KisUserOptions *kis_user_options(List *options);

@@ -26,6 +26,20 @@ CREATE FUNCTION pg_temp.shown(detail text) RETURNS text LANGUAGE sql AS $$
 -- No such server
 SELECT step, ok FROM kis_check('kis_operatoin');
 
+-- Another wrapper's server, with its own mapping
+CREATE FOREIGN DATA WRAPPER regress_kis_other;
+CREATE SERVER regress_kis_elsewhere FOREIGN DATA WRAPPER regress_kis_other;
+CREATE USER MAPPING FOR CURRENT_USER SERVER regress_kis_elsewhere;
+SELECT step, ok FROM kis_check('regress_kis_elsewhere');
+DROP FOREIGN DATA WRAPPER regress_kis_other CASCADE;
+
+-- The library and the SQL of different versions
+BEGIN;
+SET LOCAL allow_system_table_mods = on;
+UPDATE pg_extension SET extversion = '0.9' WHERE extname = 'market_investor_fdw';
+SELECT step, ok, detail FROM kis_check('kis_operation') WHERE step = 'version';
+ROLLBACK;
+
 -- No user mapping: what to do
 SELECT step, ok, pg_temp.shown(detail) AS detail FROM kis_check('kis_operation');
 

@@ -5,16 +5,24 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/table.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_proc.h"
+#include "commands/extension.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/tuplestore.h"
 
@@ -31,6 +39,7 @@ PG_FUNCTION_INFO_V1(kis_check);
 /* What the steps find out, each for those after it. */
 typedef struct Check
 {
+	Oid			extension;
 	ForeignServer *server;
 	KisServerOptions *options;
 	KisStatement *statement;
@@ -40,6 +49,7 @@ typedef struct Check
 	bool		ok;				/* of the step */
 } Check;
 
+/* What came of it; NULL: nothing to say. */
 typedef char *(*CheckStep) (Check *check);
 
 static char *
@@ -47,6 +57,46 @@ failed(Check *check, const char *detail)
 {
 	check->ok = false;
 	return pstrdup(detail);
+}
+
+/* The version of the extension's SQL, as the catalog has it. */
+static char *
+sql_version(Oid extension)
+{
+	Relation	catalog = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	char	   *version = NULL;
+
+	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(extension));
+	scan = systable_beginscan(catalog, ExtensionOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		datum = heap_getattr(tuple, Anum_pg_extension_extversion,
+										 RelationGetDescr(catalog), &isnull);
+
+		version = TextDatumGetCString(datum);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return version;
+}
+
+/* Speaks up only where the library that is loaded is not the one that the SQL is for. */
+static char *
+check_version(Check *check)
+{
+	char	   *version = sql_version(check->extension);
+
+	if (version == NULL || strcmp(version, KIS_VERSION) == 0)
+		return NULL;
+	return failed(check, psprintf("the library is of version %s, the extension's SQL of version %s. Where the SQL is older: ALTER EXTENSION %s UPDATE. Where the library is: restart the server",
+								  KIS_VERSION, version,
+								  quote_identifier(get_extension_name(check->extension))));
 }
 
 static char *
@@ -232,6 +282,7 @@ static const struct
 	const char *name;
 	CheckStep	run;
 }			steps[] = {
+	{"version", check_version},
 	{"shared memory", check_shared_memory},
 	{"options", check_options},
 	{"keys", check_keys},
@@ -288,14 +339,18 @@ run_step(CheckStep run, Check *check)
 	return detail;
 }
 
-/* kis_check(server): a row a step. Errors: 42704 where there is no such server. */
+/*
+ * kis_check(server): a row a step. Errors: 42704 where there is no such server,
+ * 42809 where it is none of ours.
+ */
 Datum
 kis_check(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Check		check = {0};
 
-	check.server = kis_foreign_server(get_foreign_server_oid(NameStr(*PG_GETARG_NAME(0)), false));
+	check.server = kis_foreign_server_named(NameStr(*PG_GETARG_NAME(0)), fcinfo->flinfo->fn_oid, "server");
+	check.extension = getExtensionOfObject(ProcedureRelationId, fcinfo->flinfo->fn_oid);
 	check.statement = kis_statement_create(CurrentMemoryContext);
 	/* a reply that is kept says nothing of this token, nor of KIS as it is now */
 	kis_statement_ask_anew(check.statement);
@@ -307,6 +362,8 @@ kis_check(PG_FUNCTION_ARGS)
 		Datum		values[3];
 		bool		nulls[3] = {0};
 
+		if (detail == NULL)
+			continue;
 		values[0] = CStringGetTextDatum(steps[i].name);
 		values[1] = BoolGetDatum(check.ok);
 		values[2] = CStringGetTextDatum(detail);

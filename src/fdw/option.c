@@ -6,17 +6,21 @@
 #include "postgres.h"
 
 #include "access/reloptions.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_table.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/varlena.h"
 
 #include "compat.h"
@@ -518,6 +522,29 @@ kis_foreign_server(Oid serverid)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("server with OID %u does not exist", serverid),
 				 errdetail("It was dropped meanwhile.")));
+	return server;
+}
+
+ForeignServer *
+kis_foreign_server_named(const char *name, Oid function, const char *argument)
+{
+	/* not by GetForeignServerByName: its second look-up fails where the server is dropped after the first */
+	ForeignServer *server = GetForeignServerExtended(get_foreign_server_oid(name, true), FSV_MISSING_OK);
+	ForeignDataWrapper *wrapper = server ?
+		GetForeignDataWrapperExtended(server->fdwid, FDW_MISSING_OK) : NULL;
+
+	if (wrapper == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server \"%s\" does not exist", name),
+				 errhint("Make it with CREATE SERVER %s FOREIGN DATA WRAPPER market_investor_fdw, or name yours with %s => 'name'.",
+						 quote_identifier(name), argument)));
+	if (getExtensionOfObject(ProcedureRelationId, wrapper->fdwhandler) !=
+		getExtensionOfObject(ProcedureRelationId, function))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" does not lead to KIS", name),
+				 errhint("Name a server of the foreign-data wrapper market_investor_fdw.")));
 	return server;
 }
 

@@ -7,14 +7,10 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_namespace.h"
-#include "catalog/pg_proc.h"
-#include "commands/extension.h"
-#include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
@@ -31,23 +27,8 @@
 Oid
 kis_store_server(const char *name, Oid function)
 {
-	/* not by GetForeignServerByName: its second look-up fails where the server is dropped after the first */
-	ForeignServer *server = GetForeignServerExtended(get_foreign_server_oid(name, true), FSV_MISSING_OK);
-	ForeignDataWrapper *wrapper = server ?
-		GetForeignDataWrapperExtended(server->fdwid, FDW_MISSING_OK) : NULL;
+	ForeignServer *server = kis_foreign_server_named(name, function, "source");
 
-	if (wrapper == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("server \"%s\" does not exist", name),
-				 errhint("Make it with CREATE SERVER %s FOREIGN DATA WRAPPER market_investor_fdw, or name yours with source => 'name'.",
-						 quote_identifier(name))));
-	if (getExtensionOfObject(ProcedureRelationId, wrapper->fdwhandler) !=
-		getExtensionOfObject(ProcedureRelationId, function))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("server \"%s\" does not lead to KIS", name),
-				 errhint("Name a server of the foreign-data wrapper market_investor_fdw.")));
 	if (kis_server_aclcheck(server->serverid, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER, name);
 	return server->serverid;
