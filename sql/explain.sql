@@ -79,6 +79,7 @@ FROM unnest(ARRAY[
     $$kis_investor_trend WHERE investor = code()$$,
     $$kis_investor_trend WHERE investor ~~~ 'f%'$$,
     $$kis_market_trend_daily WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2020-01-01' AND '2025-12-31' AND trade_date >= day()$$,
+    $$kis_market_trend_daily WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2020-01-01' AND '2025-12-31' AND trade_date > current_date - 2147483647$$,
     $$as_enum WHERE market_code = 'none'$$,
     $$as_enum WHERE sector_code = '0001'$$,
     $$as_number WHERE market_code = 5$$,
