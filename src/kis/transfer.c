@@ -20,6 +20,13 @@
 #error "libcurl 7.74 or newer is needed: on Debian, apt-get install libcurl4-openssl-dev"
 #endif
 
+/*
+ * Before CURLOPT_QUICK_EXIT libcurl ends a look-up at its limit by waiting for the
+ * look-up: so that limit comes after ours, by more than an absence that is not
+ * excused.
+ */
+#define LATER_MS			(LIBCURL_VERSION_NUM >= 0x075700 ? 0 : 1000)
+
 /* Before 7.80 libcurl doesn't say on which connection it is about to send a request. */
 #define TELLS_CONNECTION	(LIBCURL_VERSION_NUM >= 0x075000)
 
@@ -475,7 +482,7 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint, int64_t
 
 	/* libcurl shares this limit out among a host's addresses; we enforce it */
 	transfer->connect_timeout_ms = endpoint->connect_timeout_ms;
-	SET(CURLOPT_CONNECTTIMEOUT_MS, transfer->connect_timeout_ms);
+	SET(CURLOPT_CONNECTTIMEOUT_MS, transfer->connect_timeout_ms + LATER_MS);
 
 	transfer->started_us = kis_now_monotonic_us();
 	if (distrusted_us != 0)
@@ -512,7 +519,7 @@ kis_transfer_excuse(KisTransfer *transfer, int64_t absence_us)
 	transfer->unattended_us += absence_us;
 	transfer->connect_due_us += absence_us;
 	transfer->due_us += absence_us;
-	limit_ms = transfer->connect_timeout_ms + transfer->unattended_us / 1000 + 1;
+	limit_ms = transfer->connect_timeout_ms + transfer->unattended_us / 1000 + 1 + LATER_MS;
 	curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
 					 (long) (limit_ms < INT_MAX ? limit_ms : INT_MAX));
 }
