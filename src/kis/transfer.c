@@ -691,68 +691,33 @@ judge_reply(KisTransfer *transfer, CURLcode result)
 					  "the reply can't be read: %s", words_of(transfer, result));
 }
 
-void
-kis_transfer_judge(KisTransfer *transfer, CURLcode result)
+/* Where it failed by libcurl's word, which may be further back than it came. */
+static KisPhase
+phase_failed(const KisTransfer *transfer, CURLcode result)
 {
-	KisError   *failure = &transfer->failure;
-	KisPhase	phase = phase_reached(transfer);
-	long		status = 0;
-
-	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-	transfer->http_status = (int) status;
-	if (met_long_line(transfer, result))
-	{
-		transfer->headers_too_large = true;
-		result = CURLE_WRITE_ERROR;
-	}
 	switch (result)
 	{
-		case CURLE_OK:
-			memset(failure, 0, sizeof(*failure));
-			if (transfer->other_call[0] != '\0')
-			{
-				kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
-							  "the reply is one to call %s, by its header tr_id", transfer->other_call);
-				failure->http_status = transfer->http_status;
-				return;
-			}
-			if (transfer->headers_ended)
-				return;
-			/* libcurl doesn't mind headers that break off */
-			result = CURLE_PARTIAL_FILE;
-			break;
-		case CURLE_OUT_OF_MEMORY:
-		case CURLE_FAILED_INIT:
-		case CURLE_URL_MALFORMAT:
-		case CURLE_SSL_CACERT_BADFILE:
-			kis_error_set(failure, KIS_ERROR_LOCAL, phase, "%s", words_of(transfer, result));
-			return;
 		case CURLE_ABORTED_BY_CALLBACK:
-			/* some libcurls tell so of a look-up that on_look_up refused */
-			if (transfer->hung_look_ups == 0)
-			{
-				kis_error_set(failure, KIS_ERROR_LOCAL, phase, "%s", words_of(transfer, result));
-				return;
-			}
-			phase = KIS_PHASE_RESOLVE;
-			break;
 		case CURLE_COULDNT_RESOLVE_HOST:
 		case CURLE_COULDNT_RESOLVE_PROXY:
-			phase = KIS_PHASE_RESOLVE;
-			break;
+			return KIS_PHASE_RESOLVE;
 		case CURLE_SSL_CONNECT_ERROR:
 		case CURLE_PEER_FAILED_VERIFICATION:
 		case CURLE_SSL_CIPHER:
 		case CURLE_SSL_INVALIDCERTSTATUS:
 		case CURLE_SSL_ISSUER_ERROR:
-			phase = KIS_PHASE_TLS;
-			break;
-		case CURLE_OPERATION_TIMEDOUT:
-			kis_transfer_timed_out(transfer);
-			return;
+			return KIS_PHASE_TLS;
 		default:
-			break;
+			return phase_reached(transfer);
 	}
+}
+
+static void
+judge_failure(KisTransfer *transfer, CURLcode result)
+{
+	KisError   *failure = &transfer->failure;
+	KisPhase	phase = phase_failed(transfer, result);
+
 	if (transfer->out_of_memory)
 		kis_error_set(failure, KIS_ERROR_LOCAL, phase, "out of memory");
 	else if (transfer->hung_look_ups > 0)
@@ -767,6 +732,57 @@ kis_transfer_judge(KisTransfer *transfer, CURLcode result)
 	else
 		judge_reply(transfer, result);
 	failure->http_status = transfer->http_status;
+}
+
+void
+kis_transfer_judge(KisTransfer *transfer, CURLcode result)
+{
+	KisError   *failure = &transfer->failure;
+	long		status = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	transfer->http_status = (int) status;
+	if (met_long_line(transfer, result))
+	{
+		transfer->headers_too_large = true;
+		result = CURLE_WRITE_ERROR;
+	}
+	switch (result)
+	{
+		case CURLE_OK:
+			memset(failure, 0, sizeof(*failure));
+			/* libcurl doesn't mind headers that break off */
+			if (!transfer->headers_ended)
+				judge_failure(transfer, CURLE_PARTIAL_FILE);
+			else if (transfer->other_call[0] != '\0')
+			{
+				kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+							  "the reply is one to call %s, by its header tr_id", transfer->other_call);
+				failure->http_status = transfer->http_status;
+			}
+			break;
+		case CURLE_ABORTED_BY_CALLBACK:
+			/* some libcurls tell so of a look-up that on_look_up refused */
+			if (transfer->hung_look_ups > 0)
+			{
+				judge_failure(transfer, result);
+				break;
+			}
+			/* FALLTHROUGH */
+		case CURLE_OUT_OF_MEMORY:
+		case CURLE_FAILED_INIT:
+		case CURLE_URL_MALFORMAT:
+		case CURLE_SSL_CACERT_BADFILE:
+			kis_error_set(failure, KIS_ERROR_LOCAL, phase_reached(transfer), "%s",
+						  words_of(transfer, result));
+			break;
+		case CURLE_OPERATION_TIMEDOUT:
+			kis_transfer_timed_out(transfer);
+			break;
+		default:
+			judge_failure(transfer, result);
+			break;
+	}
 }
 
 void

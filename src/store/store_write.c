@@ -204,6 +204,15 @@ is_after_close(const StoredRow *row)
 		(taken_on == row->trade_date && kis_seoul_seconds(row->collected_at) >= SESSION_END);
 }
 
+/* The pair's newest row of the days before; false where there is none. */
+static bool
+read_day_before(const KisStoreTable *store, const KisTarget *target, StoredRow *row)
+{
+	return read_row(store, target, KEY_OF_PAIR " AND s.trade_date OPERATOR(pg_catalog.<) $3 "
+					"ORDER BY s.trade_date DESC LIMIT 1", row) &&
+		!DATE_NOT_FINITE(row->trade_date);
+}
+
 /*
  * On a day that is open, does KIS still show the trading day before? It does
  * where
@@ -216,43 +225,51 @@ is_after_close(const StoredRow *row)
  *   before's. Only a snapshot of that day with larger totals does, all of them:
  *   KIS corrects some in the evening.
  * So no figure is stored under a day by guess. Nothing is lost by it either:
- * what KIS shows in these hours is in the totals that come after.
+ * what KIS shows in these hours is in the totals that come after. Returns the
+ * reason, NULL where KIS has turned over.
  */
+static const char *
+reason_not_turned_over(const KisStoreTable *store, const KisStoreTable *snapshots,
+					   const KisTarget *target)
+{
+	const KisHours *hours = &target->hours;
+	bool		guarded = hours->since_start < GUARDED_SECONDS;
+	Growth		growth = {false, false};
+	StoredRow	row = {0};
+	StoredRow	last;
+	bool		has_row = read_day_before(store, target, &row);
+	bool		has_last = has_row;
+	bool		equal = has_row && has_figures(store, &row) &&
+		has_same_figures(store, &row, target, true);
+	bool		only_less;
+
+	if (!equal && !guarded)
+		return NULL;
+
+	last = row;
+	if (snapshots)
+		has_last = read_row(snapshots, target, LAST_SNAPSHOT("<"), &last);
+	if (has_last)
+		growth = growth_since(snapshots ? snapshots : store, &last, target);
+	only_less = growth.one_is_less && !growth.one_is_not_less;
+	if (equal && !(growth.one_is_less && last.trade_date == row.trade_date))
+		return still_of(&row);
+	if (guarded && growth.one_is_not_less && !growth.one_is_less && is_after_close(&last))
+		return still_of(&last);
+	if (hours->before_open && !(only_less && last.trade_date == hours->day_before))
+		return "perhaps still the figures of the day before: the exchange has not opened yet, and no snapshot of that day proves that KIS has turned over";
+	return NULL;
+}
+
 static bool
 is_not_turned_over(const KisStoreTable *store, const KisStoreTable *snapshots, KisTarget *target,
 				   MemoryContext context)
 {
-	const KisHours *hours = &target->hours;
-	bool		guarded = hours->since_start < GUARDED_SECONDS;
-	const char *reason = NULL;
-	Growth		growth = {false, false};
-	StoredRow	row;
-	StoredRow	last;
-	bool		has_row;
-	bool		has_last;
-	bool		equal;
+	const char *reason;
 
 	if (!target->has_figures || target->trade_date != kis_seoul_day(target->collected_at))
 		return false;
-
-	has_row = read_row(store, target, KEY_OF_PAIR " AND s.trade_date OPERATOR(pg_catalog.<) $3 "
-					   "ORDER BY s.trade_date DESC LIMIT 1", &row) &&
-		!DATE_NOT_FINITE(row.trade_date);
-	equal = has_row && has_figures(store, &row) && has_same_figures(store, &row, target, true);
-	if (!equal && !guarded)
-		return false;
-
-	last = row;
-	has_last = snapshots ? read_row(snapshots, target, LAST_SNAPSHOT("<"), &last) : has_row;
-	if (has_last)
-		growth = growth_since(snapshots ? snapshots : store, &last, target);
-	if (equal && !(growth.one_is_less && last.trade_date == row.trade_date))
-		reason = still_of(&row);
-	else if (guarded && growth.one_is_not_less && !growth.one_is_less && is_after_close(&last))
-		reason = still_of(&last);
-	else if (hours->before_open &&
-			 !(growth.one_is_less && !growth.one_is_not_less && last.trade_date == hours->day_before))
-		reason = "perhaps still the figures of the day before: the exchange has not opened yet, and no snapshot of that day proves that KIS has turned over";
+	reason = reason_not_turned_over(store, snapshots, target);
 	if (reason == NULL)
 		return false;
 	target->worth_snapshot = false;
