@@ -85,7 +85,7 @@ kis_inquiry_unspill(KisInquiry *page)
 		return;
 	reply = malloc(page->spilled->size);
 	if (reply == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg_internal("out of memory")));
 	/* freed with the statement, whatever is raised */
 	page->state->reply = reply;
 	seek(statement, page->spilled->segment, page->spilled->offset);
