@@ -459,7 +459,7 @@ foreach my $fault ($matrix->faults)
 	my %before = stats(@data, $token);
 	arrived();
 
-	set_patience($times_out ? '500ms' : '10s', $waits ? '800ms' : '30s') if $times_out || $waits;
+	set_patience($times_out ? '500ms' : '10s', $waits ? '2200ms' : '30s') if $times_out || $waits;
 	set_fault($fault, { kind => 'holiday' }, map { { kind => $_, pair => $hit } } qw(trend daily));
 	my %result = run_all(\%session, map { $_ => $sql{$_} } @data);
 	$simulator->fault;
