@@ -132,8 +132,11 @@ extern bool kis_session_step(void);
  */
 extern void kis_session_wait(int64 wake_at_us);
 
-/* When replies that are found now have come, by both clocks: not while the session was elsewhere. */
-extern TimestampTz kis_session_arrival(int64 *arrived_us);
+/*
+ * When a reply that is found now has come, by both clocks: after it was asked for,
+ * and not while the session was elsewhere.
+ */
+extern TimestampTz kis_work_arrival(const KisWork *work, int64 *arrived_us);
 
 /* issue.c: getting tokens */
 typedef enum KisTokenAnswer

@@ -274,11 +274,8 @@ sub run_year
 		my $of_pair = "market_code = '$market' AND sector_code = '$sector'";
 		my $pair = $stored{$name};
 
-		# of two who come at once, whether the second appends the same is t/172's matter
 		is($node->safe_psql('postgres', qq{SELECT trade_date, foreign_sell_qty, foreign_net_qty, institution_buy_amount
-			FROM (SELECT *, to_jsonb(s) - 'collected_at' IS DISTINCT FROM lag(to_jsonb(s) - 'collected_at') OVER (ORDER BY collected_at) AS is_new
-				FROM market_investor_trend_snapshot s WHERE $of_pair) s
-			WHERE is_new ORDER BY collected_at}),
+			FROM market_investor_trend_snapshot WHERE $of_pair ORDER BY collected_at}),
 			join("\n", map { join '|', $_->{day}, @{ $_->{figures} }{qw(frgn_seln_vol frgn_ntby_qty orgn_shnu_tr_pbmn)} } @{ $pair->{snapshots} }),
 			"seed $seed: the snapshots of $name are what KIS showed");
 		is($node->safe_psql('postgres', "SELECT trade_date, foreign_net_qty, individual_net_amount FROM market_investor_trend WHERE $of_pair ORDER BY trade_date"),

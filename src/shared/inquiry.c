@@ -232,9 +232,8 @@ publish(KisInquiryState *state, KisReply *reply)
 {
 	KisReplyKey key = reply_key(state);
 	int64		arrived_us;
-	TimestampTz arrived_at = Max(kis_session_arrival(&arrived_us), state->work.sent_at);
+	TimestampTz arrived_at = kis_work_arrival(&state->work, &arrived_us);
 
-	arrived_us = Max(arrived_us, state->work.sent_at_us);
 	if (state->call_attempt != 0)
 	{
 		KisShared  *shared = kis_lock(LW_EXCLUSIVE);

@@ -81,7 +81,7 @@ issue_finished(KisWork *work, int64 now_us)
 	KisToken	token;
 	KisError	error = {0};
 	int64		arrived_us;
-	TimestampTz arrived_at = Max(kis_session_arrival(&arrived_us), work->sent_at);
+	TimestampTz arrived_at = kis_work_arrival(work, &arrived_us);
 	pg_time_t	now = timestamptz_to_time_t(arrived_at);
 	bool		unattended = kis_transfer_unattended(work->transfer);
 	bool		ok = kis_transfer_token(work->transfer, now, &token, &error);
@@ -92,7 +92,6 @@ issue_finished(KisWork *work, int64 now_us)
 		error.error_class = KIS_ERROR_TOKEN;
 		strlcpy(error.text, "the token that KIS issued has ended already", sizeof(error.text));
 	}
-	arrived_us = Max(arrived_us, work->sent_at_us);
 	kis_work_count(work, ok ? NULL : &error, now_us);
 	kis_work_end_transfer(work, now_us);
 

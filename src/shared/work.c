@@ -283,8 +283,14 @@ kis_session_step(void)
 }
 
 TimestampTz
-kis_session_arrival(int64 *arrived_us)
+kis_work_arrival(const KisWork *work, int64 *arrived_us)
 {
+	/* not by the wall's clock, which may have been set meanwhile */
+	if (arrival_us < work->sent_at_us)
+	{
+		*arrived_us = work->sent_at_us;
+		return work->sent_at;
+	}
 	*arrived_us = arrival_us;
 	return arrival;
 }
