@@ -22,7 +22,7 @@ my $adds = "$lists; the server option extra_pairs adds new ones.";
 my %hint = (
 	'KSQ/1049' => $adds, 'KSQ/1012' => $adds, 'KSQ/1099' => $adds, 'KSP/0031' => $adds, 'KSP/1002x' => $adds,
 	'K2I/F009' => $adds, 'K2I/OC09' => $adds, 'KQI/OC09' => $adds, 'ETF/T001' => $adds, 'ELW/X000' => $adds, 'KSP/9999' => $adds,
-	'WQM' => $adds, 'WQM/OC06' => $adds, 'WKQ' => $adds, 'KQM/OC06' => $adds, 'wqm' => $adds,
+	'WQM' => $adds, 'WQM/OC06' => $adds, 'wqm' => $adds,
 	'KSP/1001' => 'Did you mean "KSQ/1001"?', 'KSQ/0013' => 'Did you mean "KSP/0013"?',
 	'KSP/1' => 'Did you mean "KSP/0001"?', 'KSP/027' => 'Did you mean "KSP/0027"?', 'ETF/t000' => 'Did you mean "ETF/T000"?',
 	'KSQ/1001;' => 'Did you mean "KSQ/1001"?', 'K2I/oc01' => 'Did you mean "K2I/OC01"?',

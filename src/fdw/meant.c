@@ -36,7 +36,11 @@ nearest_market(const char *typed)
 bool
 kis_may_be_market(const char *typed)
 {
-	return is_written_as_code(typed, strlen(kis_markets[0].code)) && nearest_market(typed) != NULL;
+	const char *nearest = nearest_market(typed);
+
+	/* a slip comes late in a code; another beginning is another market */
+	return is_written_as_code(typed, strlen(kis_markets[0].code)) && nearest != NULL &&
+		pg_strncasecmp(typed, nearest, 2) != 0;
 }
 
 bool
