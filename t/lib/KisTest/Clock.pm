@@ -1,7 +1,7 @@
 # The clock of a server and its simulator, set by the test in Korean time. It
-# goes on from there. Only the server's wall clock is set, by test/clock.c: what
-# it measures waiting by is not, and psql and the test keep the real time. The
-# machine may also sleep a while.
+# goes on from there. The server's wall clock is set, by test/clock.c, and by its
+# boot clock two seconds pass; psql and the test keep the real time. The machine
+# may also sleep a while.
 package KisTest::Clock;
 
 use strict;
@@ -62,6 +62,8 @@ sub set
 	my $seconds = Time::Local::timegm($second, $minute, $hour, $day, $month - 1, $year) - 9 * 3600;
 
 	$self->{offset} = $seconds - Time::HiRes::time();
+	# the ledger's next turn has come as well
+	$self->{slept} += 2;
 	$self->_write;
 	$self->{simulator}->config(clock => $korean =~ s/ /T/r, token_clock_offset => $self->{offset});
 	return;
