@@ -327,7 +327,7 @@ kis_clock_error(const KisInquiry *inquiry)
 	if (inquiry->reply == NULL || inquiry->reply->date == 0)
 		return 0;
 	ahead = unix_seconds(inquiry->arrived_at) - inquiry->reply->date;
-	return Abs(ahead) > CLOCKS_AGREE_WITHIN ? ahead : 0;
+	return ahead > CLOCKS_AGREE_WITHIN || ahead < -CLOCKS_AGREE_WITHIN ? ahead : 0;
 }
 
 const char *const kis_clock_hint = "Set the clock of the server's machine, and keep it right by NTP.";
@@ -338,7 +338,7 @@ kis_clock_complaint(const KisInquiry *inquiry)
 	int64		ahead = kis_clock_error(inquiry);
 
 	return psprintf("the server's clock is " INT64_FORMAT " s %s KIS's",
-					Abs(ahead), ahead > 0 ? "ahead of" : "behind");
+					ahead > 0 ? ahead : -ahead, ahead > 0 ? "ahead of" : "behind");
 }
 
 void
