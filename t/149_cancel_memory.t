@@ -96,7 +96,8 @@ my %end = (
 				$sqlstate = $result->{errors}[0]{sqlstate} || '-';
 			} while ($sqlstate eq 'HV00N' && is_look_up($phase));
 			$came_to{$sqlstate}++;
-			end_look_ups() if is_look_up($phase) && $number % ROUND == 0;
+			# each time, or one that has not begun yet would be taken for begun by those before it
+			end_look_ups() if is_look_up($phase);
 		}
 		return \%came_to;
 	});
