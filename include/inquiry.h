@@ -89,11 +89,12 @@ extern KisHttp *kis_session_http(int max_concurrent_requests);
 extern int	kis_session_under_way(void);
 
 /*
- * Takes a slot for work and counts what it waited for it. KIS_OK: it has one; else
- * what it waits for, and the time to try again in *try_at_us where that is known.
+ * Takes a slot for work and counts what it waited for it. False where there is
+ * none: then *waits_for is what max_wait bounds, KIS_OK for the ledger's turn, and
+ * *try_at_us the time to try again where that is known.
  */
-extern KisErrorClass kis_work_take_slot(KisWork *work, const KisConnection *connection,
-										int64 now_us, int64 *try_at_us);
+extern bool kis_work_take_slot(KisWork *work, const KisConnection *connection, int64 now_us,
+							   int64 *try_at_us, KisErrorClass *waits_for);
 
 /* work->transfer has been started, or not: then its slot goes back. */
 extern void kis_work_started(KisWork *work, KisTransfer *transfer, int64 now_us);

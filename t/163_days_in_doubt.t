@@ -264,6 +264,8 @@ foreach my $case ([ -$day, "$day s ahead of" ], [ 3600, '3600 s behind' ], [ -15
 	is($warnings[0]{hint}, $hint, 'with the hint');
 	like(value(q{SELECT concat_ws(' ', ok, detail) FROM kis_check('kis') WHERE step = 'pair'}), qr/^f the server's clock is $words KIS's\. Set/, 'kis_check says so');
 }
+like((sql_error($node, 'postgres', q{CALL backfill_market_investor_trend('2026-07-13', '2026-07-14', '{KSP/0001}')}))[1],
+	qr/^nobody can tell which days are over: the server's clock is 1[45]\d s behind KIS's$/, 'nor is a day filled');
 is(stored() . snapshots(), '', 'nothing was stored');
 is(scalar(sql_warnings($node, 'postgres', q{SELECT foreign_net_qty FROM kis_market_trend WHERE market_code = 'KSP'})), 0,
 	'a query without times is not warned');

@@ -110,6 +110,28 @@ foreach my $way (sort keys %servers)
 	}
 }
 
+# ---- asked at once, before what is surplus has come
+
+# Then the reply that follows it tells, if it comes at once: always is more than can be promised
+foreach my $way (sort keys %servers)
+{
+	foreach my $case ('two replies', 'two replies, chunked')
+	{
+		my $right = 0;
+
+		control("case $case");
+		foreach (1 .. 10)
+		{
+			my $session = $node->session;
+
+			$right += $session->query_safe(join "\n", map { figure($way, $_) } qw(KSP KSQ ETF ELW)) eq "111\n222\n333\n444";
+			control('settled');
+			$session->quit;
+		}
+		cmp_ok($right, '>=', 6, "$way, $case: asked at once, each has its own");
+	}
+}
+
 # ---- clean connections are kept
 
 foreach my $way (sort keys %servers)

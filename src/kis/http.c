@@ -38,6 +38,9 @@
 /* One that a server may have answered by closing the connection. */
 #define LONG_ABSENCE_US			1000000
 
+/* For so long nothing must follow a reply that is in doubt. */
+#define SETTLE_US				1000
+
 /* A request that is given up after so long without a byte may have met a dead connection. */
 #define LONG_SILENCE_US			1000000
 
@@ -110,6 +113,15 @@ KisSocket **
 kis_http_sockets(KisHttp *http)
 {
 	return &http->sockets;
+}
+
+bool
+kis_http_settles_on(const KisHttp *http, const KisSocket *socket)
+{
+	for (const KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
+		if (transfer->state == TRANSFER_SETTLING && transfer->socket == socket)
+			return true;
+	return false;
 }
 
 int
@@ -201,10 +213,9 @@ kis_http_destroy(KisHttp *http)
 		next = transfer->next;
 		/* CURLOPT_QUICK_EXIT: a hung look-up is left to itself */
 		detach(transfer);
+		http->transfers = next;
 		kis_transfer_destroy(transfer);
 	}
-	/* libcurl has yet to close their sockets */
-	http->transfers = NULL;
 	for (KisTransfer *transfer = http->idle; transfer != NULL; transfer = next)
 	{
 		next = transfer->next;
@@ -361,6 +372,8 @@ kis_http_fd(const KisHttp *http)
 static int64_t
 due_of(const KisTransfer *transfer)
 {
+	if (transfer->state == TRANSFER_SETTLING)
+		return transfer->settled_us;
 	if (transfer->phase < KIS_PHASE_REPLY && transfer->connect_due_us < transfer->due_us)
 		return transfer->connect_due_us;
 	return transfer->due_us;
@@ -374,7 +387,8 @@ kis_http_timeout_ms(KisHttp *http)
 
 	note_owner(http);
 	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
-		if (transfer->state == TRANSFER_RUNNING && (due < 0 || due_of(transfer) < due))
+		if ((transfer->state == TRANSFER_RUNNING || transfer->state == TRANSFER_SETTLING) &&
+			(due < 0 || due_of(transfer) < due))
 			due = due_of(transfer);
 	if (due < 0)
 		return -1;
@@ -390,6 +404,8 @@ static void
 finish(KisTransfer *transfer)
 {
 	transfer->ended_us = kis_now_monotonic_us();
+	if (transfer->socket != NULL)
+		kis_socket_note_reply(transfer->socket, transfer->ended_us);
 	transfer->state = TRANSFER_FINISHED;
 }
 
@@ -398,6 +414,7 @@ static bool
 start_again(KisTransfer *transfer)
 {
 	kis_transfer_renew(transfer);
+	transfer->state = TRANSFER_RUNNING;
 	if (curl_multi_add_handle(transfer->http->multi, transfer->easy) != CURLM_OK)
 		return false;
 	transfer->in_multi = true;
@@ -427,7 +444,12 @@ collect_finished(KisHttp *http)
 
 			kis_transfer_judge(transfer, result);
 			detach(transfer);
-			if (!stale || !start_again(transfer))
+			if (!stale && kis_transfer_must_settle(transfer))
+			{
+				transfer->state = TRANSFER_SETTLING;
+				transfer->settled_us = kis_now_monotonic_us() + SETTLE_US;
+			}
+			else if (!stale || !start_again(transfer))
 				finish(transfer);
 		}
 		else
@@ -448,6 +470,15 @@ fail_running(KisTransfer *transfer)
 		detach(transfer);
 }
 
+/* If nothing has followed it, the reply is the request's own. */
+static void
+settle(KisTransfer *transfer)
+{
+	if (transfer->socket == NULL || kis_socket_unread(transfer->socket) != KIS_UNREAD_SOME ||
+		!start_again(transfer))
+		finish(transfer);
+}
+
 static void
 check_limits(KisHttp *http)
 {
@@ -455,6 +486,8 @@ check_limits(KisHttp *http)
 
 	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
 	{
+		if (transfer->state == TRANSFER_SETTLING && now >= transfer->settled_us)
+			settle(transfer);
 		if (transfer->state != TRANSFER_RUNNING)
 			continue;
 		if (http->poll_errno != 0)

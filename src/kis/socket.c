@@ -23,6 +23,7 @@ struct KisSocket
 {
 	KisSocket  *next;
 	int			fd;
+	int64_t		last_reply_us;
 	char		addresses[KIS_ADDRESSES_LEN];	/* "": not yet connected */
 	bool		is_tls;
 	SSL		   *ssl;			/* NULL: plain, or of a TLS library that we can't look into */
@@ -141,6 +142,18 @@ is_http2(const KisSocket *socket)
 	if (socket->ssl != NULL)
 		SSL_get0_alpn_selected(socket->ssl, &protocol, &len);
 	return len == 2 && memcmp(protocol, "h2", 2) == 0;
+}
+
+void
+kis_socket_note_reply(KisSocket *socket, int64_t now_us)
+{
+	socket->last_reply_us = now_us;
+}
+
+int64_t
+kis_socket_last_reply_us(const KisSocket *socket)
+{
+	return socket->last_reply_us;
 }
 
 KisUnread

@@ -40,6 +40,14 @@
 /* Probes keep firewalls from forgetting an idle connection, and find dead ones. */
 #define KEEPALIVE_SECONDS	30L
 
+/*
+ * A second reply to the request before may come when this one has been sent: over
+ * a connection whose last reply is no older than this, a reply that took so long is
+ * believed only when none has followed it for a moment.
+ */
+#define HOT_US				200000
+#define SLOW_REPLY_US		4000
+
 /* KIS and firewalls drop idle connections without a word: an older one is not used again. */
 #define OLDEST_IDLE_SECONDS	50L
 
@@ -164,8 +172,9 @@ end_headers(KisTransfer *transfer)
 
 	transfer->headers_ended = true;
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (transfer->nlengths > 1 || (transfer->nlengths == 0 && !transfer->says_close) ||
-		status < 200 || status == 204 || status == 304)
+	if (transfer->nlengths > 1 || status < 200 || status == 204 || status == 304)
+		transfer->ambiguous = transfer->odd = true;
+	else if (transfer->nlengths == 0 && !transfer->says_close)
 		transfer->odd = true;
 }
 
@@ -283,8 +292,11 @@ on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, in
 		kis_socket_note_tls(transfer->socket, transfer->easy);
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &nconnects);
-	if (nconnects == 0 && (transfer->socket == NULL || kis_socket_unread(transfer->socket) != KIS_UNREAD_NONE))
+	if (nconnects == 0 && (transfer->socket == NULL || kis_http_settles_on(transfer->http, transfer->socket) ||
+						   kis_socket_unread(transfer->socket) != KIS_UNREAD_NONE))
 		return refuse_connection(transfer, true);
+	transfer->hot = nconnects == 0 &&
+		kis_now_monotonic_us() - kis_socket_last_reply_us(transfer->socket) < HOT_US;
 
 	/*
 	 * Where a connection of the pool was dead, libcurl sends the request again,
@@ -549,15 +561,18 @@ static bool
 is_doubtful(const KisTransfer *transfer, CURLcode result)
 {
 	long		status = 0;
+	curl_socket_t kept = CURL_SOCKET_BAD;
 
-	if (result == CURLE_WEIRD_SERVER_REPLY || result == CURLE_UNSUPPORTED_PROTOCOL)
-		return true;
-	if (transfer->header_len == 0)
+	if (result != CURLE_OK)
 		return false;
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-	return transfer->odd || transfer->other_call[0] != '\0' || status == 408 ||
-		(result == CURLE_OK && (transfer->socket == NULL ? !transfer->says_close :
-								kis_socket_unread(transfer->socket) == KIS_UNREAD_SOME));
+	/* in no pool: over TLS libcurl may take a while to close it */
+	curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &kept);
+	if (transfer->ambiguous || transfer->other_call[0] != '\0' || status == 408)
+		return true;
+	if (transfer->socket == NULL || kept == CURL_SOCKET_BAD)
+		return !transfer->odd && !transfer->says_close;
+	return kis_socket_unread(transfer->socket) == KIS_UNREAD_SOME;
 }
 
 bool
@@ -586,6 +601,14 @@ kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result)
 	return nconnects == 0 && is_doubtful(transfer, result);
 }
 
+bool
+kis_transfer_must_settle(const KisTransfer *transfer)
+{
+	return transfer->hot && !transfer->tried_again && transfer->socket != NULL &&
+		transfer->failure.error_class == KIS_OK &&
+		kis_now_monotonic_us() - transfer->started_us >= SLOW_REPLY_US;
+}
+
 void
 kis_transfer_renew(KisTransfer *transfer)
 {
@@ -597,6 +620,7 @@ kis_transfer_renew(KisTransfer *transfer)
 	transfer->header_len = 0;
 	transfer->headers_ended = false;
 	transfer->odd = false;
+	transfer->ambiguous = false;
 	transfer->other_call[0] = '\0';
 	start_connecting(transfer);
 	transfer->curl_error[0] = '\0';

@@ -16,6 +16,7 @@ typedef enum TransferState
 {
 	TRANSFER_IDLE,				/* in the pool */
 	TRANSFER_RUNNING,
+	TRANSFER_SETTLING,			/* its reply is here, unless another one follows */
 	TRANSFER_FINISHED,			/* kis_http_finished has not yet told */
 	TRANSFER_TAKEN,				/* it has */
 	TRANSFER_PARKED				/* released while its name look-up hangs */
@@ -51,11 +52,13 @@ struct KisTransfer
 	bool		unfit;			/* is the connection of the pool that libcurl chose */
 	bool		tried_again;
 	KisSocket  *socket;			/* that the request was sent on; NULL: closed since, or not sent */
+	bool		hot;			/* another reply had just come over it */
 	KisPhase	phase;
 	long		connect_timeout_ms;
 	int64_t		connect_due_us;
 	int64_t		due_us;
 	int64_t		started_us;
+	int64_t		settled_us;
 	int64_t		ended_us;
 	int64_t		unattended_us;
 
@@ -70,7 +73,8 @@ struct KisTransfer
 	bool		headers_ended;
 	int			nlengths;		/* headers that say where the body ends */
 	bool		says_close;
-	bool		odd;			/* nobody can be sure where the reply ends */
+	bool		odd;			/* its connection must serve no other request */
+	bool		ambiguous;		/* some would have it end elsewhere */
 	char		other_call[16];	/* tr_id of the call that the reply is for; "": for this one */
 	bool		headers_too_large;
 	bool		too_large;
@@ -118,6 +122,9 @@ extern bool kis_transfer_met_silence(const KisTransfer *transfer);
 /* Where libcurl has not told when the request was sent, sees whether it has been. */
 extern void kis_transfer_note_phase(KisTransfer *transfer);
 
+/* The reply could be one to the request before, and its own one still to come. */
+extern bool kis_transfer_must_settle(const KisTransfer *transfer);
+
 /* To be tried again on a new connection. */
 extern void kis_transfer_renew(KisTransfer *transfer);
 
@@ -135,6 +142,9 @@ extern bool kis_http_start(KisTransfer *transfer, const KisEndpoint *endpoint, K
 
 /* All sockets that libcurl has open for the session. */
 extern KisSocket **kis_http_sockets(KisHttp *http);
+
+/* Does a transfer wait for what may follow its reply there? */
+extern bool kis_http_settles_on(const KisHttp *http, const KisSocket *socket);
 
 /* For libcurl, which closes one: no transfer has it any more. */
 extern int	kis_http_close_socket(void *http, curl_socket_t fd);
@@ -161,6 +171,10 @@ extern KisSocket *kis_socket_find(KisSocket *sockets, const char *addresses);
 
 /* For a libcurl callback: its TLS session is that of the handle's connection. */
 extern void kis_socket_note_tls(KisSocket *socket, CURL *easy);
+
+/* A reply has come over it, by kis_now_monotonic_us; since when, 0: none has. */
+extern void kis_socket_note_reply(KisSocket *socket, int64_t now_us);
+extern int64_t kis_socket_last_reply_us(const KisSocket *socket);
 
 /* What lies there unread, in the socket or in TLS. */
 typedef enum KisUnread

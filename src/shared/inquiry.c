@@ -432,9 +432,11 @@ send_within_rate(KisInquiryState *state, int64 now_us)
 		return;
 	}
 	state->stage = KIS_STAGE_NEEDS_SLOT;
-	state->waits_for = kis_work_take_slot(&state->work, connection, now_us, &state->wake_at_us);
-	if (state->waits_for == KIS_OK)
+	if (kis_work_take_slot(&state->work, connection, now_us, &state->wake_at_us, &state->waits_for))
+	{
+		state->waits_for = KIS_OK;
 		send_call(state, http, token, now_us);
+	}
 	kis_wipe(token, sizeof(token));
 }
 

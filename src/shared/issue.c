@@ -255,11 +255,13 @@ send_issue(Issue *issue, int64 now_us, int64 *wake_at_us)
 	KisEndpoint endpoint = kis_connection_endpoint(issue->connection);
 	KisSecrets	secrets = kis_connection_secrets(issue->connection);
 	KisHttp    *http = kis_session_http(issue->connection->options->max_concurrent_requests);
-	KisErrorClass waits_for = kis_work_take_slot(&issue->work, issue->connection, now_us, wake_at_us);
+	KisErrorClass waits_for;
+	bool		has_slot = kis_work_take_slot(&issue->work, issue->connection, now_us, wake_at_us,
+											  &waits_for);
 	KisError	error = {0};
 
-	tell_what_it_waits_for(issue, waits_for);
-	if (waits_for != KIS_OK)
+	tell_what_it_waits_for(issue, has_slot ? KIS_OK : waits_for);
+	if (!has_slot)
 		return;
 	kis_work_started(&issue->work,
 					 kis_token_start(http, &endpoint, &secrets, issue, &error),

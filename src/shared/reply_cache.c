@@ -75,7 +75,7 @@ worth_of(const KisReplySlot *slot, DateADT today, int64 now_us)
 	if (lasts(slot, today))
 		return 2;
 	/* calls that fail drive out no replies; but who waited for one is about to look at its failure */
-	return slot->reply_attempt == 0 && now_us - slot->arrived_us >= KIS_LEASE_US ? 0 : 1;
+	return slot->reply_attempt == 0 && now_us - slot->arrived_us >= KIS_GRACE_US ? 0 : 1;
 }
 
 /* The one worth least that nobody is at; with_reply: only one that holds blocks. */

@@ -82,9 +82,10 @@ count_start(KisWork *work, KisAccountStat *stat, int64 now_us)
 
 /*
  * A slot of the account's rate for work. A call of the ledger, which KIS answers
- * once a second, takes that turn as well.
+ * once a second, takes that turn as well; whoever asks for many of them knows
+ * how long they take, so that max_wait does not bound the wait for a turn.
  */
-static void
+static KisErrorClass
 take_slot(KisWork *work, KisAccount *account, int64 now_us, int64 *try_at_us)
 {
 	int64		ledger_free_us = account->ledger_until_us + KIS_US;
@@ -92,22 +93,23 @@ take_slot(KisWork *work, KisAccount *account, int64 now_us, int64 *try_at_us)
 	if (work->of_ledger && now_us < ledger_free_us)
 	{
 		*try_at_us = Min(*try_at_us, ledger_free_us);
-		return;
+		return KIS_OK;
 	}
 	work->slot = kis_rate_take(&account->rate, work->per_second, now_us, &work->until_us, try_at_us);
 	if (work->of_ledger && work->slot >= 0)
 		account->ledger_until_us = work->until_us;
+	return KIS_ERROR_RATE;
 }
 
-KisErrorClass
+bool
 kis_work_take_slot(KisWork *work, const KisConnection *connection,
-				   int64 now_us, int64 *try_at_us)
+				   int64 now_us, int64 *try_at_us, KisErrorClass *waits_for)
 {
 	KisShared  *shared = kis_lock(LW_EXCLUSIVE);
 	KisAccount *account = kis_account_get(shared, connection->identity->key,
 										  connection->options->base_url, now_us);
-	KisErrorClass waits_for = KIS_ERROR_FULL;
 
+	*waits_for = KIS_ERROR_FULL;
 	if (work->ready_at_us == 0)
 		work->ready_at_us = now_us;
 	work->per_second = kis_connection_rate(connection);
@@ -116,15 +118,14 @@ kis_work_take_slot(KisWork *work, const KisConnection *connection,
 	if (account != NULL)
 	{
 		account->per_second = work->per_second;
-		take_slot(work, account, now_us, try_at_us);
-		waits_for = work->slot >= 0 ? KIS_OK : KIS_ERROR_RATE;
+		*waits_for = take_slot(work, account, now_us, try_at_us);
 		queues |= (uint32) 1 << (account - shared->accounts);
 		queues_asked |= (uint32) 1 << (account - shared->accounts);
 		if (work->slot >= 0)
 			count_start(work, &account->stat, now_us);
 	}
 	kis_unlock();
-	return waits_for;
+	return work->slot >= 0;
 }
 
 void

@@ -131,6 +131,11 @@ fetch_page(Backfill *backfill, KisStatement *statement)
 	/* so that what waits for KIS keeps no row from VACUUM */
 	InvalidateCatalogSnapshotConditionally();
 	kis_inquiry_wait_or_raise(page);
+	if (kis_clock_error(page) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("nobody can tell which days are over: %s", kis_clock_complaint(page)),
+				 errhint("%s", kis_clock_hint)));
 	return page;
 }
 
