@@ -354,9 +354,12 @@ sub is_clean
 	my ($name, $text) = @_;
 	my @leaks;
 
-	while ($text =~ /$leak/g && @leaks < 10)
+	# some Perls take hours for the pattern in one long line
+	foreach my $at (0 .. length($text) - 8)
 	{
-		push @leaks, substr($text, $-[0] > 80 ? $-[0] - 80 : 0, 100);
+		next unless $rows{ substr($text, $at, 8) };
+		push @leaks, substr($text, $at > 80 ? $at - 80 : 0, 100);
+		last if @leaks == 10;
 	}
 	is_deeply(\@leaks, [], "nothing secret in $name");
 	return;
