@@ -171,9 +171,11 @@ static void
 blot_out(char *text, size_t len, const KisSecrets *all, bool in_json)
 {
 	const char *secrets[3] = {all->app_key, all->app_secret, all->token};
-	Beginnings	begins = {['\\'] = true, ['%'] = true, ['&'] = true};
+	static const Beginnings is_escape = {['\\'] = true, ['%'] = true, ['&'] = true};
+	Beginnings	begins;
 	size_t		blot_until = 0;
 
+	memcpy(begins, is_escape, sizeof(begins));
 	for (int s = 0; s < 3; s++)
 	{
 		if (secrets[s] != NULL && strlen(secrets[s]) >= SHORTEST_SECRET)
@@ -190,9 +192,12 @@ blot_out(char *text, size_t len, const KisSecrets *all, bool in_json)
 				i++;
 		for (int s = 0; s < 3 && i < len; s++)
 		{
-			size_t		n = secrets[s] == NULL ? 0 :
-				longest_covered(text + i, len - i, secrets[s], in_json);
+			size_t		n;
 
+			/* most places of a reply end here */
+			if (secrets[s] == NULL || (in_json && text[i] != secrets[s][0] && !is_escape[(unsigned char) text[i]]))
+				continue;
+			n = longest_covered(text + i, len - i, secrets[s], in_json);
 			if (n > 0 && i + n > blot_until)
 				blot_until = i + n;
 		}
