@@ -90,6 +90,7 @@ CREATE FOREIGN TABLE days ($columns{calendar})
 	SERVER kis OPTIONS (table_name 'kis_calendar');
 CREATE TABLE full_store (market_code text, sector_code text, collected_at timestamptz, trade_date date, $columns{fields},
 	UNIQUE (market_code, sector_code, trade_date));
+CREATE SEQUENCE turns;
 CREATE TABLE seen (way text, number int, state text, figures text);
 SQL
 
@@ -99,11 +100,13 @@ sub create_function
 	my $rows = $way->{shows} || '(SELECT * FROM full_store ORDER BY trade_date DESC) stored';
 	my $read = "SELECT string_agg($line{ $way->{line} }, ';') INTO figures FROM $rows;";
 	my $store = $way->{stores} ? "$way->{stores};" : $read;
+	my $turn = $way->{kind} eq 'holiday' ? $clock->turn_sql . ';' : '';
 
 	$read = '' if $way->{shows};
 	$node->safe_psql('postgres', <<"SQL");
 CREATE FUNCTION $way->{name}(OUT state text, OUT figures text) LANGUAGE plpgsql AS \$\$
 BEGIN
+	$turn
 	DELETE FROM full_store;
 	BEGIN
 		state := 'inserted';

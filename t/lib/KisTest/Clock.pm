@@ -81,6 +81,16 @@ sub sleep
 	return;
 }
 
+# SQL of a superuser by which two seconds of the boot clock pass, for the ledger's
+# next turn; it takes a sequence "turns".
+sub turn_sql
+{
+	my ($self) = @_;
+
+	return sprintf q{COPY (SELECT '%+.0f ' || %.0f + 2000000000 * nextval('turns')) TO '%s'},
+	  (map { $_ * 1e9 } @$self{qw(offset slept)}), $self->{file};
+}
+
 # Backends read it at any time, so it is replaced whole.
 sub _write
 {
