@@ -240,7 +240,7 @@ value(qq{CREATE ROLE stranger LOGIN; GRANT USAGE ON FOREIGN SERVER kis TO strang
 	SELECT create_market_investor_trend('hidden.flows'); SELECT create_market_investor_trend('closed.flows');
 	CREATE SEQUENCE hidden.counter; CREATE TYPE hidden.kind AS (a int)});
 
-my $locker = $node->session;
+$locker = $node->session;
 my @uses = (
 	sub { return "SELECT FROM collect_market_investor_trend('{KSP}', store => '$_[0]')" },
 	sub { return "CALL backfill_market_investor_trend('2026-07-09', '2026-07-09', '{KSP/0001}', store => '$_[0]')" },
