@@ -329,7 +329,8 @@ find({ no_chdir => 1, wanted => sub {
 ok($temporary, 'there are temporary files');
 is($session->query_safe("SELECT count(*) > 0 FROM pg_stat_get_db_temp_files((SELECT oid FROM pg_database WHERE datname = 'postgres'))"),
 	't', 'and the server says so');
-my %content = map { $_ => slurp_file($_) } @data;
+my $copy = PostgreSQL::Test::Utils::tempdir . '/files';
+PostgreSQL::Test::Utils::system_or_bail('cp', '-r', $node->data_dir, $copy);
 $session->quit;
 $node->stop;
 
@@ -346,22 +347,28 @@ foreach my $secret ($app_key, $app_secret, $bad_token, keys %tokens)
 {
 	$rows{ substr($secret, $_, 8) } = 1 foreach 0 .. length($secret) - 8;
 }
-my $pattern = join '|', map { quotemeta } keys %rows;
-my $leak = qr/(?:$pattern)/;
+# Perl's own patterns of so many words take hours in some versions
+my $rows_file = PostgreSQL::Test::Utils::tempdir . '/rows';
+PostgreSQL::Test::Utils::append_to_file($rows_file, join '', map { "$_\n" } sort keys %rows);
+
+# Where in a text is the first of them? -1: nowhere.
+sub leak_in
+{
+	my ($text) = @_;
+
+	foreach my $at (0 .. length($text) - 8)
+	{
+		return $at if $rows{ substr($text, $at, 8) };
+	}
+	return -1;
+}
 
 sub is_clean
 {
 	my ($name, $text) = @_;
-	my @leaks;
+	my $at = leak_in($text);
 
-	# some Perls take hours for the pattern in one long line
-	foreach my $at (0 .. length($text) - 8)
-	{
-		next unless $rows{ substr($text, $at, 8) };
-		push @leaks, substr($text, $at > 80 ? $at - 80 : 0, 100);
-		last if @leaks == 10;
-	}
-	is_deeply(\@leaks, [], "nothing secret in $name");
+	is($at < 0 ? '' : substr($text, $at > 80 ? $at - 80 : 0, 100), '', "nothing secret in $name");
 	return;
 }
 
@@ -373,8 +380,8 @@ sub letters_of
 	return $text =~ tr/!->@-~//cdr;
 }
 
-ok("x $app_secret" =~ $leak, 'it would be found');
-ok(letters_of("x\n" . join "\x{200b} ?\0", split //, $app_secret) =~ $leak, 'also where something stands between its letters');
+is(leak_in("x $app_secret"), 2, 'it would be found');
+is(leak_in(letters_of("x\n" . join "\x{200b} ?\0", split //, $app_secret)), 1, 'also where something stands between its letters');
 my $log = slurp_log($node);
 like($log, qr/DEBUG: .*StartTransaction.*\n.*LOCATION/, 'the log is talkative');
 like($log, qr/Query Text: .*kis_market_trend/, 'and has plans') if $has_auto_explain;
@@ -382,7 +389,7 @@ is_clean('the server\'s log', $log);
 is_clean('its letters', letters_of($log));
 is_clean('what users see', join "\n", @shown);
 is_clean('its letters', letters_of(join "\n", @shown));
-is_clean($_ =~ s{.*/pgdata/}{}r, $content{$_}) foreach grep { $content{$_} =~ $leak } sort keys %content;
-is(scalar(grep { $content{$_} =~ $leak } keys %content), 0, 'nothing secret in ' . @data . ' files of the server');
+my ($leaking) = PostgreSQL::Test::Utils::run_command([ 'env', 'LC_ALL=C', 'grep', '-rlaFf', $rows_file, '--', $copy, $rows_file ]);
+is($leaking, $rows_file, 'nothing secret in ' . @data . ' files of the server');
 
 done_testing();
