@@ -124,6 +124,15 @@ kis_http_settles_on(const KisHttp *http, const KisSocket *socket)
 	return false;
 }
 
+bool
+kis_http_has_lent(const KisHttp *http, const KisTransfer *transfer)
+{
+	for (const KisTransfer *other = http->transfers; other != NULL; other = other->next)
+		if (other != transfer && other->state == TRANSFER_RUNNING && other->socket == transfer->socket)
+			return true;
+	return false;
+}
+
 int
 kis_http_close_socket(void *context, curl_socket_t fd)
 {

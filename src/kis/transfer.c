@@ -572,7 +572,9 @@ is_doubtful(const KisTransfer *transfer, CURLcode result)
 		return true;
 	if (transfer->socket == NULL || kept == CURL_SOCKET_BAD)
 		return !transfer->odd && !transfer->says_close;
-	return kis_socket_unread(transfer->socket) == KIS_UNREAD_SOME;
+	/* then nothing lay there, and what does by now is the other one's */
+	return !kis_http_has_lent(transfer->http, transfer) &&
+		kis_socket_unread(transfer->socket) == KIS_UNREAD_SOME;
 }
 
 bool

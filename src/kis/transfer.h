@@ -146,6 +146,9 @@ extern KisSocket **kis_http_sockets(KisHttp *http);
 /* Does a transfer wait for what may follow its reply there? */
 extern bool kis_http_settles_on(const KisHttp *http, const KisSocket *socket);
 
+/* Has libcurl lent the transfer's connection to another one meanwhile? */
+extern bool kis_http_has_lent(const KisHttp *http, const KisTransfer *transfer);
+
 /* For libcurl, which closes one: no transfer has it any more. */
 extern int	kis_http_close_socket(void *http, curl_socket_t fd);
 
