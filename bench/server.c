@@ -79,7 +79,7 @@ make_reply(char *to, size_t size, const char *body)
 	return snprintf(to, size,
 					"HTTP/1.1 200 OK\r\n"
 					"Content-Type: application/json; charset=utf-8\r\n"
-					"tr_id: FHPTJ04030000\r\ntr_cont: \r\ngt_uid: 0\r\n"
+					"tr_cont: \r\ngt_uid: 0\r\n"
 					"Content-Length: %zu\r\n\r\n%s", strlen(body), body);
 }
 

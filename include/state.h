@@ -97,6 +97,7 @@ typedef struct KisRate
 {
 	int64		until_us[KIS_MAX_RATE]; /* the lease's end, then the reply's moment */
 	int			end;			/* all slots from here on are free */
+	int64		counts_from_us; /* calls before this rate was set count for a second */
 	double		factor;			/* of the rate after KIS's last refusal, 0 < factor <= 1 */
 	int64		refused_at_us;	/* when that was */
 	uint64		last_ticket;

@@ -156,7 +156,8 @@ look_at_slots(KisRate *rate, int64 period_us, int64 now_us, int *first_free, int
 	/* All count: a rate that has just been lowered may have calls in its upper slots. */
 	for (int i = 0; i < rate->end; i++)
 	{
-		int64		free_at_us = rate->until_us[i] + period_us;
+		int64		free_at_us = rate->until_us[i] +
+			(rate->until_us[i] < rate->counts_from_us ? KIS_US : period_us);
 
 		if (free_at_us > now_us)
 		{

@@ -117,6 +117,8 @@ kis_work_take_slot(KisWork *work, const KisConnection *connection,
 	work->slot = -1;
 	if (account != NULL)
 	{
+		if (account->per_second != work->per_second)
+			account->rate.counts_from_us = now_us;
 		account->per_second = work->per_second;
 		*waits_for = take_slot(work, account, now_us, try_at_us);
 		queues |= (uint32) 1 << (account - shared->accounts);
