@@ -53,7 +53,7 @@ endif
 LIBRARY_CFLAGS := $(shell pkg-config --cflags libcurl libcjson libssl 2>/dev/null)
 LIBRARY_LIBS := $(shell pkg-config --libs libcurl libcjson libssl 2>/dev/null)
 
-PG_CPPFLAGS = -I$(abspath $(source))/include -Isrc/kis $(LIBRARY_CFLAGS)
+PG_CPPFLAGS = -I$(abspath $(source))/include -I$(abspath $(source))/src -Isrc/kis $(LIBRARY_CFLAGS)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter
 SHLIB_LINK = $(LIBRARY_LIBS)
 
@@ -86,7 +86,7 @@ UNIT_SOURCES = $(notdir $(wildcard $(source)/test/unit/*.c))
 UNIT_TESTS = $(patsubst %.c,$(UNIT_BUILD)/%,$(filter %_test.c,$(UNIT_SOURCES)))
 UNIT_OBJS = $(patsubst %.c,$(UNIT_BUILD)/kis/%.o,$(notdir $(wildcard $(source)/src/kis/*.c))) \
 	$(patsubst %.c,$(UNIT_BUILD)/%.o,$(filter-out %_test.c,$(UNIT_SOURCES)))
-UNIT_CFLAGS = -std=gnu99 -g -O1 -Wall -Wextra -pthread -I$(source)/include -I$(source)/test/unit -Isrc/kis $(LIBRARY_CFLAGS) \
+UNIT_CFLAGS = -std=gnu99 -g -O1 -Wall -Wextra -pthread -I$(source)/include -I$(source)/src -I$(source)/test/unit -Isrc/kis $(LIBRARY_CFLAGS) \
 	-DCATALOG='"$(abspath $(source))/catalog"' \
 	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all) $(COPT)
 comma = ,

@@ -9,9 +9,12 @@
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
 
-#include "fdw.h"
-#include "setting.h"
-#include "state.h"
+#include "plan/import.h"
+#include "plan/plan.h"
+#include "scan/explain.h"
+#include "scan/scan.h"
+#include "shared/block.h"
+#include "shared/setting.h"
 
 PG_MODULE_MAGIC;
 
@@ -22,7 +25,7 @@ void
 _PG_init(void)
 {
 	kis_settings_define();
-	kis_shared_request();
+	kis_shared_start();
 }
 
 PG_FUNCTION_INFO_V1(market_investor_fdw_handler);

@@ -68,8 +68,8 @@ sub build_with_calls
 		my $columns = { trend => 'live_columns', daily => 'daily_columns', calendar => 'calendar_columns' }->{$like};
 
 		substitute("$place/src/kis/catalog.c", sub { copy_entry($name, $like, $lifetime) });
-		substitute("$place/include/kis_catalog.h", sub { s/^(extern const KisCall kis_call_trend;)/$1\nextern const KisCall kis_call_$name;/m or die });
-		substitute("$place/src/fdw/table.c", sub {
+		substitute("$place/src/kis/catalog.h", sub { s/^(extern const KisCall kis_call_trend;)/$1\nextern const KisCall kis_call_$name;/m or die });
+		substitute("$place/src/common/tables.c", sub {
 			s/^(const KisTable \*const kis_tables\[\] = \{\n)/static const KisTable $name = {.name = "kis_$name", .call = &kis_call_$name, $pairs .columns = $columns, $nets .comment_ko = "$name", .comment_en = "$name"};\n\n$1\t&$name,\n/m or die; });
 	}
 	unlink glob "$place/src/*/*.o";

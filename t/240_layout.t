@@ -14,7 +14,7 @@ use Test::More;
 
 my ($directory) = run_command([ 'pg_config', '--pkglibdir' ]);
 my $installed = "$directory/market_investor_fdw.so";
-my ($number) = slurp_file("$FindBin::RealBin/../include/state.h") =~ /^#define KIS_LAYOUT\s+(\d+)/m;
+my ($number) = slurp_file("$FindBin::RealBin/../src/shared/block.h") =~ /^#define KIS_LAYOUT\s+(\d+)/m;
 
 plan skip_all => "installs another library, and $directory can't be written" unless -w $directory;
 
@@ -28,7 +28,7 @@ sub build_another
 	delete @ENV{qw(MAKEFLAGS MFLAGS MAKELEVEL)};
 
 	system_or_bail('sh', '-c', q{mkdir "$1" && cd "$0" && tar -cf - --exclude=./tmp_check . | tar -C "$1" -xf -}, $top, $place);
-	unlink "$place/src/shared/memory.o", "$place/src/shared/stat.o", "$place/market_investor_fdw.so";
+	unlink "$place/src/shared/block.o", "$place/src/shared/stat.o", "$place/market_investor_fdw.so";
 	system_or_bail('make', '-s', 'with_llvm=no', '-C', $place, 'market_investor_fdw.so', 'COPT=-Werror -DKIS_LAYOUT=77 ' . ($ENV{COPT} // ''));
 	return "$place/market_investor_fdw.so";
 }

@@ -14,7 +14,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes ();
 
-# As include/state.h has them
+# As src/shared/block.h has them
 use constant { ACCOUNTS => 32, TOKENS => 64 };
 
 my @key = map { sprintf 'RARE%032d', $_ } 0 .. TOKENS + 5;

@@ -4,7 +4,7 @@
  *
  * The lists are catalog/ *.tsv; catalog_data.h is made from them.
  */
-#include "kis_catalog.h"
+#include "kis/catalog.h"
 
 #include <string.h>
 
@@ -82,6 +82,7 @@ static const struct
 	{"million won", 1000000},
 };
 
+/* Each returns NULL where the code is unknown; codes are case-sensitive. */
 const KisMarket *
 kis_market_find(const char *code)
 {
@@ -101,6 +102,10 @@ kis_pair_find(const char *market, const char *sector)
 	return NULL;
 }
 
+/*
+ * A pair whose units are those of all pairs of the market, listed or not; NULL
+ * where that is not known.
+ */
 const KisPair *
 kis_units_of_market(const char *market)
 {
@@ -112,6 +117,7 @@ kis_units_of_market(const char *market)
 	return NULL;
 }
 
+/* A call's member by KIS's name or ours; -1 where it has none. */
 int
 kis_call_member_find(const KisCall *call, const char *name)
 {
@@ -122,24 +128,31 @@ kis_call_member_find(const KisCall *call, const char *name)
 	return -1;
 }
 
+/* Of the trend call, by KIS's name or ours; -1 where unknown. */
 int
 kis_member_find(const char *name)
 {
 	return kis_call_member_find(&kis_call_trend, name);
 }
 
+/* The member of the trend call that holds a measure of an investor, all by number. */
 int
 kis_figure(int investor, int measure)
 {
 	return figures[investor][measure];
 }
 
+/*
+ * Does the member hold what was sold or bought, a day's total that only grows?
+ * A net does not.
+ */
 bool
 kis_member_is_total(int member)
 {
 	return strstr(kis_members[member].column, "_net_") == NULL;
 }
 
+/* How many shares, contracts or won one of a unit is; 0 where that is unknown. */
 int64_t
 kis_unit_factor(const char *unit)
 {
@@ -149,6 +162,7 @@ kis_unit_factor(const char *unit)
 	return 0;
 }
 
+/* Does the call take such an argument? */
 bool
 kis_call_takes(const KisCall *call, KisArgument argument)
 {

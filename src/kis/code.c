@@ -3,7 +3,8 @@
  *		The policy for what KIS says: one table of its codes and of the HTTP
  *		statuses that come without one, and which class is tried again.
  */
-#include "code.h"
+#include "kis.h"
+#include "kis/code.h"
 
 #include <string.h>
 
@@ -25,13 +26,14 @@ static const KisCodeRule rules[] = {
 	{"EGW00123", ANY_STATUS, KIS_ERROR_TOKEN, PLAIN},	/* expired */
 	{"EGW00133", ANY_STATUS, KIS_ERROR_TOKEN_TOO_SOON, PLAIN},
 
-	{"EGW00102", ANY_STATUS, KIS_ERROR_CREDENTIALS, PLAIN},	/* no app key */
+	{"EGW00102", ANY_STATUS, KIS_ERROR_CREDENTIALS, PLAIN}, /* no app key */
 	{"EGW00103", ANY_STATUS, KIS_ERROR_CREDENTIALS, KIS_QUOTA_NONE,
 	"Check the user mapping's option app_key, or the file of app_key_file."},
-	{"EGW00104", ANY_STATUS, KIS_ERROR_CREDENTIALS, PLAIN},	/* no app secret */
+	{"EGW00104", ANY_STATUS, KIS_ERROR_CREDENTIALS, PLAIN}, /* no app secret */
 	{"EGW00105", ANY_STATUS, KIS_ERROR_CREDENTIALS, KIS_QUOTA_NONE,
 	"Check the user mapping's option app_secret, or the file of app_secret_file: all of its 180 characters and no newline."},
-	{"EGW00304", ANY_STATUS, KIS_ERROR_CREDENTIALS, PLAIN},	/* not those of the token */
+	{"EGW00304", ANY_STATUS, KIS_ERROR_CREDENTIALS, PLAIN}, /* not those of the
+															 * token */
 
 	/* the set-up: nothing that another try mends */
 	{"EGW00003", ANY_STATUS, KIS_ERROR_REFUSED, PLAIN},
@@ -54,26 +56,26 @@ static const KisCodeRule rules[] = {
 	"KIS answers the calendar's call once a second for an account; try again later, or raise the server's option max_wait."},
 	{"*", 429, 429, KIS_ERROR_RATE, KIS_QUOTA_APP_KEY, NULL},
 
-	{"EGW00001", ANY_STATUS, KIS_ERROR_PASSING, PLAIN},
-	{"EGW00002", ANY_STATUS, KIS_ERROR_PASSING, PLAIN},
-	{"EGW00202", ANY_STATUS, KIS_ERROR_PASSING, PLAIN},
-	{"EGW00203", ANY_STATUS, KIS_ERROR_PASSING, PLAIN},
-	{"EGW00300", ANY_STATUS, KIS_ERROR_PASSING, PLAIN},
-	{"EGW00301", ANY_STATUS, KIS_ERROR_PASSING, PLAIN},
-	{"EGW00302", ANY_STATUS, KIS_ERROR_PASSING, PLAIN},
-	{"EGW00316", ANY_STATUS, KIS_ERROR_PASSING, PLAIN},
-	{"OPSQ0003", ANY_STATUS, KIS_ERROR_PASSING, PLAIN},
-	{"OPSQ0008", ANY_STATUS, KIS_ERROR_PASSING, PLAIN},
-	{"OPSQ1002", ANY_STATUS, KIS_ERROR_PASSING, PLAIN},
-	{"90020000", ANY_STATUS, KIS_ERROR_PASSING, PLAIN},
-	{"SYDB0050", ANY_STATUS, KIS_ERROR_PASSING, PLAIN},
+	{"EGW00001", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
+	{"EGW00002", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
+	{"EGW00202", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
+	{"EGW00203", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
+	{"EGW00300", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
+	{"EGW00301", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
+	{"EGW00302", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
+	{"EGW00316", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
+	{"OPSQ0003", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
+	{"OPSQ0008", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
+	{"OPSQ1002", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
+	{"90020000", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
+	{"SYDB0050", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
 
 	/* codes that begin so tell errors alone, whatever rt_cd says */
-	{"EGW*", SERVER_FAILS, KIS_ERROR_PASSING, PLAIN},
+	{"EGW*", SERVER_FAILS, KIS_ERROR_TRANSIENT, PLAIN},
 	{"EGW*", ANY_STATUS, KIS_ERROR_REFUSED, PLAIN},
 	{"OPSQ*", ANY_STATUS, KIS_ERROR_REFUSED, PLAIN},
 
-	{"", SERVER_FAILS, KIS_ERROR_PASSING, PLAIN},
+	{"", SERVER_FAILS, KIS_ERROR_TRANSIENT, PLAIN},
 	{"", 300, 399, KIS_ERROR_REPLY, PLAIN},
 };
 
@@ -92,6 +94,7 @@ is_meant(const char *listed, const char *code)
 	return *listed == '*' || *code == '\0';
 }
 
+/* The rule for a code, in whatever case KIS writes it; NULL: none is listed. */
 const KisCodeRule *
 kis_code_rule(const char *code, int http_status)
 {
@@ -102,6 +105,7 @@ kis_code_rule(const char *code, int http_status)
 	return NULL;
 }
 
+/* What a call that failed counts against, by KIS's code and the HTTP status. */
 KisQuota
 kis_error_counts_against(const KisError *error)
 {
@@ -110,6 +114,7 @@ kis_error_counts_against(const KisError *error)
 	return rule != NULL ? rule->counts_against : KIS_QUOTA_NONE;
 }
 
+/* What to do about KIS's code where that says more than its class; else NULL. English. */
 const char *
 kis_error_code_hint(const KisError *error)
 {
@@ -118,8 +123,9 @@ kis_error_code_hint(const KisError *error)
 	return rule != NULL ? rule->hint : NULL;
 }
 
+/* May the same request be tried again at once or after a pause? */
 bool
-kis_error_is_passing(KisErrorClass error_class)
+kis_error_is_transient(KisErrorClass error_class)
 {
 	switch (error_class)
 	{
@@ -127,7 +133,7 @@ kis_error_is_passing(KisErrorClass error_class)
 		case KIS_ERROR_TIMEOUT:
 		case KIS_ERROR_DROPPED:
 		case KIS_ERROR_RATE:
-		case KIS_ERROR_PASSING:
+		case KIS_ERROR_TRANSIENT:
 			return true;
 		default:
 			return false;

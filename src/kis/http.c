@@ -9,7 +9,12 @@
  * whole request are watched here and not by libcurl: ours stand still while
  * nobody looks, and they never have to wait for a hung name look-up.
  */
-#include "transfer.h"
+#include "kis.h"
+#include "kis/clock.h"
+#include "kis/http.h"
+#include "kis/socket.h"
+#include "kis/text.h"
+#include "kis/transfer.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,7 +25,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "text.h"
 
 #define MOST_IDLE_TRANSFERS		16
 #define MOST_IDLE_CONNECTIONS	64L
@@ -50,23 +54,16 @@ struct KisHttp
 	int			poll_fd;
 	int			poll_errno;		/* noted by the callback */
 	int64_t		curl_due_us;	/* when libcurl wants to be called, or -1 */
-	int64_t		attended_us;	/* until when the owner looks, as far as is known */
-	int64_t		distrusted_us;	/* connections from a second before then are not used again; 0: all are */
+	int64_t		attended_us;	/* until when the owner looks, as far as is
+								 * known */
+	int64_t		distrusted_us;	/* connections from a second before then are
+								 * not used again; 0: all are */
 	int			nparked;
 	int			nidle;
 	KisTransfer *transfers;		/* all but idle ones */
 	KisTransfer *idle;
 	KisSocket  *sockets;
 };
-
-int64_t
-kis_now_monotonic_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
-}
 
 /* ---- libcurl's callbacks: they note, and never fail the multi handle ------------ */
 
@@ -109,12 +106,14 @@ on_timer(CURLM *multi, long timeout_ms, void *context)
 
 /* ---- its sockets ----------------------------------------------------------------- */
 
+/* All sockets that libcurl has open for the session. */
 KisSocket **
 kis_http_sockets(KisHttp *http)
 {
 	return &http->sockets;
 }
 
+/* Does a transfer wait for what may follow its reply there? */
 bool
 kis_http_settles_on(const KisHttp *http, const KisSocket *socket)
 {
@@ -124,6 +123,7 @@ kis_http_settles_on(const KisHttp *http, const KisSocket *socket)
 	return false;
 }
 
+/* Has libcurl lent the transfer's connection to another one meanwhile? */
 bool
 kis_http_has_lent(const KisHttp *http, const KisTransfer *transfer)
 {
@@ -133,6 +133,7 @@ kis_http_has_lent(const KisHttp *http, const KisTransfer *transfer)
 	return false;
 }
 
+/* For libcurl, which closes one: no transfer has it any more. */
 int
 kis_http_close_socket(void *context, curl_socket_t fd)
 {
@@ -162,6 +163,10 @@ init_libcurl(KisError *error)
 	return true;
 }
 
+/*
+ * NULL and error where libcurl or the kernel has nothing left. The process must
+ * ignore SIGPIPE, as PostgreSQL's do.
+ */
 KisHttp *
 kis_http_create(KisError *error)
 {
@@ -193,7 +198,11 @@ kis_http_create(KisError *error)
 		/* a connection carries one request at a time, over HTTP/2 as well */
 		curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long) CURLPIPE_NOTHING);
 #if LIBCURL_VERSION_NUM >= 0x081400
-		/* it has a pool of threads for look-ups: none waits for those that hang, nor do we at the end */
+
+		/*
+		 * it has a pool of threads for look-ups: none waits for those that
+		 * hang, nor do we at the end
+		 */
 		curl_multi_setopt(http->multi, CURLMOPT_RESOLVE_THREADS_MAX, MOST_LOOK_UP_THREADS);
 		curl_multi_setopt(http->multi, CURLMOPT_QUICK_EXIT, 1L);
 #endif
@@ -212,6 +221,7 @@ detach(KisTransfer *transfer)
 	transfer->in_multi = false;
 }
 
+/* Frees all its transfers as well, and closes its connections; never waits. */
 void
 kis_http_destroy(KisHttp *http)
 {
@@ -240,6 +250,7 @@ kis_http_destroy(KisHttp *http)
 
 /* ---- the pool ----------------------------------------------------------------------- */
 
+/* A transfer to be filled by request.c, or NULL and error. */
 KisTransfer *
 kis_http_acquire(KisHttp *http, KisError *error)
 {
@@ -262,6 +273,7 @@ kis_http_acquire(KisHttp *http, KisError *error)
 	return transfer;
 }
 
+/* How many look-ups hang, where they are too many to begin another; else 0. */
 int
 kis_http_too_many_look_ups(const KisHttp *http)
 {
@@ -308,7 +320,7 @@ note_owner(KisHttp *http)
 		return;
 	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
 		if (transfer->state == TRANSFER_RUNNING)
-			kis_transfer_excuse(transfer, absence);
+			kis_transfer_extend_deadline(transfer, absence);
 }
 
 /*
@@ -326,6 +338,11 @@ note_silence(KisTransfer *transfer, int64_t now, int64_t least_us)
 		transfer->http->distrusted_us = now > second_after ? now : second_after;
 }
 
+/*
+ * Frees a transfer, finished or not; an unfinished one is abandoned and never
+ * sends anything more. Never waits, not even for a hung name look-up: such a
+ * transfer stays parked inside http until the look-up ends.
+ */
 void
 kis_transfer_release(KisTransfer *transfer)
 {
@@ -350,6 +367,7 @@ kis_transfer_release(KisTransfer *transfer)
 
 /* ---- the loop --------------------------------------------------------------------------- */
 
+/* Sets it going, or gives it back and fills error. */
 bool
 kis_http_start(KisTransfer *transfer, const KisEndpoint *endpoint, KisError *error)
 {
@@ -372,6 +390,7 @@ kis_http_start(KisTransfer *transfer, const KisEndpoint *endpoint, KisError *err
 	return false;
 }
 
+/* Readable when kis_http_step has something to do. */
 int
 kis_http_fd(const KisHttp *http)
 {
@@ -388,6 +407,11 @@ due_of(const KisTransfer *transfer)
 	return transfer->due_us;
 }
 
+/*
+ * Milliseconds until kis_http_step must be called whatever the descriptor says;
+ * -1: no such time. To be called right before each wait: it tells that the
+ * owner is about to wait, see kis_transfer_unattended.
+ */
 long
 kis_http_timeout_ms(KisHttp *http)
 {
@@ -451,7 +475,7 @@ collect_finished(KisHttp *http)
 		{
 			bool		stale = kis_transfer_was_stale(transfer, result);
 
-			kis_transfer_judge(transfer, result);
+			kis_transfer_classify(transfer, result);
 			detach(transfer);
 			if (!stale && kis_transfer_must_settle(transfer))
 			{
@@ -534,6 +558,10 @@ serve_sockets(KisHttp *http)
 	}
 }
 
+/*
+ * Moves all transfers on as far as they go without waiting; what has arrived
+ * comes before what is too late. After a start, this is what sends.
+ */
 void
 kis_http_step(KisHttp *http)
 {
@@ -543,7 +571,10 @@ kis_http_step(KisHttp *http)
 
 	note_owner(http);
 
-	/* the resolver's threads inherit the mask and must not take the process's signals */
+	/*
+	 * the resolver's threads inherit the mask and must not take the process's
+	 * signals
+	 */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 
@@ -562,6 +593,7 @@ kis_http_step(KisHttp *http)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+/* A transfer that has ended since the last call, or NULL. */
 KisTransfer *
 kis_http_finished(KisHttp *http)
 {
@@ -582,6 +614,7 @@ kis_transfer_owner(const KisTransfer *transfer)
 	return transfer->owner;
 }
 
+/* Bytes of the reply's body, and milliseconds from start to end (or to now). */
 size_t
 kis_transfer_bytes(const KisTransfer *transfer)
 {
@@ -596,12 +629,19 @@ kis_transfer_elapsed_ms(const KisTransfer *transfer)
 	return (end - transfer->started_us) / 1000.0;
 }
 
+/* Its request has been sent, or never will be. */
 bool
 kis_transfer_is_sent(const KisTransfer *transfer)
 {
 	return transfer->state != TRANSFER_RUNNING || transfer->phase >= KIS_PHASE_REPLY;
 }
 
+/*
+ * It failed on the wire, not by KIS's word, and only perhaps because its owner
+ * was not looking for a second or more: tried again, it should count as the
+ * first time. The time limits themselves stand still in such a while. For a
+ * token issue only true if the request was not sent.
+ */
 bool
 kis_transfer_unattended(const KisTransfer *transfer)
 {

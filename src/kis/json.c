@@ -2,12 +2,13 @@
  * json.c
  *		JSON as strict as a figure needs it.
  */
-#include "json.h"
+#include "kis.h"
+#include "kis/json.h"
+#include "kis/text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "text.h"
 
 #define DEEPEST		32
 
@@ -116,7 +117,7 @@ check_string(Checker *c)
 {
 	/* what stands for itself in a string; most bytes of a reply pass here */
 	static const bool plain[256] = {
-		[' ' ... '!'] = true, ['#' ... '['] = true, [']' ... 0x7F] = true
+		[' '...'!'] = true,['#'...'['] = true,[']'...0x7F] = true
 	};
 
 	if (!take(c, '"'))
@@ -293,6 +294,7 @@ quote_numbers(const char *body, size_t len, size_t nnumbers, size_t *out_len)
 	return copy;
 }
 
+/* Moves past a byte order mark: harmless, but not JSON. */
 void
 kis_json_skip_mark(const char **body, size_t *len)
 {
@@ -303,10 +305,11 @@ kis_json_skip_mark(const char **body, size_t *len)
 	}
 }
 
+/* NULL and fault where body, len bytes, is no JSON; else to be freed by cJSON_Delete. */
 cJSON *
 kis_json_parse(const char *body, size_t len, KisJsonFault *fault)
 {
-	Checker		c = {.start = body, .at = body, .end = body + len, .fault = fault};
+	Checker		c = {.start = body,.at = body,.end = body + len,.fault = fault};
 	const char *text = body;
 	char	   *copy = NULL;
 	cJSON	   *root;
@@ -323,6 +326,7 @@ kis_json_parse(const char *body, size_t len, KisJsonFault *fault)
 	if (c.nnumbers > 0)
 	{
 		text = copy = quote_numbers(body, len, c.nnumbers, &len);
+
 		if (copy == NULL)
 		{
 			fault->out_of_memory = true;
@@ -337,6 +341,10 @@ kis_json_parse(const char *body, size_t len, KisJsonFault *fault)
 	return root;
 }
 
+/*
+ * The text of a string or number, "true", "false", or "" of null; NULL of an
+ * object or an array.
+ */
 const char *
 kis_json_text(const cJSON *item)
 {
@@ -351,6 +359,7 @@ kis_json_text(const cJSON *item)
 	return NULL;
 }
 
+/* An item as compact JSON, to be freed by cJSON_free; NULL where memory is out. */
 char *
 kis_json_print(const cJSON *item)
 {
@@ -374,6 +383,7 @@ kis_json_print(const cJSON *item)
 	return text;
 }
 
+/* A name that an object has twice, or NULL; each is compared with each. */
 const char *
 kis_json_duplicate(const cJSON *object)
 {

@@ -1,10 +1,6 @@
 /*
  * json.h
- *		JSON as strict as a figure needs it (src/kis only).
- *
- * cJSON builds the tree, but takes much that is no JSON and passes numbers
- * through a double; so the text is checked first, and numbers are handed to it
- * as strings, which keep every digit.
+ *		JSON as strict as a figure needs it.
  */
 #ifndef KIS_JSON_H
 #define KIS_JSON_H
@@ -29,10 +25,7 @@ extern void kis_json_skip_mark(const char **body, size_t *len);
 /* NULL and fault where body, len bytes, is no JSON; else to be freed by cJSON_Delete. */
 extern cJSON *kis_json_parse(const char *body, size_t len, KisJsonFault *fault);
 
-/*
- * The text of a string or number, "true", "false", or "" of null; NULL of an
- * object or an array.
- */
+/* The text of a string or number, "true", "false", or "" of null; NULL of an object or an array. */
 extern const char *kis_json_text(const cJSON *item);
 
 /* An item as compact JSON, to be freed by cJSON_free; NULL where memory is out. */

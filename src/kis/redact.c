@@ -3,7 +3,9 @@
  *		Keeping secrets out of what is shown and out of freed memory.
  */
 #include "kis.h"
+#include "kis/redact.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* Shorter ones are no real secrets and would blot out half of a message. */
@@ -57,13 +59,13 @@ read_entity(const char *text, size_t len, unsigned *character)
 	size_t		n;
 
 	if (len > prefix && text[0] == '#')
-		n = read_number(text + prefix, len - prefix, hex ? 16 : 10, 7, character);
+		n = read_number(text +prefix, len - prefix, hex ? 16 : 10, 7, character);
 	else
 	{
 		/* whatever it is, it is no letter of a secret */
 		*character = ' ';
 		prefix = 0;
-		for (n = 0; n < len && n < LONGEST_NAME && ((text[n] | 0x20) >= 'a' && (text[n] | 0x20) <= 'z'); n++)
+		for (n = 0; n < len && n < LONGEST_NAME && ((text[n] | 0x20) >='a' && (text[n] | 0x20) <='z'); n++)
 			;
 	}
 	return n > 0 && prefix + n < len && text[prefix + n] == ';' ? prefix + n + 1 : 0;
@@ -80,17 +82,19 @@ read_character(const char *text, size_t len, unsigned *character)
 
 	if (text[0] == '\\' && len >= 2)
 	{
-		if (text[1] == 'u' && read_number(text + 2, len - 2, 16, 4, character) == 4)
+		if (text[1] == 'u' && read_number(text +2, len - 2, 16, 4, character) == 4)
 			return 6;
 		*character = strchr("\"\\/", text[1]) != NULL ? (unsigned char) text[1] : ' ';
+
 		if (text[1] != '\0' && strchr("\"\\/bfnrt", text[1]) != NULL)
 			return 2;
 	}
-	else if (text[0] == '%' && read_number(text + 1, len - 1, 16, 2, character) == 2)
+	else if (text[0] == '%' && read_number(text +1, len - 1, 16, 2, character) == 2)
 		return 3;
-	else if (text[0] == '&' && (n = read_entity(text + 1, len - 1, character)) > 0)
+	else if (text[0] == '&' && (n = read_entity(text +1, len - 1, character)) > 0)
 		return 1 + n;
 	*character = (unsigned char) text[0];
+
 	return 1;
 }
 
@@ -125,7 +129,7 @@ covered(const char *text, size_t len, const char *secret, size_t from, bool in_j
 		/* a backslash is never itself in JSON */
 		if (text[at] != *letter || (in_json && *letter == '\\'))
 		{
-			n = read_character(text + at, len - at, &character);
+			n = read_character(text +at, len - at, &character);
 			if (character != (unsigned char) *letter)
 			{
 				if (end == 0 || !is_overlooked(character))
@@ -171,7 +175,7 @@ static void
 blot_out(char *text, size_t len, const KisSecrets *all, bool in_json)
 {
 	const char *secrets[3] = {all->app_key, all->app_secret, all->token};
-	static const Beginnings is_escape = {['\\'] = true, ['%'] = true, ['&'] = true};
+	static const Beginnings is_escape = {['\\'] = true,['%'] = true,['&'] = true};
 	Beginnings	begins;
 	size_t		blot_until = 0;
 
@@ -184,7 +188,10 @@ blot_out(char *text, size_t len, const KisSecrets *all, bool in_json)
 			secrets[s] = NULL;
 	}
 
-	/* one pass: where secrets overlap, each is looked for before it is touched */
+	/*
+	 * one pass: where secrets overlap, each is looked for before it is
+	 * touched
+	 */
 	for (size_t i = 0; i < len; i++)
 	{
 		if (i >= blot_until)
@@ -197,34 +204,44 @@ blot_out(char *text, size_t len, const KisSecrets *all, bool in_json)
 			/* most places of a reply end here */
 			if (secrets[s] == NULL || (in_json && text[i] != secrets[s][0] && !is_escape[(unsigned char) text[i]]))
 				continue;
-			n = longest_covered(text + i, len - i, secrets[s], in_json);
+			n = longest_covered(text +i, len - i, secrets[s], in_json);
 			if (n > 0 && i + n > blot_until)
 				blot_until = i + n;
 		}
 		if (i < blot_until)
-			text[i] = '*';
+			text[		i] = '*';
+
 		else if (in_json && i < len && text[i] == '\\')
 		{
 			unsigned	ignored;
 
 			/* what an escape is written with is no character itself */
-			i += read_character(text + i, len - i, &ignored) - 1;
+			i += read_character(text +i, len - i, &ignored) - 1;
 		}
 	}
 }
 
+/*
+ * Overwrites every occurrence of the secrets in a message with asterisks, in
+ * place: also parts of eight characters or more, and the beginning of one at
+ * the end of text, which may have been cut there; also where their letters are
+ * written as JSON, a URL or HTML may do it, and whatever that is no visible
+ * ASCII stands between them. Secrets of less than four characters are none.
+ */
 void
 kis_redact(char *text, const KisSecrets *secrets)
 {
 	blot_out(text, strlen(text), secrets, false);
 }
 
+/* The same of whole ones in a reply's body; JSON stays valid. */
 void
 kis_redact_json(char *text, size_t len, const KisSecrets *secrets)
 {
 	blot_out(text, len, secrets, true);
 }
 
+/* Overwrites memory that held a secret so that the compiler can't drop it. */
 void
 kis_wipe(void *memory, size_t len)
 {
@@ -232,5 +249,5 @@ kis_wipe(void *memory, size_t len)
 		return;
 	memset(memory, 0, len);
 	/* the compiler must take it that somebody looks */
-	__asm__ __volatile__("" : : "r" (memory) : "memory");
+__asm__ __volatile__(""::"r"(memory):"memory");
 }

@@ -3,14 +3,16 @@
  *		Decodes the reply to a data call into rows of values.
  */
 #include "kis.h"
+#include "kis/catalog.h"
+#include "kis/classify.h"
+#include "kis/code.h"
+#include "kis/json.h"
+#include "kis/reply.h"
+#include "kis/text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "code.h"
-#include "json.h"
-#include "text.h"
-#include "verdict.h"
 
 /* Unknown members of a row: KIS may add some, not hundreds. */
 #define MOST_EXTRA_MEMBERS	256
@@ -92,7 +94,7 @@ is_empty_page(const cJSON *root, const cJSON *output)
 	char		code[sizeof(((KisError *) NULL)->code)];
 	const KisCodeRule *rule;
 
-	kis_verdict_code(root, code, sizeof(code));
+	kis_classify_code(root, code, sizeof(code));
 	rule = kis_code_rule(code, 200);
 	return rule != NULL && strcmp(rule->code, KIS_CODE_EMPTY_PAGE) == 0 &&
 		!cJSON_IsArray(output) && !cJSON_IsObject(output);
@@ -135,7 +137,7 @@ keep_text(Layout *layout, const char *text, size_t len)
 
 	memcpy(kept, text, len);
 	kept[len] = '\0';
-	layout->text += len + 1;
+	layout->text +=len + 1;
 	return kept;
 }
 
@@ -165,10 +167,11 @@ parse_integer(const char *text, size_t len, int64_t *integer)
 static KisValue
 keep_value(Layout *layout, const char *text)
 {
-	KisValue	value = {.kind = KIS_VALUE_EMPTY, .text = ""};
+	KisValue	value = {.kind = KIS_VALUE_EMPTY,.text = ""};
 	size_t		len;
 
-	text += strspn(text, KIS_BLANKS);
+	text	  +=strspn(text, KIS_BLANKS);
+
 	len = strlen(text);
 	while (len > 0 && strchr(KIS_BLANKS, text[len - 1]) != NULL)
 		len--;
@@ -208,7 +211,10 @@ keep_row(const KisCall *call, Layout *layout, const cJSON *object, KisError *err
 	layout->row->extra = layout->extra;
 	layout->row->nextra = 0;
 	for (int i = 0; i < call->nmembers; i++)
-		values[i] = (KisValue) {.kind = KIS_VALUE_MISSING, .text = ""};
+		values[i] = (KisValue)
+	{
+		.kind = KIS_VALUE_MISSING,.text = ""
+	};
 	for (const cJSON *item = object->child; item != NULL; item = item->next, at++)
 	{
 		int			i = member_index(call, item->string, at);
@@ -240,8 +246,8 @@ is_blank(const KisCall *call, const KisRow *row)
 static const char *
 keep_member(Layout *layout, const cJSON *root, const char *name)
 {
-	const char *text = kis_verdict_text(root, name);
-	size_t		len = text != NULL ? strlen(text) : 0;
+	const char *text = kis_classify_text(root, name);
+	size_t		len = text !=NULL ? strlen(text) : 0;
 
 	while (len > 0 && strchr(KIS_BLANKS, text[len - 1]) != NULL)
 		len--;
@@ -296,7 +302,7 @@ build_reply(const KisCall *call, const cJSON *root, int nrows, int nextra,
 	reply->body = keep_text(&layout, body, len);
 	reply->body_len = len;
 	reply->date = 0;
-	reply->size = layout.text - (char *) reply;
+	reply->size = layout.text -(char *) reply;
 	return reply;
 }
 
@@ -312,6 +318,10 @@ relocated(const char *pointer, const char *from, const char *to, size_t size)
 #define relocate(pointer) \
 	((pointer) = (void *) relocated((const char *) (pointer), from, to, copy->size))
 
+/*
+ * Makes a copy of a reply's block whole, which was copied byte by byte from
+ * somewhere else, be it another process.
+ */
 void
 kis_reply_relocate(const KisCall *call, KisReply *copy)
 {
@@ -344,6 +354,12 @@ kis_reply_relocate(const KisCall *call, KisReply *copy)
 	}
 }
 
+/*
+ * Decodes a reply to call. Returns NULL and fills error where KIS refused
+ * (decided on msg_cd, never on the HTTP status) or the reply is not what it
+ * should be. Of a list, rows that hold nothing but blanks are left out. The
+ * reply and all that it points to is one malloc'd block.
+ */
 KisReply *
 kis_reply_decode(const KisCall *call, int http_status, const char *body, size_t len,
 				 KisError *error)
@@ -355,10 +371,10 @@ kis_reply_decode(const KisCall *call, int http_status, const char *body, size_t 
 
 	memset(error, 0, sizeof(*error));
 	kis_json_skip_mark(&body, &len);
-	root = kis_verdict(http_status, body, len, true, error);
+	root = kis_classify(http_status, body, len, true, error);
 	if (root == NULL)
 		return NULL;
-	if (kis_verdict_text(root, "rt_cd") == NULL && kis_verdict_text(root, "msg_cd") == NULL)
+	if (kis_classify_text(root, "rt_cd") == NULL && kis_classify_text(root, "msg_cd") == NULL)
 		refuse(error, "the reply has no \"rt_cd\"", NULL);
 	else if (check_output(call, root, &nrows, &nextra, error))
 		reply = build_reply(call, root, nrows, nextra, body, len, error);
@@ -374,6 +390,7 @@ kis_reply_free(KisReply *reply)
 	free(reply);
 }
 
+/* A member's value by KIS's name, listed or not; KIS_VALUE_MISSING if absent. */
 KisValue
 kis_row_member(const KisCall *call, const KisRow *row, const char *field)
 {
@@ -384,9 +401,13 @@ kis_row_member(const KisCall *call, const KisRow *row, const char *field)
 	for (i = 0; i < row->nextra; i++)
 		if (strcmp(row->extra[i].name, field) == 0)
 			return row->extra[i].value;
-	return (KisValue) {.kind = KIS_VALUE_MISSING, .text = ""};
+	return (KisValue)
+	{
+		.kind = KIS_VALUE_MISSING,.text = ""
+	};
 }
 
+/* No listed member has a value: KIS doesn't know the pair. */
 bool
 kis_row_is_empty(const KisCall *call, const KisRow *row)
 {
@@ -396,6 +417,7 @@ kis_row_is_empty(const KisCall *call, const KisRow *row)
 	return true;
 }
 
+/* A listed member is an integer other than zero. */
 bool
 kis_row_has_figures(const KisCall *call, const KisRow *row)
 {

@@ -8,11 +8,12 @@
  * connection with unread input, and doesn't say which of its sockets that is.
  * So the sockets are known by their addresses.
  */
-#include "transfer.h"
+#include "kis/socket.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <openssl/ssl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +27,11 @@ struct KisSocket
 	int64_t		last_reply_us;
 	char		addresses[KIS_ADDRESSES_LEN];	/* "": not yet connected */
 	bool		is_tls;
-	SSL		   *ssl;			/* NULL: plain, or of a TLS library that we can't look into */
+	SSL		   *ssl;			/* NULL: plain, or of a TLS library that we
+								 * can't look into */
 };
 
+/* A new one in the list; -1 and errno where there is none. */
 int
 kis_socket_open(KisSocket **sockets, int family, int type, int protocol)
 {
@@ -53,6 +56,7 @@ kis_socket_open(KisSocket **sockets, int family, int type, int protocol)
 	return opened->fd;
 }
 
+/* Takes it out of the list, to be freed; NULL: it is not there. */
 KisSocket *
 kis_socket_remove(KisSocket **sockets, int fd)
 {
@@ -93,7 +97,8 @@ write_address(int (*get_name) (int, struct sockaddr *, socklen_t *), int fd, cha
 		getnameinfo((struct sockaddr *) &address, len, host, sizeof(host), port, sizeof(port),
 					NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		return false;
-	host[strcspn(host, "%")] = '\0';	/* libcurl leaves out an IPv6 address's zone */
+	host[strcspn(host, "%")] = '\0';	/* libcurl leaves out an IPv6
+										 * address's zone */
 	return snprintf(text, size, "%s %s", host, port) < (int) size;
 }
 
@@ -108,6 +113,7 @@ note_addresses(KisSocket *socket)
 		snprintf(socket->addresses, sizeof(socket->addresses), "%s %s", local, remote);
 }
 
+/* By its local and remote address and port, "address port address port". */
 KisSocket *
 kis_socket_find(KisSocket *sockets, const char *addresses)
 {
@@ -121,6 +127,7 @@ kis_socket_find(KisSocket *sockets, const char *addresses)
 	return NULL;
 }
 
+/* For a libcurl callback: its TLS session is that of the handle's connection. */
 void
 kis_socket_note_tls(KisSocket *socket, CURL *easy)
 {
@@ -144,6 +151,7 @@ is_http2(const KisSocket *socket)
 	return len == 2 && memcmp(protocol, "h2", 2) == 0;
 }
 
+/* A reply has come over it, by kis_now_monotonic_us; since when, 0: none has. */
 void
 kis_socket_note_reply(KisSocket *socket, int64_t now_us)
 {

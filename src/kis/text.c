@@ -2,12 +2,15 @@
  * text.c
  *		Text that comes from outside, made fit to be shown.
  */
-#include "text.h"
+#include "kis.h"
+#include "kis/text.h"
 
+#include <stdbool.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+/* Length of the valid UTF-8 character at text, at most len bytes; 0 if there is none. */
 int
 kis_utf8_char_len(const char *text, size_t len)
 {
@@ -34,6 +37,11 @@ kis_utf8_char_len(const char *text, size_t len)
 	return n;
 }
 
+/*
+ * Copies len bytes of text to buffer: blanks and control characters become
+ * single blanks, those around it go, bytes that are not UTF-8 become '?', and
+ * what doesn't fit is cut between two characters.
+ */
 void
 kis_text_clean(char *buffer, size_t size, const char *text, size_t len)
 {
@@ -43,7 +51,7 @@ kis_text_clean(char *buffer, size_t size, const char *text, size_t len)
 
 	for (size_t i = 0; i < len;)
 	{
-		int			n = kis_utf8_char_len(text + i, len - i);
+		int			n = kis_utf8_char_len(text +i, len - i);
 		bool		control = n == 1 && ((unsigned char) text[i] <= ' ' || text[i] == 0x7F);
 
 		if (!control)
@@ -58,7 +66,7 @@ kis_text_clean(char *buffer, size_t size, const char *text, size_t len)
 				*out++ = '?';
 			else
 			{
-				memcpy(out, text + i, n);
+				memcpy(out, text +i, n);
 				out += n;
 			}
 			blank = false;
@@ -70,11 +78,12 @@ kis_text_clean(char *buffer, size_t size, const char *text, size_t len)
 	*out = '\0';
 }
 
+/* Fills error anew; the text is cleaned and cut to fit. */
 void
 kis_error_set(KisError *error, KisErrorClass error_class, KisPhase phase,
 			  const char *format,...)
 {
-	char		text[2 * sizeof(error->text)];
+	char text[	2 * sizeof(error->text)];
 	va_list		args;
 	int			len;
 
@@ -92,6 +101,7 @@ kis_error_set(KisError *error, KisErrorClass error_class, KisPhase phase,
 	kis_text_clean(error->text, sizeof(error->text), text, len);
 }
 
+/* Name of a phase for a message: "resolving the host name" ... */
 const char *
 kis_phase_name(KisPhase phase)
 {
@@ -111,6 +121,7 @@ kis_phase_name(KisPhase phase)
 	return "preparing the request";
 }
 
+/* Name of a class for counters: "connect", "timeout" ... */
 const char *
 kis_error_class_name(KisErrorClass error_class)
 {
@@ -132,7 +143,7 @@ kis_error_class_name(KisErrorClass error_class)
 			return "credentials";
 		case KIS_ERROR_RATE:
 			return "rate";
-		case KIS_ERROR_PASSING:
+		case KIS_ERROR_TRANSIENT:
 			return "passing";
 		case KIS_ERROR_REFUSED:
 			return "refused";

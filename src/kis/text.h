@@ -1,22 +1,26 @@
 /*
  * text.h
- *		Text that comes from outside, made fit to be shown (src/kis only).
+ *		Text that comes from outside, made fit to be shown.
  */
 #ifndef KIS_TEXT_H
 #define KIS_TEXT_H
 
+#include <stddef.h>
+
 #include "kis.h"
+
+/* Name of a phase for a message: "resolving the host name" ... */
+extern const char *kis_phase_name(KisPhase phase);
+
+/* Name of a class for counters: "connect", "timeout" ... */
+extern const char *kis_error_class_name(KisErrorClass error_class);
 
 #define KIS_BLANKS	" \t\r\n"
 
 /* Length of the valid UTF-8 character at text, at most len bytes; 0 if there is none. */
 extern int	kis_utf8_char_len(const char *text, size_t len);
 
-/*
- * Copies len bytes of text to buffer: blanks and control characters become
- * single blanks, those around it go, bytes that are not UTF-8 become '?', and
- * what doesn't fit is cut between two characters.
- */
+/* Copies len bytes of text to buffer */
 extern void kis_text_clean(char *buffer, size_t size, const char *text, size_t len);
 
 /* Fills error anew; the text is cleaned and cut to fit. */

@@ -4,12 +4,16 @@
  *		has put down.
  */
 #include "kis.h"
+#include "kis/classify.h"
+#include "kis/json.h"
+#include "kis/redact.h"
+#include "kis/text.h"
+#include "kis/token.h"
+#include "kis/trading_day.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "text.h"
-#include "verdict.h"
 
 #define MINUTE_SECONDS	60
 #define DAY_SECONDS		(24 * 60 * MINUTE_SECONDS)
@@ -52,11 +56,12 @@ parse_korean_time(const char *text)
 	int			minute;
 	int			second;
 
-	text += strspn(text, KIS_BLANKS);
+	text	  +=strspn(text, KIS_BLANKS);
+
 	for (int i = 0; shape[i] != '\0'; i++)
 		if (shape[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
 			return -1;
-	if (text[sizeof(shape) - 1 + strspn(text + sizeof(shape) - 1, KIS_BLANKS)] != '\0')
+	if (text[sizeof(shape) - 1 + strspn(text +sizeof(shape) - 1, KIS_BLANKS)] != '\0')
 		return -1;
 	if (sscanf(text, "%4d-%2d-%2d %2d:%2d:%2d",
 			   &year, &month, &day, &hour, &minute, &second) != 6 ||
@@ -73,10 +78,11 @@ parse_life(const char *text)
 {
 	int64_t		life = 0;
 
-	text += strspn(text, KIS_BLANKS);
-	for (; *text >= '0' && *text <= '9'; text++)
+	text	  +=strspn(text, KIS_BLANKS);
+
+	for (; *text >='0' && *text <='9'; text ++)
 	{
-		life = life * 10 + (*text - '0');
+		life = life * 10 + (*text -'0');
 		if (life > LONGEST_LIFE)
 			return -1;
 	}
@@ -88,8 +94,8 @@ parse_life(const char *text)
 static bool
 is_visible_ascii(const char *text)
 {
-	for (; *text != '\0'; text++)
-		if (*text <= ' ' || *text >= 0x7F)
+	for (; *text !='\0'; text ++)
+		if (*text <=' ' || *text >=0x7F)
 			return false;
 	return true;
 }
@@ -99,14 +105,14 @@ read_token(const cJSON *root, int64_t now, KisToken *token, KisError *error)
 {
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, "access_token");
 	const char *text = cJSON_IsString(item) ? kis_json_text(item) : NULL;
-	const char *until_text = kis_verdict_text(root, "access_token_token_expired");
-	const char *life_text = kis_verdict_text(root, "expires_in");
+	const char *until_text = kis_classify_text(root, "access_token_token_expired");
+	const char *life_text = kis_classify_text(root, "expires_in");
 	int64_t		until = until_text != NULL ? parse_korean_time(until_text) : -1;
 	int64_t		life = life_text != NULL ? parse_life(life_text) : -1;
 	const char *fault = NULL;
 
 	/* the text of a number stands behind a mark */
-	if (text == NULL || text[0] == '\0' || text != item->valuestring)
+	if (text == NULL || text[0] == '\0' || text !=item->valuestring)
 		fault = "the reply has no access_token";
 	else if (strlen(text) >= KIS_TOKEN_LEN)
 		fault = "the access token is too long";
@@ -135,6 +141,7 @@ wipe_texts(cJSON *object)
 			kis_wipe(item->valuestring, strlen(item->valuestring));
 }
 
+/* Decodes a reply of the token endpoint; now is Unix seconds. */
 bool
 kis_token_decode(int http_status, const char *body, size_t len, int64_t now,
 				 KisToken *token, KisError *error)
@@ -145,7 +152,7 @@ kis_token_decode(int http_status, const char *body, size_t len, int64_t now,
 	memset(error, 0, sizeof(*error));
 	memset(token, 0, sizeof(*token));
 	kis_json_skip_mark(&body, &len);
-	root = kis_verdict(http_status, body, len, false, error);
+	root = kis_classify(http_status, body, len, false, error);
 	if (root == NULL)
 		return false;
 	ok = read_token(root, now, token, error);
@@ -180,7 +187,7 @@ token_in_json(const char *text, size_t len, char *token)
 		return false;
 	for (int i = 0; token_names[i] != NULL && !found; i++)
 	{
-		const char *value = kis_verdict_text(root, token_names[i]);
+		const char *value = kis_classify_text(root, token_names[i]);
 
 		found = value != NULL && copy_token(token, value, strlen(value));
 	}
@@ -228,16 +235,21 @@ token_in_yaml(const char *text, char *token)
 	return false;
 }
 
+/*
+ * The token in a text that another program keeps it in: plain, or as member
+ * access_token or token of JSON or YAML. token has room for KIS_TOKEN_LEN.
+ */
 bool
 kis_token_in_text(const char *text, char *token)
 {
 	size_t		word;
 
-	text += strspn(text, KIS_BLANKS);
+	text	  +=strspn(text, KIS_BLANKS);
+
 	if (text[0] == '{')
 		return token_in_json(text, strlen(text), token);
 	word = strcspn(text, KIS_BLANKS);
-	if (text[word + strspn(text + word, KIS_BLANKS)] != '\0' || memchr(text, ':', word) != NULL)
+	if (text[word + strspn(text +word, KIS_BLANKS)] != '\0' || memchr(text, ':', word) != NULL)
 		return token_in_yaml(text, token);
 	return copy_token(token, text, word);
 }

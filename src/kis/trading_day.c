@@ -2,7 +2,7 @@
  * trading_day.c
  *		Which trading day KIS's figures belong to: it does not say.
  */
-#include "kis.h"
+#include "kis/trading_day.h"
 
 #include <time.h>
 
@@ -36,6 +36,13 @@ open_day_before(int64_t day, KisIsOpenDay is_open, void *context, int64_t *found
 	return false;
 }
 
+/*
+ * The trading day that figures which arrived at unix_time (seconds) belong to,
+ * as days since 1970-01-01 in Seoul: on a closed day the last open day; on an
+ * open day before session_start (seconds of the day) the open day before if
+ * some figure is not zero, since KIS still shows it, else the day itself; after
+ * it the day itself. False where the calendar doesn't know.
+ */
 bool
 kis_trading_day(int64_t unix_time, int session_start, bool has_figures,
 				KisIsOpenDay is_open, void *context, int64_t *day)
@@ -53,6 +60,10 @@ kis_trading_day(int64_t unix_time, int session_start, bool has_figures,
 	return true;
 }
 
+/*
+ * Is this open day the first of its year? Then the exchange opens an hour late.
+ * 1: it is, 0: it is not, -1: not known.
+ */
 int
 kis_is_first_open_day(int64_t day, KisIsOpenDay is_open, void *context)
 {
@@ -72,6 +83,7 @@ kis_is_first_open_day(int64_t day, KisIsOpenDay is_open, void *context)
 	return 1;
 }
 
+/* The calendar that needs no call: open from Monday to Friday. */
 int
 kis_is_weekday(void *context, int64_t day)
 {

@@ -4,7 +4,13 @@
  *
  * The callbacks run inside libcurl: they note and return.
  */
-#include "transfer.h"
+#include "kis.h"
+#include "kis/clock.h"
+#include "kis/http.h"
+#include "kis/redact.h"
+#include "kis/socket.h"
+#include "kis/text.h"
+#include "kis/transfer.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,7 +20,6 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-#include "text.h"
 
 #if LIBCURL_VERSION_NUM < 0x074A00
 #error "libcurl 7.74 or newer is needed: on Debian, apt-get install libcurl4-openssl-dev"
@@ -126,13 +131,14 @@ begin_headers(KisTransfer *transfer, const char *line, size_t len)
 static int64_t
 read_date(const char *value, size_t len)
 {
-	char		text[64];
+	char text[	64];
 	time_t		date;
 
 	if (len >= sizeof(text))
 		return 0;
 	memcpy(text, value, len);
-	text[len] = '\0';
+	text[		len] = '\0';
+
 	date = curl_getdate(text, NULL);
 	return date > 0 ? date : 0;
 }
@@ -188,7 +194,8 @@ on_header(char *data, size_t size, size_t count, void *context)
 	if (len >= 5 && strncasecmp(data, "HTTP/", 5) == 0)
 		begin_headers(transfer, data, len);
 	else if (transfer->headers_ended || data[0] == ' ' || data[0] == '\t')
-		transfer->odd = true;	/* what trails a chunked body, or goes on in another line */
+		transfer->odd = true;	/* what trails a chunked body, or goes on in
+								 * another line */
 	else if (data[0] == '\r' || data[0] == '\n')
 		end_headers(transfer);
 	else
@@ -299,9 +306,9 @@ on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, in
 		kis_now_monotonic_us() - kis_socket_last_reply_us(transfer->socket) < HOT_US;
 
 	/*
-	 * Where a connection of the pool was dead, libcurl sends the request again,
-	 * on one after another of the pool. Once more on a new one is enough: KIS
-	 * may have counted each.
+	 * Where a connection of the pool was dead, libcurl sends the request
+	 * again, on one after another of the pool. Once more on a new one is
+	 * enough: KIS may have counted each.
 	 */
 	if (transfer->sent)
 	{
@@ -343,6 +350,7 @@ kis_transfer_destroy(KisTransfer *transfer)
 	free(transfer);
 }
 
+/* Forgets the last request, secrets wiped, and what it brought. */
 void
 kis_transfer_clear(KisTransfer *transfer)
 {
@@ -417,7 +425,11 @@ set_common_options(KisTransfer *transfer)
 	SET(CURLOPT_FRESH_CONNECT, 1L);
 	SET(CURLOPT_FORBID_REUSE, 1L);
 #endif
-	/* not every TLS library has it; without it that phase counts as connecting */
+
+	/*
+	 * not every TLS library has it; without it that phase counts as
+	 * connecting
+	 */
 	curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
 	curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, transfer);
 	return ok;
@@ -467,6 +479,10 @@ set_authorities(KisTransfer *transfer, const char *ca_file, const char *ca_pem)
 	return ok;
 }
 
+/*
+ * Readies the handle for the request that the transfer holds. Connections that
+ * were there KIS_TRUST_US before distrusted_us are not for it; 0: all are.
+ */
 bool
 kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint, int64_t distrusted_us)
 {
@@ -488,7 +504,11 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint, int64_t
 	if (transfer->post != NULL)
 	{
 		SET(CURLOPT_POSTFIELDS, transfer->post);
-		/* libcurl sends again what was lost on an old connection; a token issue must not be */
+
+		/*
+		 * libcurl sends again what was lost on an old connection; a token
+		 * issue must not be
+		 */
 		SET(CURLOPT_FRESH_CONNECT, 1L);
 	}
 
@@ -515,6 +535,7 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint, int64_t
 #undef SET
 }
 
+/* From here on it neither connects nor sends, however long it lives on. */
 void
 kis_transfer_abandon(KisTransfer *transfer)
 {
@@ -523,8 +544,9 @@ kis_transfer_abandon(KisTransfer *transfer)
 	curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long) INT_MAX);
 }
 
+/* Its clock stood still for so long: nobody was there to see the reply. */
 void
-kis_transfer_excuse(KisTransfer *transfer, int64_t absence_us)
+kis_transfer_extend_deadline(KisTransfer *transfer, int64_t absence_us)
 {
 	int64_t		limit_ms;
 
@@ -536,12 +558,14 @@ kis_transfer_excuse(KisTransfer *transfer, int64_t absence_us)
 					 (long) (limit_ms < INT_MAX ? limit_ms : INT_MAX));
 }
 
+/* A name look-up is under way that libcurl can't interrupt. */
 bool
 kis_transfer_is_looking_up(const KisTransfer *transfer)
 {
 	return transfer->in_multi && transfer->phase == KIS_PHASE_RESOLVE;
 }
 
+/* It was sent on a connection from the pool, and nothing has come back. */
 bool
 kis_transfer_met_silence(const KisTransfer *transfer)
 {
@@ -577,6 +601,10 @@ is_doubtful(const KisTransfer *transfer, CURLcode result)
 		kis_socket_unread(transfer->socket) == KIS_UNREAD_SOME;
 }
 
+/*
+ * It ended on a connection from the pool that the server had closed before, or
+ * with what may be no reply to it. To be called before kis_transfer_classify.
+ */
 bool
 kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result)
 {
@@ -603,6 +631,7 @@ kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result)
 	return nconnects == 0 && is_doubtful(transfer, result);
 }
 
+/* The reply could be one to the request before, and its own one still to come. */
 bool
 kis_transfer_must_settle(const KisTransfer *transfer)
 {
@@ -611,6 +640,7 @@ kis_transfer_must_settle(const KisTransfer *transfer)
 		kis_now_monotonic_us() - transfer->started_us >= SLOW_REPLY_US;
 }
 
+/* To be tried again on a new connection. */
 void
 kis_transfer_renew(KisTransfer *transfer)
 {
@@ -630,6 +660,7 @@ kis_transfer_renew(KisTransfer *transfer)
 	curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 0L);
 }
 
+/* Where libcurl has not told when the request was sent, sees whether it has been. */
 void
 kis_transfer_note_phase(KisTransfer *transfer)
 {
@@ -760,8 +791,9 @@ judge_failure(KisTransfer *transfer, CURLcode result)
 	failure->http_status = transfer->http_status;
 }
 
+/* Notes the outcome. */
 void
-kis_transfer_judge(KisTransfer *transfer, CURLcode result)
+kis_transfer_classify(KisTransfer *transfer, CURLcode result)
 {
 	KisError   *failure = &transfer->failure;
 	long		status = 0;

@@ -1,14 +1,20 @@
 /*
  * transfer.h
- *		What http.c (all transfers), transfer.c (one of them), request.c (what
- *		it asks) and socket.c (their connections) share (src/kis only).
+ *		One request and its reply on a libcurl easy handle.
  */
 #ifndef KIS_TRANSFER_H
 #define KIS_TRANSFER_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include <curl/curl.h>
 
 #include "kis.h"
+#include "kis/catalog.h"
+#include "kis/http.h"
+#include "kis/socket.h"
 
 #define KIS_MAX_HEADERS		12
 
@@ -16,14 +22,12 @@ typedef enum TransferState
 {
 	TRANSFER_IDLE,				/* in the pool */
 	TRANSFER_RUNNING,
-	TRANSFER_SETTLING,			/* its reply is here, unless another one follows */
+	TRANSFER_SETTLING,			/* its reply is here, unless another one
+								 * follows */
 	TRANSFER_FINISHED,			/* kis_http_finished has not yet told */
 	TRANSFER_TAKEN,				/* it has */
 	TRANSFER_PARKED				/* released while its name look-up hangs */
 } TransferState;
-
-/* A socket that libcurl has open for a session. */
-typedef struct KisSocket KisSocket;
 
 struct KisTransfer
 {
@@ -42,16 +46,19 @@ struct KisTransfer
 	int			nheaders;
 	KisSecrets	secrets;
 	const KisCall *call;		/* NULL: a token issue */
-	char		last_day[KIS_DATE_LEN]; /* that a page may begin with; "": it may with any */
+	char		last_day[KIS_DATE_LEN]; /* that a page may begin with; "": it
+										 * may with any */
 
 	/* how far it is */
 	bool		in_multi;
 	bool		abandoned;		/* must not connect or send any more */
 	int			hung_look_ups;	/* so many that it could begin none */
 	bool		sent;			/* once at least since it was begun or renewed */
-	bool		unfit;			/* is the connection of the pool that libcurl chose */
+	bool		unfit;			/* is the connection of the pool that libcurl
+								 * chose */
 	bool		tried_again;
-	KisSocket  *socket;			/* that the request was sent on; NULL: closed since, or not sent */
+	KisSocket  *socket;			/* that the request was sent on; NULL: closed
+								 * since, or not sent */
 	bool		hot;			/* another reply had just come over it */
 	KisPhase	phase;
 	long		connect_timeout_ms;
@@ -68,22 +75,22 @@ struct KisTransfer
 	char	   *body;
 	size_t		body_len;
 	size_t		body_size;
-	int64_t		date;			/* of the header Date, Unix seconds; 0: none that can be read */
+	int64_t		date;			/* of the header Date, Unix seconds; 0: none
+								 * that can be read */
 	size_t		header_len;
 	bool		headers_ended;
 	int			nlengths;		/* headers that say where the body ends */
 	bool		says_close;
 	bool		odd;			/* its connection must serve no other request */
 	bool		ambiguous;		/* some would have it end elsewhere */
-	char		other_call[16];	/* tr_id of the call that the reply is for; "": for this one */
+	char		other_call[16]; /* tr_id of the call that the reply is for;
+								 * "": for this one */
 	bool		headers_too_large;
 	bool		too_large;
 	bool		out_of_memory;
 	int			socket_errno;	/* why no socket could be had */
 	char		curl_error[CURL_ERROR_SIZE];
 };
-
-/* ---- transfer.c: one transfer, whatever it asks ---------------------------- */
 
 extern KisTransfer *kis_transfer_create(KisHttp *http);
 extern void kis_transfer_destroy(KisTransfer *transfer);
@@ -94,10 +101,7 @@ extern void kis_transfer_clear(KisTransfer *transfer);
 /* libcurl compares the ages of connections by whole seconds. */
 #define KIS_TRUST_US	1000000
 
-/*
- * Readies the handle for the request that the transfer holds. Connections that
- * were there KIS_TRUST_US before distrusted_us are not for it; 0: all are.
- */
+/* Readies the handle for the request that the transfer holds. */
 extern bool kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint,
 								 int64_t distrusted_us);
 
@@ -105,15 +109,11 @@ extern bool kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpo
 extern void kis_transfer_abandon(KisTransfer *transfer);
 
 /* Its clock stood still for so long: nobody was there to see the reply. */
-extern void kis_transfer_excuse(KisTransfer *transfer, int64_t absence_us);
+extern void kis_transfer_extend_deadline(KisTransfer *transfer, int64_t absence_us);
 
 /* A name look-up is under way that libcurl can't interrupt. */
 extern bool kis_transfer_is_looking_up(const KisTransfer *transfer);
 
-/*
- * It ended on a connection from the pool that the server had closed before, or
- * with what may be no reply to it. To be called before kis_transfer_judge.
- */
 extern bool kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result);
 
 /* It was sent on a connection from the pool, and nothing has come back. */
@@ -129,64 +129,7 @@ extern bool kis_transfer_must_settle(const KisTransfer *transfer);
 extern void kis_transfer_renew(KisTransfer *transfer);
 
 /* Notes the outcome. */
-extern void kis_transfer_judge(KisTransfer *transfer, CURLcode result);
+extern void kis_transfer_classify(KisTransfer *transfer, CURLcode result);
 extern void kis_transfer_timed_out(KisTransfer *transfer);
-
-/* ---- http.c: all transfers of a session -------------------------------------- */
-
-/* A transfer to be filled by request.c, or NULL and error. */
-extern KisTransfer *kis_http_acquire(KisHttp *http, KisError *error);
-
-/* Sets it going, or gives it back and fills error. */
-extern bool kis_http_start(KisTransfer *transfer, const KisEndpoint *endpoint, KisError *error);
-
-/* All sockets that libcurl has open for the session. */
-extern KisSocket **kis_http_sockets(KisHttp *http);
-
-/* Does a transfer wait for what may follow its reply there? */
-extern bool kis_http_settles_on(const KisHttp *http, const KisSocket *socket);
-
-/* Has libcurl lent the transfer's connection to another one meanwhile? */
-extern bool kis_http_has_lent(const KisHttp *http, const KisTransfer *transfer);
-
-/* For libcurl, which closes one: no transfer has it any more. */
-extern int	kis_http_close_socket(void *http, curl_socket_t fd);
-
-/* How many look-ups hang, where they are too many to begin another; else 0. */
-extern int	kis_http_too_many_look_ups(const KisHttp *http);
-
-extern int64_t kis_now_monotonic_us(void);
-
-/* ---- socket.c: sockets, and what lies on them ---------------------------------- */
-
-#define KIS_ADDRESSES_LEN	128
-
-/* A new one in the list; -1 and errno where there is none. */
-extern int	kis_socket_open(KisSocket **sockets, int family, int type, int protocol);
-
-/* Takes it out of the list, to be freed; NULL: it is not there. */
-extern KisSocket *kis_socket_remove(KisSocket **sockets, int fd);
-extern void kis_socket_free(KisSocket *socket);
-extern void kis_socket_free_all(KisSocket **sockets);
-
-/* By its local and remote address and port, "address port address port". */
-extern KisSocket *kis_socket_find(KisSocket *sockets, const char *addresses);
-
-/* For a libcurl callback: its TLS session is that of the handle's connection. */
-extern void kis_socket_note_tls(KisSocket *socket, CURL *easy);
-
-/* A reply has come over it, by kis_now_monotonic_us; since when, 0: none has. */
-extern void kis_socket_note_reply(KisSocket *socket, int64_t now_us);
-extern int64_t kis_socket_last_reply_us(const KisSocket *socket);
-
-/* What lies there unread, in the socket or in TLS. */
-typedef enum KisUnread
-{
-	KIS_UNREAD_NONE,
-	KIS_UNREAD_SOME,			/* or nobody can tell */
-	KIS_UNREAD_END				/* nothing, and the server has closed */
-} KisUnread;
-
-extern KisUnread kis_socket_unread(const KisSocket *socket);
 
 #endif							/* KIS_TRANSFER_H */

@@ -6,7 +6,12 @@
 
 #include "common/cryptohash.h"
 
-#include "state.h"
+#include "kis/redact.h"
+#include "shared/account.h"
+#include "shared/block.h"
+#include "shared/in_flight.h"
+#include "shared/rate.h"
+#include "shared/token.h"
 
 static void
 digest(uint8 *result, const char *first, const char *second)
@@ -25,6 +30,7 @@ digest(uint8 *result, const char *first, const char *second)
 		elog(ERROR, "could not compute a SHA-256 digest");
 }
 
+/* The lock must be held, exclusively where *_get makes a slot */
 void
 kis_identify(const char *base_url, const char *app_key, const char *app_secret,
 			 KisIdentity *identity)
@@ -41,7 +47,8 @@ typedef enum Worth
 {
 	WORTH_FREE,
 	WORTH_UNPROVEN,				/* nothing valid in it, nobody at it */
-	WORTH_UNPROVEN_BUSY,		/* the same, but with something that others wait for */
+	WORTH_UNPROVEN_BUSY,		/* the same, but with something that others
+								 * wait for */
 	WORTH_IDLE,
 	WORTH_PACED,				/* idle, but its next call is not due yet */
 	WORTH_BUSY					/* never makes room */
@@ -63,6 +70,7 @@ account_worth(const KisAccount *account, int64 now_us)
 	return kis_rate_is_free(&account->rate, account->per_second, now_us) ? WORTH_IDLE : WORTH_PACED;
 }
 
+/* All counters to zero. */
 void
 kis_stat_clear(KisAccountStat *stat)
 {
@@ -130,7 +138,7 @@ token_clear(KisTokenSlot *slot)
 {
 	/* the condition variable may have sessions in its list */
 	kis_wipe(slot, offsetof(KisTokenSlot, issue));
-	memset(&slot->issue, 0, offsetof(KisEffort, moved));
+	memset(&slot->issue, 0, offsetof(KisInFlight, moved));
 }
 
 KisTokenSlot *
@@ -148,7 +156,7 @@ token_worth(const KisTokenSlot *slot, int64 now_us)
 {
 	if (!slot->used)
 		return WORTH_FREE;
-	if (kis_effort_is_owned(&slot->issue, now_us))
+	if (kis_in_flight_is_owned(&slot->issue, now_us))
 		return WORTH_BUSY;
 	if (kis_token_is_alive(slot))
 		return WORTH_IDLE;

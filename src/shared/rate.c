@@ -16,7 +16,8 @@
 #include "storage/proc.h"
 
 #include "compat.h"
-#include "state.h"
+#include "shared/block.h"
+#include "shared/rate.h"
 
 #define RECOVERY_US			(60 * KIS_US)
 #define QUEUE_FULL_PAUSE_US	(100 * 1000)
@@ -35,6 +36,7 @@ current_factor(const KisRate *rate, int64 now_us)
 	return rate->factor + (1.0 - rate->factor) * recovered;
 }
 
+/* What the rate is now, refusals counted in. */
 double
 kis_rate_effective(const KisRate *rate, double per_second, int64 now_us)
 {
@@ -127,6 +129,7 @@ wake_next(const KisRate *rate, int64 now_us)
 		SetLatch(&kis_proc(next->procno)->procLatch);
 }
 
+/* The session gives up its place in the queue. */
 void
 kis_rate_stop_waiting(KisRate *rate, int64 now_us)
 {
@@ -153,7 +156,11 @@ look_at_slots(KisRate *rate, int64 period_us, int64 now_us, int *first_free, int
 
 	*first_free = -1;
 	*first_free_us = PG_INT64_MAX;
-	/* All count: a rate that has just been lowered may have calls in its upper slots. */
+
+	/*
+	 * All count: a rate that has just been lowered may have calls in its
+	 * upper slots.
+	 */
 	for (int i = 0; i < rate->end; i++)
 	{
 		int64		free_at_us = rate->until_us[i] +
@@ -193,6 +200,10 @@ take_slot(KisRate *rate, int slot, int64 now_us, int64 *until_us)
 	return slot;
 }
 
+/*
+ * The lock must be held exclusively but for questions; a slot and the end of
+ * its lease, or -1 and the time to try again
+ */
 int
 kis_rate_take(KisRate *rate, double per_second, int64 now_us,
 			  int64 *until_us, int64 *try_at_us)
@@ -223,6 +234,7 @@ kis_rate_take(KisRate *rate, double per_second, int64 now_us,
 	return -1;
 }
 
+/* A lease of the slot from now on; false where that has ended, and another call may have it. */
 bool
 kis_rate_renew(KisRate *rate, int slot, int64 *until_us, int64 now_us)
 {
@@ -233,6 +245,7 @@ kis_rate_renew(KisRate *rate, int slot, int64 *until_us, int64 now_us)
 	return true;
 }
 
+/* Does nothing where the lease has ended and another call has the slot. */
 void
 kis_rate_give_back(KisRate *rate, int slot, int64 until_us, int64 now_us)
 {
@@ -242,18 +255,21 @@ kis_rate_give_back(KisRate *rate, int slot, int64 until_us, int64 now_us)
 	wake_next(rate, now_us);
 }
 
+/* Does somebody wait, or is a call under way? */
 bool
 kis_rate_is_busy(const KisRate *rate, int64 now_us)
 {
 	return next_waiter(rate, now_us) != NULL || !are_free(rate, 0, now_us);
 }
 
+/* Are all slots free? */
 bool
 kis_rate_is_free(const KisRate *rate, double per_second, int64 now_us)
 {
 	return are_free(rate, slot_period_us(rate, per_second, now_us), now_us);
 }
 
+/* KIS refused a call that was sent at sent_us: halve, recover within a minute. */
 void
 kis_rate_refused(KisRate *rate, double per_second, int64 sent_us, int64 now_us)
 {

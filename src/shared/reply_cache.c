@@ -7,8 +7,14 @@
 
 #include "common/hashfn.h"
 
-#include "setting.h"
-#include "state.h"
+#include "common/day.h"
+#include "kis.h"
+#include "kis/catalog.h"
+#include "kis/reply.h"
+#include "shared/block.h"
+#include "shared/in_flight.h"
+#include "shared/reply_cache.h"
+#include "shared/setting.h"
 
 /* When a reply arrived that is fresh by no one's cache_ttl. */
 #define LONG_AGO_US		(PG_INT64_MIN / 2)
@@ -28,6 +34,7 @@ kis_reply_key(const KisIdentity *identity, const KisCall *call, const KisCallArg
 	return key;
 }
 
+/* NULL: there is no such slot. */
 KisReplySlot *
 kis_reply_find(KisShared *shared, const KisReplyKey *key)
 {
@@ -74,7 +81,11 @@ worth_of(const KisReplySlot *slot, DateADT today, int64 now_us)
 {
 	if (lasts(slot, today))
 		return 2;
-	/* calls that fail drive out no replies; but who waited for one is about to look at its failure */
+
+	/*
+	 * calls that fail drive out no replies; but who waited for one is about
+	 * to look at its failure
+	 */
 	return slot->reply_attempt == 0 && now_us - slot->arrived_us >= KIS_GRACE_US ? 0 : 1;
 }
 
@@ -97,7 +108,7 @@ find_oldest(KisShared *shared, const KisReplySlot *but, bool with_reply)
 		if (!slot->used && !with_reply)
 			return slot;
 		/* blocks may go while a new call is under way; the slot may not */
-		if (!with_reply && kis_effort_is_owned(&slot->effort, now_us))
+		if (!with_reply && kis_in_flight_is_owned(&slot->in_flight, now_us))
 			continue;
 		worth = worth_of(slot, today, now_us);
 		if (oldest == NULL || worth < oldest_worth ||
@@ -110,6 +121,7 @@ find_oldest(KisShared *shared, const KisReplySlot *but, bool with_reply)
 	return oldest;
 }
 
+/* Finds or makes it; NULL where all slots are busy: then the call is not shared. */
 KisReplySlot *
 kis_reply_get(KisShared *shared, const KisReplyKey *key)
 {
@@ -122,7 +134,7 @@ kis_reply_get(KisShared *shared, const KisReplyKey *key)
 		return NULL;
 	free_blocks(shared, slot);
 	/* but for the condition variable, which may have sessions in its list */
-	memset(&slot->effort, 0, offsetof(KisEffort, moved));
+	memset(&slot->in_flight, 0, offsetof(KisInFlight, moved));
 	slot->hash = key->hash;
 	slot->identity = *key->identity;
 	strlcpy(slot->call, key->call->name, sizeof(slot->call));
@@ -134,13 +146,18 @@ kis_reply_get(KisShared *shared, const KisReplyKey *key)
 	return slot;
 }
 
+/* Are replies of the call kept and shared, with this server option? */
 bool
-kis_call_is_shared(const KisConnection *connection, const KisCall *call)
+kis_call_is_shared(const KisCall *call, int cache_ttl)
 {
 	return kis_cache_blocks() > 0 &&
-		(call->lifetime == KIS_LIFETIME_DAY || connection->options->cache_ttl > 0);
+		(call->lifetime == KIS_LIFETIME_DAY || cache_ttl > 0);
 }
 
+/*
+ * The slot holds a reply of the attempt or a later one, one younger than ttl_ms
+ * or one that is good for today.
+ */
 bool
 kis_reply_is_fresh(const KisReplySlot *slot, uint64 attempt, int ttl_ms, int64 now_us)
 {
@@ -152,6 +169,7 @@ kis_reply_is_fresh(const KisReplySlot *slot, uint64 attempt, int ttl_ms, int64 n
 		now_us - slot->arrived_us < ttl_ms * INT64CONST(1000);
 }
 
+/* A copy of the slot's reply, malloc'd; NULL where memory is out. */
 KisReply *
 kis_reply_read(KisShared *shared, const KisReplySlot *slot, const KisCall *call)
 {
@@ -275,6 +293,11 @@ is_whole(const KisReplySlot *slot, const KisCall *call, const KisReply *reply)
 	return reply->nrows <= LONGEST_CLOSURE || has_open_day(call, reply);
 }
 
+/*
+ * Keeps a reply, by both clocks of when it came, where it fits; the oldest make
+ * room, those that are good for today after all others. One that is unsound or
+ * not whole is only for those who wait for it.
+ */
 void
 kis_reply_write(KisShared *shared, KisReplySlot *slot, const KisCall *call,
 				uint64 attempt, const KisReply *reply, TimestampTz arrived_at, int64 arrived_us)
@@ -306,7 +329,11 @@ kis_reply_write(KisShared *shared, KisReplySlot *slot, const KisCall *call,
 	*link = KIS_NO_BLOCK;
 	slot->reply_attempt = attempt;
 	slot->arrived_at = arrived_at;
-	/* who waited for it takes it, as they would take an error; nobody comes upon it later */
+
+	/*
+	 * who waited for it takes it, as they would take an error; nobody comes
+	 * upon it later
+	 */
 	slot->arrived_us = is_sound(call, reply) && is_whole(slot, call, reply) ?
 		arrived_us : LONG_AGO_US;
 }

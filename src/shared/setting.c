@@ -6,13 +6,14 @@
 
 #include "utils/guc.h"
 
-#include "setting.h"
-#include "state.h"
+#include "shared/block.h"
+#include "shared/setting.h"
 
 #define CACHE_KB	(KIS_BLOCKS * (KIS_BLOCK_SIZE / 1024))
 
 static int	cache_size = CACHE_KB;
 
+/* To be called from _PG_init. */
 void
 kis_settings_define(void)
 {
@@ -26,6 +27,7 @@ kis_settings_define(void)
 	MarkGUCPrefixReserved("market_investor_fdw");
 }
 
+/* Blocks of the shared memory that replies may fill: market_investor_fdw.cache_size. */
 int
 kis_cache_blocks(void)
 {

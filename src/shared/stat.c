@@ -11,8 +11,13 @@
 #include "utils/jsonb.h"
 #include "utils/tuplestore.h"
 
-#include "error.h"
-#include "state.h"
+#include "common/error.h"
+#include "kis.h"
+#include "kis/text.h"
+#include "shared/account.h"
+#include "shared/block.h"
+#include "shared/rate.h"
+#include "shared/stat.h"
 
 PG_FUNCTION_INFO_V1(kis_stat_rows);
 PG_FUNCTION_INFO_V1(kis_stat_reset);
@@ -40,13 +45,13 @@ static void
 fingerprint(const uint8 *key, char *text)
 {
 	for (int i = 0; i < KIS_FINGERPRINT_LEN / 2; i++)
-		snprintf(text + 2 * i, 3, "%02x", key[i]);
+		snprintf(text +2 * i, 3, "%02x", key[i]);
 }
 
 void
-kis_connection_fingerprint(const KisConnection *connection, char *text)
+kis_fingerprint(const KisIdentity *identity, char *text)
 {
-	fingerprint(connection->identity->key, text);
+	fingerprint(identity->key, text);
 }
 
 /* The end of the newest token of a host and app key, whatever the secret. */
@@ -65,20 +70,20 @@ token_end(const KisShared *shared, const uint8 *key)
 	return end;
 }
 
+/* The end of the token that all sessions share; 0 where none is held. */
 TimestampTz
-kis_connection_token_end(const KisConnection *connection)
+kis_token_end(const KisIdentity *identity)
 {
 	KisTokenSlot *slot;
 	int64		end;
 
-	if (connection->token != NULL)
-		return DT_NOEND;
-	slot = kis_token_find(kis_lock(LW_SHARED), connection->identity);
+	slot = kis_token_find(kis_lock(LW_SHARED), identity);
 	end = slot != NULL && slot->valid ? slot->expires_at : 0;
 	kis_unlock();
 	return end != 0 ? timestamp_of_unix(end) : 0;
 }
 
+/* For kis_check. What the shared memory holds, in a sentence; raises where it can't be had. */
 char *
 kis_shared_summary(void)
 {

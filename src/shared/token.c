@@ -10,18 +10,25 @@
 
 #include <time.h>
 
-#include "state.h"
+#include "kis/redact.h"
+#include "kis/token.h"
+#include "shared/block.h"
+#include "shared/token.h"
 
-#define REFRESH_BEFORE_END	60	/* seconds, a tenth of the life of a shorter one */
+#define REFRESH_BEFORE_END	60	/* seconds, a tenth of the life of a shorter
+								 * one */
 #define ISSUE_INTERVAL_US	(60 * KIS_US)
-#define REFRESH_PAUSE_US	(10 * KIS_US)	/* where it fails while the old one is alive */
+#define REFRESH_PAUSE_US	(10 * KIS_US)	/* where it fails while the old
+											 * one is alive */
 
+/* Is there one at all, even where another should be had? */
 bool
 kis_token_is_alive(const KisTokenSlot *slot)
 {
 	return slot->valid && slot->expires_at > (int64) time(NULL);
 }
 
+/* Is there a token to be used now? Shortly before its end only where KIS gives no other yet. */
 bool
 kis_token_is_ready(const KisTokenSlot *slot, int64 now_us)
 {
@@ -29,6 +36,7 @@ kis_token_is_ready(const KisTokenSlot *slot, int64 now_us)
 		(slot->refresh_at > (int64) time(NULL) || slot->not_before_us > now_us);
 }
 
+/* Both of a reply that came at arrived_us. */
 void
 kis_token_issued(KisShared *shared, KisTokenSlot *slot, const KisToken *token, int64 arrived_us)
 {
@@ -49,12 +57,19 @@ kis_token_too_soon(KisTokenSlot *slot, int64 arrived_us)
 {
 	int64		last_us = slot->issued_at_us;
 
-	/* our own last issue is the reason, if it explains it; else another program's of just now */
+	/*
+	 * our own last issue is the reason, if it explains it; else another
+	 * program's of just now
+	 */
 	if (last_us == 0 || arrived_us - last_us >= ISSUE_INTERVAL_US)
 		last_us = arrived_us;
 	slot->not_before_us = Max(slot->not_before_us, last_us + ISSUE_INTERVAL_US);
 }
 
+/*
+ * No new one for another reason. True: the old one goes on, and a new one is
+ * tried for later.
+ */
 bool
 kis_token_refresh_failed(KisTokenSlot *slot, int64 now_us)
 {
@@ -64,6 +79,7 @@ kis_token_refresh_failed(KisTokenSlot *slot, int64 now_us)
 	return true;
 }
 
+/* KIS accepted the token of this generation. */
 void
 kis_token_accepted(KisTokenSlot *slot, uint64 generation, int64 now_us)
 {
@@ -73,6 +89,7 @@ kis_token_accepted(KisTokenSlot *slot, uint64 generation, int64 now_us)
 	slot->last_used_us = now_us;
 }
 
+/* KIS refused it. True: a new one may be had; false: this one is too fresh, report. */
 bool
 kis_token_refused(KisTokenSlot *slot, uint64 generation, int64 now_us)
 {

@@ -22,8 +22,21 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "fdw.h"
-#include "store.h"
+#include "common/day.h"
+#include "common/option.h"
+#include "kis.h"
+#include "kis/catalog.h"
+#include "plan/days.h"
+#include "request/calendar.h"
+#include "request/connection.h"
+#include "request/loop.h"
+#include "request/query_context.h"
+#include "request/state.h"
+#include "store/figures.h"
+#include "store/open.h"
+#include "store/table.h"
+#include "store/target.h"
+#include "store/write.h"
 
 PG_FUNCTION_INFO_V1(backfill_market_investor_trend);
 
@@ -41,10 +54,11 @@ typedef struct DayCounts
 /* A page that is being written. */
 typedef struct HistoryPage
 {
-	KisStatement *statement;
-	const KisInquiry *inquiry;
+	KisQuery   *query;
+	const KisRequest *request;
 	const KisStoreTable *store;
-	bool	   *wanted;			/* of all members, those that the store has columns for */
+	bool	   *wanted;			/* of all members, those that the store has
+								 * columns for */
 } HistoryPage;
 
 /* One call of the procedure. */
@@ -64,7 +78,8 @@ typedef struct Backfill
 	/* how far it is */
 	int			current;		/* target */
 	DateADT		asked;			/* the newest day of the page under way */
-	DateADT		beyond;			/* the current target's days up to here are done */
+	DateADT		last_day_seen;	/* the current target's days up to here are
+								 * done */
 	DateADT		newest;			/* day that the page under way has filled */
 	int			pages;
 	DayCounts	of_page;
@@ -74,7 +89,7 @@ typedef struct Backfill
 static char *
 day_text(DateADT day)
 {
-	char		text[DATE_TEXT_LEN];
+	char text[	DATE_TEXT_LEN];
 	struct pg_tm tm;
 
 	j2date(day + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
@@ -114,23 +129,23 @@ tell_progress(void *arg)
 }
 
 /* The statement asks for one page: neither max_calls nor max_wait bounds how many there are. */
-static const KisInquiry *
-fetch_page(Backfill *backfill, KisStatement *statement)
+static const KisRequest *
+fetch_page(Backfill *backfill, KisQuery *query)
 {
 	const KisPairCode *pair = &backfill->targets[backfill->current].pair;
 	Oid			serverid = kis_store_server(backfill->server_name, backfill->procedure);
-	KisConnection *connection = kis_statement_connection(statement, serverid, GetUserId());
+	KisConnection *connection = kis_query_connection(query, serverid, GetUserId());
 	KisCounters *counters = palloc0(sizeof(KisCounters));
 	KisCallArgs args = {0};
-	KisInquiry *page;
+	KisRequest *page;
 
 	strlcpy(args.market, pair->market, sizeof(args.market));
 	strlcpy(args.sector, pair->sector, sizeof(args.sector));
 	kis_day_to_text(backfill->asked, args.date);
-	page = kis_inquire(statement, connection, &kis_call_daily, &args, counters);
+	page = kis_query_request(query, connection, &kis_call_daily, &args, counters);
 	/* so that what waits for KIS keeps no row from VACUUM */
 	InvalidateCatalogSnapshotConditionally();
-	kis_inquiry_wait_or_raise(page);
+	kis_request_wait_or_raise(page);
 	if (kis_clock_error(page) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),
@@ -143,22 +158,22 @@ fetch_page(Backfill *backfill, KisStatement *statement)
 static void
 write_row(Backfill *backfill, const HistoryPage *page, int row)
 {
-	const KisInquiry *inquiry = page->inquiry;
+	const KisRequest *request = page->request;
 	KisTarget	target = backfill->targets[backfill->current];
 	const char *complaint;
 	int			sqlstate;
 
-	target.collected_at = inquiry->arrived_at;
-	target.trade_date = backfill->beyond;
+	target.collected_at = request->arrived_at;
+	target.trade_date = backfill->last_day_seen;
 	target.figures = palloc(kis_member_count * sizeof(int64));
 	target.nulls = palloc(kis_member_count * sizeof(bool));
-	complaint = kis_figures_take(inquiry->call, &inquiry->reply->rows[row], page->wanted,
-								 page->statement, target.figures, target.nulls, &sqlstate);
+	complaint = kis_figures_take(request->call, &request->reply->rows[row], page->wanted,
+								 page->query, target.figures, target.nulls, &sqlstate);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(sqlstate),
 				 errmsg_internal("%s", complaint),
-				 errdetail("So says KIS's daily history of %s.", day_text(backfill->beyond))));
+				 errdetail("So says KIS's daily history of %s.", day_text(backfill->last_day_seen))));
 	for (int i = 0; i < kis_member_count; i++)
 		target.has_figures = target.has_figures || target.figures[i] != 0;
 
@@ -170,9 +185,9 @@ write_row(Backfill *backfill, const HistoryPage *page, int row)
 
 /* Writes what is wanted of a page, and commits it. */
 static void
-write_page(Backfill *backfill, KisStatement *statement, const KisInquiry *inquiry)
+write_page(Backfill *backfill, KisQuery *query, const KisRequest *request)
 {
-	HistoryPage page = {.statement = statement,.inquiry = inquiry};
+	HistoryPage page = {.query = query,.request = request};
 
 	page.store = kis_store_open(backfill->store_name, backfill->store_text,
 								RowExclusiveLock, true);
@@ -180,8 +195,8 @@ write_page(Backfill *backfill, KisStatement *statement, const KisInquiry *inquir
 	kis_figures_want(page.store, page.wanted);
 	if (SPI_connect_ext(backfill->one_transaction ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	for (int row = 0; row < inquiry->reply->nrows; row++)
-		if (kis_days_take(backfill->days, inquiry, row, &backfill->beyond))
+	for (int row = 0; row < request->reply->nrows; row++)
+		if (kis_days_take(backfill->days, &request->args, request->reply, row, &backfill->last_day_seen))
 			write_row(backfill, &page, row);
 	if (!backfill->one_transaction)
 		SPI_commit();
@@ -222,26 +237,26 @@ fill_page(Backfill *backfill)
 		.callback = tell_progress,
 		.arg = backfill
 	};
-	DateADT		before = backfill->beyond;
-	KisStatement *statement = kis_statement_create(backfill->page_context);
+	DateADT		before = backfill->last_day_seen;
+	KisQuery   *query = kis_query_create(backfill->page_context);
 
 	error_context_stack = &progress;
-	write_page(backfill, statement, fetch_page(backfill, statement));
+	write_page(backfill, query, fetch_page(backfill, query));
 	error_context_stack = progress.previous;
 	tell_page(backfill);
 
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(backfill->page_context);
-	return backfill->beyond != before;
+	return backfill->last_day_seen != before;
 }
 
 static void
 fill_target(Backfill *backfill)
 {
-	backfill->beyond = KIS_NO_DAY;
+	backfill->last_day_seen = KIS_NO_DAY;
 	do
 	{
-		backfill->asked = kis_days_next(backfill->days, backfill->beyond);
+		backfill->asked = kis_days_next(backfill->days, backfill->last_day_seen);
 	} while (backfill->asked != KIS_NO_DAY && fill_page(backfill));
 }
 
@@ -318,9 +333,9 @@ prepare(FunctionCallInfo fcinfo)
 	backfill->procedure = fcinfo->flinfo->fn_oid;
 	backfill->store_text = text_to_cstring(PG_GETARG_TEXT_PP(4));
 	backfill->store_name = kis_store_name(PG_GETARG_TEXT_PP(4));
-	connection = kis_statement_connection(kis_statement_create(CurrentMemoryContext),
-										  kis_store_server(backfill->server_name, backfill->procedure),
-										  GetUserId());
+	connection = kis_query_connection(kis_query_create(CurrentMemoryContext),
+									  kis_store_server(backfill->server_name, backfill->procedure),
+									  GetUserId());
 	backfill->targets = kis_targets(PG_GETARG_ARRAYTYPE_P(2), connection->options,
 									&backfill->ntargets);
 	(void) kis_store_open(backfill->store_name, backfill->store_text, AccessShareLock, false);

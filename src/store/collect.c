@@ -17,8 +17,22 @@
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
-#include "error.h"
-#include "store.h"
+#include "common/error.h"
+#include "common/option.h"
+#include "kis.h"
+#include "kis/catalog.h"
+#include "kis/reply.h"
+#include "request/calendar.h"
+#include "request/connection.h"
+#include "request/loop.h"
+#include "request/query_context.h"
+#include "request/state.h"
+#include "store/figures.h"
+#include "store/open.h"
+#include "store/snapshot.h"
+#include "store/table.h"
+#include "store/target.h"
+#include "store/write.h"
 
 PG_FUNCTION_INFO_V1(collect_market_investor_trend);
 
@@ -32,7 +46,7 @@ typedef struct Collection
 	KisStoreTable *store;
 	KisStoreTable *snapshots;	/* NULL: the store has none */
 	KisConnection *connection;
-	KisStatement *statement;
+	KisQuery   *query;
 	KisCounters counters;
 	KisTarget  *targets;
 	int			ntargets;
@@ -74,7 +88,7 @@ take_figures(Collection *collection, KisTarget *target, const KisRow *row)
 		kis_figures_want(collection->snapshots, wanted);
 	target->figures = palloc(kis_member_count * sizeof(int64));
 	target->nulls = palloc(kis_member_count * sizeof(bool));
-	complaint = kis_figures_take(&kis_call_trend, row, wanted, collection->statement,
+	complaint = kis_figures_take(&kis_call_trend, row, wanted, collection->query,
 								 target->figures, target->nulls, NULL);
 	if (complaint != NULL)
 		fail(target, complaint);
@@ -86,20 +100,20 @@ static void
 take_answer(Collection *collection, KisTarget *target)
 {
 	KisError	failure = {0};
-	const KisInquiry *inquiry = target->inquiry;
+	const KisRequest *request = target->request;
 	const KisRow *row;
 
-	if (!kis_inquiry_wait(target->inquiry))
+	if (!kis_request_wait(target->request))
 	{
-		fail(target, kis_error_summary(&inquiry->error, inquiry->connection));
+		fail(target, kis_error_summary(&request->error, request->connection->server_name));
 		return;
 	}
-	if (inquiry->reply->nrows < 1)
+	if (request->reply->nrows < 1)
 	{
 		fail(target, "KIS sent no row");
 		return;
 	}
-	row = &inquiry->reply->rows[0];
+	row = &request->reply->rows[0];
 	if (kis_row_is_empty(&kis_call_trend, row))
 	{
 		fail(target, "KIS sent no values: it does not know the pair");
@@ -108,25 +122,25 @@ take_answer(Collection *collection, KisTarget *target)
 	if (!take_figures(collection, target, row))
 		return;
 
-	if (kis_clock_error(inquiry) != 0)
+	if (kis_clock_error(request) != 0)
 	{
 		target->hint = kis_clock_hint;
-		fail(target, psprintf("the trading day is unknown: %s", kis_clock_complaint(inquiry)));
+		fail(target, psprintf("the trading day is unknown: %s", kis_clock_complaint(request)));
 		return;
 	}
-	target->collected_at = inquiry->arrived_at;
+	target->collected_at = request->arrived_at;
 	target->has_figures = kis_row_has_figures(&kis_call_trend, row);
-	target->has_trade_date = kis_trade_date(collection->statement, collection->connection,
+	target->has_trade_date = kis_trade_date(collection->query, collection->connection,
 											target->collected_at, target->has_figures,
 											&collection->counters, &target->trade_date, &failure);
 	if (!target->has_trade_date)
 	{
 		fail(target, psprintf("the trading day is unknown: %s",
-							  kis_calendar_summary(&failure, collection->connection)));
+							  kis_calendar_summary(&failure, collection->connection->server_name)));
 		target->hint = kis_calendar_hint(&failure);
 		return;
 	}
-	target->hours = kis_hours(collection->statement, collection->connection,
+	target->hours = kis_hours(collection->query, collection->connection,
 							  target->collected_at, &collection->counters);
 }
 
@@ -151,11 +165,11 @@ fetch(Collection *collection)
 	{
 		KisCallArgs args = args_of(&collection->targets[i].pair);
 
-		if (!kis_has_inquired(collection->statement, collection->connection,
-							  &kis_call_trend, &args))
+		if (!kis_query_has_answer(collection->query, collection->connection,
+								  &kis_call_trend, &args))
 			ncalls++;
 	}
-	kis_statement_expect(collection->statement, collection->connection, &kis_call_trend, ncalls);
+	kis_query_expect(collection->query, collection->connection, &kis_call_trend, ncalls);
 
 	for (int i = 0; i < collection->ntargets; i++)
 	{
@@ -163,8 +177,8 @@ fetch(Collection *collection)
 		KisCallArgs args = args_of(&target->pair);
 
 		target->outcome = KIS_OUTCOME_SKIPPED;
-		target->inquiry = kis_inquire(collection->statement, collection->connection,
-									  &kis_call_trend, &args, &collection->counters);
+		target->request = kis_query_request(collection->query, collection->connection,
+											&kis_call_trend, &args, &collection->counters);
 	}
 	for (int i = 0; i < collection->ntargets; i++)
 		take_answer(collection, &collection->targets[i]);
@@ -176,8 +190,8 @@ raise_if_all_failed(const Collection *collection)
 {
 	StringInfoData reasons;
 	const KisTarget *first = &collection->targets[0];
-	bool		refused = first->inquiry->reply == NULL;
-	const char *hint = refused ? kis_error_hint(&first->inquiry->error) : first->hint;
+	bool		refused = first->request->reply == NULL;
+	const char *hint = refused ? kis_error_hint(&first->request->error) : first->hint;
 
 	initStringInfo(&reasons);
 	for (int i = 0; i < collection->ntargets; i++)
@@ -190,7 +204,7 @@ raise_if_all_failed(const Collection *collection)
 						 target->pair.market, target->pair.sector, target->detail);
 	}
 	ereport(ERROR,
-			(errcode(refused ? kis_error_sqlstate(&first->inquiry->error) : ERRCODE_FDW_ERROR),
+			(errcode(refused ? kis_error_sqlstate(&first->request->error) : ERRCODE_FDW_ERROR),
 			 errmsg("could not collect any target"),
 			 errdetail_internal("%s", reasons.data),
 			 hint ? errhint("%s", hint) : 0));
@@ -266,7 +280,7 @@ prepare(Collection *collection, FunctionCallInfo fcinfo)
 	serverid = kis_store_server(NameStr(*PG_GETARG_NAME(1)), fcinfo->flinfo->fn_oid);
 	collection->store_text = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	collection->store_name = kis_store_name(PG_GETARG_TEXT_PP(2));
-	collection->connection = kis_statement_connection(collection->statement, serverid, GetUserId());
+	collection->connection = kis_query_connection(collection->query, serverid, GetUserId());
 	collection->targets = kis_targets(PG_GETARG_ARRAYTYPE_P(0), collection->connection->options,
 									  &collection->ntargets);
 	find_tables(collection, AccessShareLock, false);
@@ -294,7 +308,7 @@ collect_market_investor_trend(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(context);
 	collection = palloc0(sizeof(Collection));
 
-	collection->statement = kis_statement_create(context);
+	collection->query = kis_query_create(context);
 	prepare(collection, fcinfo);
 	if (collection->ntargets > 0)
 	{

@@ -6,12 +6,18 @@
 
 #include "mb/pg_wchar.h"
 
-#include "error.h"
-#include "store.h"
+#include "common/error.h"
+#include "kis/catalog.h"
+#include "kis/reply.h"
+#include "request/query_context.h"
+#include "request/state.h"
+#include "store/figures.h"
+#include "store/table.h"
 
 /* Of a value that is none, as much as is shown. */
 #define MAX_SHOWN_VALUE 40
 
+/* Marks, of all members, those that the table has a column for. */
 void
 kis_figures_want(const KisStoreTable *table, bool *wanted)
 {
@@ -24,7 +30,8 @@ no_bigint(const char *field, const char *value)
 {
 	char	   *text = kis_to_server_lossy(value);
 
-	text[pg_mbcliplen(text, strlen(text), MAX_SHOWN_VALUE)] = '\0';
+	text[		pg_mbcliplen(text, strlen(text), MAX_SHOWN_VALUE)] = '\0';
+
 	return psprintf("member \"%s\" is no bigint: \"%s\"", field, text);
 }
 
@@ -39,9 +46,14 @@ sqlstate_of(const char *value)
 	return ERRCODE_INVALID_TEXT_REPRESENTATION;
 }
 
+/*
+ * The figures of a row, for all members; null where one is not wanted, or the
+ * call or KIS has none. NULL, or what is wrong with one that is no bigint, and
+ * the SQLSTATE that bigint itself has for it; sqlstate may be NULL.
+ */
 char *
 kis_figures_take(const KisCall *call, const KisRow *row, const bool *wanted,
-				 KisStatement *statement, int64 *figures, bool *nulls,
+				 KisQuery *query, int64 *figures, bool *nulls,
 				 int *sqlstate)
 {
 	for (int i = 0; i < kis_member_count; i++)
@@ -63,7 +75,7 @@ kis_figures_take(const KisCall *call, const KisRow *row, const bool *wanted,
 				*sqlstate = sqlstate_of(value.text);
 			return no_bigint(field, value.text);
 		}
-		else if (value.kind == KIS_VALUE_MISSING && kis_warn_once(statement, "missing member"))
+		else if (value.kind == KIS_VALUE_MISSING && kis_warn_once(query, "missing member"))
 			ereport(WARNING,
 					(errcode(ERRCODE_FDW_ERROR),
 					 errmsg("KIS's reply has no member \"%s\"", field),

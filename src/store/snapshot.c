@@ -39,9 +39,13 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
+#include "common/day.h"
+#include "common/error.h"
 #include "compat.h"
-#include "error.h"
-#include "store.h"
+#include "kis/trading_day.h"
+#include "store/snapshot.h"
+#include "store/table.h"
+#include "store/target.h"
 
 /* A trading day is at most so many days before the day of collecting: trading_day.c */
 #define LONGEST_CLOSURE 30
@@ -280,7 +284,11 @@ make_partition(Oid relid, const PartitionRange *range)
 	table_close(snapshots, NoLock);
 
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	/* code of the owner's must leave nothing behind for a caller who may do more */
+
+	/*
+	 * code of the owner's must leave nothing behind for a caller who may do
+	 * more
+	 */
 	if (owner != save_userid)
 		SetUserIdAndSecContext(owner, save_sec_context | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_RESTRICTED_OPERATION);
@@ -346,7 +354,11 @@ make_missing(Oid relid, const char *store, TimestampTz moment, bool ahead)
 
 	if (!must_make(relid, store, moment, ahead, &range))
 		return;
-	/* Who holds the lock is making the next month's; nobody needs to wait for that */
+
+	/*
+	 * Who holds the lock is making the next month's; nobody needs to wait for
+	 * that
+	 */
 	if (!ahead)
 		LockRelationOid(relid, ShareUpdateExclusiveLock);
 	else if (!ConditionalLockRelationOid(relid, ShareUpdateExclusiveLock))
@@ -355,6 +367,11 @@ make_missing(Oid relid, const char *store, TimestampTz moment, bool ahead)
 		make_partition(relid, &range);
 }
 
+/*
+ * Raises 42501 where no partition holds that moment and the user can't make
+ * one, 42P07 where something else has its name; makes nothing and takes no
+ * lasting lock.
+ */
 void
 kis_snapshot_check(Oid snapshots, const char *store, TimestampTz moment)
 {
@@ -363,6 +380,7 @@ kis_snapshot_check(Oid snapshots, const char *store, TimestampTz moment)
 	(void) must_make(snapshots, store, moment, false, &range);
 }
 
+/* Makes a partition for the moment where there is none: its month, or what of it is free. */
 void
 kis_snapshot_make_partition(Oid snapshots, const char *store, TimestampTz moment)
 {
@@ -399,6 +417,11 @@ warn_of_next(const char *table, Month month, const ErrorData *error)
 					 "Nothing is lost so far, but that month's snapshots need it.")));
 }
 
+/*
+ * The month's after the moment's, where the table is cut by months as we do it,
+ * and as far as it goes without waiting. Where it fails that is a WARNING,
+ * unless it was cancelled. Inside SPI.
+ */
 void
 kis_snapshot_make_next(Oid snapshots, const char *store, TimestampTz moment)
 {
@@ -494,6 +517,10 @@ append_statement(const KisStoreTable *snapshots, Month month)
 					values.data, again.data);
 }
 
+/*
+ * Appends the answer to the snapshots unless it equals the one before or after
+ * it. Inside SPI.
+ */
 void
 kis_snapshot_append(KisStoreTable *snapshots, const KisTarget *target)
 {

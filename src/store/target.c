@@ -9,9 +9,12 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#include "error.h"
-#include "fdw.h"
-#include "store.h"
+#include "common/error.h"
+#include "common/option.h"
+#include "common/suggest.h"
+#include "kis.h"
+#include "kis/catalog.h"
+#include "store/target.h"
 
 /* Longer than any code, or any name of a market that is typed for one. */
 #define MAX_TARGET_LEN	200
@@ -57,7 +60,7 @@ bad_target(const char *target, const char *detail, const char *hint)
 static void
 unknown_market(const char *target, const char *market)
 {
-	const char *near = kis_market_meant(market);
+	const char *near = kis_suggest_market(market);
 	const char *sector = strchr(target, '/');
 
 	bad_target(target,
@@ -81,7 +84,7 @@ market_of_sector(const char *sector)
 static void
 unknown_sector(const char *target, const char *market, const char *sector)
 {
-	const char *near = kis_sector_meant(market, sector);
+	const char *near = kis_suggest_sector(market, sector);
 	const char *near_market = market;
 
 	/* a code of another market is that one's; a name may be several markets' */
@@ -156,6 +159,10 @@ add_element(List **targets, const char *element, const KisServerOptions *options
 		unknown_sector(element, market, slash + 1);
 }
 
+/*
+ * The pairs that targets name, each once, in the order of their keys, which is
+ * the order of writing. Raises 22023 with a hint where one names no known pair.
+ */
 KisTarget *
 kis_targets(ArrayType *array, const KisServerOptions *options, int *ntargets)
 {

@@ -7,6 +7,8 @@
 
 #include <strings.h>
 
+#include "kis.h"
+
 #define MOST_MEMBERS	64
 
 /* Its codes by what is to be done. */
@@ -18,7 +20,7 @@ static const struct
 {
 	{KIS_ERROR_TOKEN, " EGW00121 EGW00122 EGW00123 "},
 	{KIS_ERROR_RATE, " EGW00201 EGW00215 "},
-	{KIS_ERROR_PASSING, " EGW00001 EGW00002 EGW00202 EGW00203 EGW00300 EGW00301 EGW00302 EGW00316 "
+	{KIS_ERROR_TRANSIENT, " EGW00001 EGW00002 EGW00202 EGW00203 EGW00300 EGW00301 EGW00302 EGW00316 "
 	"OPSQ0003 OPSQ0008 OPSQ1002 90020000 SYDB0050 "},
 	{KIS_ERROR_CREDENTIALS, " EGW00102 EGW00103 EGW00104 EGW00105 EGW00304 "},
 	{KIS_ERROR_TOKEN_TOO_SOON, " EGW00133 "},
@@ -79,7 +81,7 @@ verdict_without_code(int http_status, const Node *root, const char *code, const 
 {
 	/* whatever rt_cd says, these are errors */
 	if (strncasecmp(code, "EGW", 3) == 0)
-		return http_status >= 500 ? KIS_ERROR_PASSING : KIS_ERROR_REFUSED;
+		return http_status >= 500 ? KIS_ERROR_TRANSIENT : KIS_ERROR_REFUSED;
 	if (strncasecmp(code, "OPSQ", 4) == 0)
 		return KIS_ERROR_REFUSED;
 	if (strcmp(rt_cd, "0") == 0)
@@ -87,7 +89,7 @@ verdict_without_code(int http_status, const Node *root, const char *code, const 
 	if (code[0] != '\0')
 		return KIS_ERROR_REFUSED;
 	if (http_status >= 500)
-		return KIS_ERROR_PASSING;
+		return KIS_ERROR_TRANSIENT;
 	if (http_status >= 300 && http_status < 400)
 		return KIS_ERROR_REPLY;
 	if (text_of(member_of(root, "rt_cd")) != NULL)
@@ -103,7 +105,7 @@ verdict_of_codes(int http_status, const Node *root, const char *code, const char
 
 	if (!listed)
 		error_class = verdict_without_code(http_status, root, code, rt_cd);
-	return http_status == 429 && error_class != KIS_OK && (!listed || error_class == KIS_ERROR_PASSING) ?
+	return http_status == 429 && error_class != KIS_OK && (!listed || error_class == KIS_ERROR_TRANSIENT) ?
 		KIS_ERROR_RATE : error_class;
 }
 
@@ -116,7 +118,7 @@ expected_verdict(int http_status, const Node *root)
 
 	if (root == NULL || root->kind != NODE_OBJECT || count_of(root) > MOST_MEMBERS ||
 		has_double_names(root))
-		return http_status == 429 ? KIS_ERROR_RATE : http_status >= 500 ? KIS_ERROR_PASSING : KIS_ERROR_REPLY;
+		return http_status == 429 ? KIS_ERROR_RATE : http_status >= 500 ? KIS_ERROR_TRANSIENT : KIS_ERROR_REPLY;
 	code = bare_text(root, "msg_cd", "error_code");
 	rt_cd = bare_text(root, "rt_cd", NULL);
 	error_class = verdict_of_codes(http_status, root, code, rt_cd);

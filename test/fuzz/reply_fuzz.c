@@ -7,6 +7,10 @@
 #define _GNU_SOURCE
 #include "fuzz.h"
 
+#include "kis.h"
+#include "kis/catalog.h"
+#include "kis/reply.h"
+
 #define MOST_EXTRA_MEMBERS 256
 #define BLANKS		" \t\r\n"
 

@@ -5,7 +5,9 @@
  */
 #include "fuzz.h"
 
-#include "text.h"
+#include "kis.h"
+#include "kis/redact.h"
+#include "kis/text.h"
 
 /* As in kis.h and redact.c: parts of eight, and whole ones of four. */
 #define SHORTEST_SECRET 4

@@ -8,6 +8,9 @@
 
 #include <time.h>
 
+#include "kis.h"
+#include "kis/token.h"
+
 #define NOW			1783000000
 #define DAY			86400
 #define BLANKS		" \t\r\n"

@@ -4,6 +4,8 @@
  */
 #include "unit.h"
 
+#include "kis/catalog.h"
+
 /* Members in the order in which KIS sends them. */
 static const char *const daily_wire[] = {
 	"stck_bsop_date", "bstp_nmix_prpr", "bstp_nmix_prdy_vrss", "prdy_vrss_sign",

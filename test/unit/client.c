@@ -6,6 +6,12 @@
 
 #include <poll.h>
 
+#include "kis.h"
+#include "kis/call.h"
+#include "kis/catalog.h"
+#include "kis/http.h"
+#include "kis/reply.h"
+
 Client *
 client_create(const char *base_url)
 {

@@ -9,6 +9,10 @@
 
 #include <curl/curl.h>
 
+#include "kis.h"
+#include "kis/catalog.h"
+#include "kis/http.h"
+
 /* As long as real ones */
 #define APP_KEY		"PSunitTESTkeyPSunitTESTkeyPSunitTEST"
 #define APP_SECRET	"unit/TEST+secret=unit/TEST+secret=unit/TEST+secret=unit/TEST+secret="

@@ -11,6 +11,11 @@
 #include "client.h"
 #include "server.h"
 
+#include "kis.h"
+#include "kis/call.h"
+#include "kis/http.h"
+#include "kis/reply.h"
+
 /* ---- kept connections that are dead --------------------------------------------------------- */
 
 /* What becomes of a kept connection's second request. */

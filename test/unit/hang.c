@@ -15,6 +15,8 @@
 
 #include "hang.h"
 
+#include "kis/http.h"
+
 /* ---- a name server that hangs: libcurl calls this getaddrinfo ----------------------- */
 
 static pthread_mutex_t look_up_lock = PTHREAD_MUTEX_INITIALIZER;

@@ -10,6 +10,12 @@
 #include "client.h"
 #include "server.h"
 
+#include "kis.h"
+#include "kis/call.h"
+#include "kis/http.h"
+#include "kis/reply.h"
+#include "kis/token.h"
+
 /* ---- requests ---------------------------------------------------------------------- */
 
 static void
@@ -272,7 +278,7 @@ test_odd_replies(void **state)
 	expect_failure_of("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
 					  KIS_ERROR_REPLY, "redirects are not followed");
 	expect_failure_of("HTTP/1.1 200 OK\r\n\r\n<html>maintenance", KIS_ERROR_REPLY, "not JSON: <html>maintenance");
-	expect_failure_of("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\nhtml", KIS_ERROR_PASSING, "HTTP status 502");
+	expect_failure_of("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\nhtml", KIS_ERROR_TRANSIENT, "HTTP status 502");
 	expect_failure_of("HTTP/1.1 500 X\r\n\r\n{\"rt_cd\":\"1\",\"msg_cd\":\"EGW00201\",\"msg1\":\"초당\"}",
 					  KIS_ERROR_RATE, "초당");
 	expect_failure_of("", KIS_ERROR_DROPPED, "closed without a reply");

@@ -8,7 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../src/kis/transfer.h"
+#include "kis.h"
+#include "kis/call.h"
+#include "kis/http.h"
+#include "kis/reply.h"
+#include "kis/transfer.h"
 #include "client.h"
 #include "hang.h"
 #include "server.h"

@@ -4,6 +4,9 @@
  */
 #include "unit.h"
 
+#include "kis.h"
+#include "kis/redact.h"
+
 static void
 test_redact(void **state)
 {

@@ -8,7 +8,9 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "../../src/kis/transfer.h"
+#include "kis.h"
+#include "kis/call.h"
+#include "kis/http.h"
 #include "client.h"
 #include "hang.h"
 #include "server.h"

@@ -4,6 +4,11 @@
  */
 #include "unit.h"
 
+#include "kis.h"
+#include "kis/catalog.h"
+#include "kis/code.h"
+#include "kis/reply.h"
+
 /* A call small enough to read: three members, two rows as a rule. */
 static const KisMember members[] = {
 	{.field = "a_qty", .column = "a"}, {.field = "b_qty", .column = "b"}, {.field = "c_amt", .column = "c"}
@@ -398,7 +403,7 @@ test_refusals(void **state)
 		{KIS_ERROR_TOKEN_TOO_SOON, "EGW00133"},
 		{KIS_ERROR_CREDENTIALS, "EGW00102 EGW00103 EGW00104 EGW00105 EGW00304"},
 		{KIS_ERROR_RATE, "EGW00201 EGW00215"},
-		{KIS_ERROR_PASSING, "EGW00001 EGW00002 EGW00202 EGW00203 EGW00300 EGW00301 EGW00302 EGW00316 "
+		{KIS_ERROR_TRANSIENT, "EGW00001 EGW00002 EGW00202 EGW00203 EGW00300 EGW00301 EGW00302 EGW00316 "
 		"OPSQ0003 OPSQ0008 OPSQ1002 90020000 SYDB0050"},
 		{KIS_ERROR_REFUSED, "EGW00003 EGW00004 EGW00101 EGW00132 EGW00205 EGW00206 EGW00207 EGW00208 "
 		"EGW02004 EGW02006 OPSQ0002 OPSQ2000 OPSQ2001 OPSQ2999 OPSQ9999 XYZ12345 MCA00000"},
@@ -432,8 +437,8 @@ test_refusals(void **state)
 	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"EGW00201\",\"output\":[]}", KIS_ERROR_RATE, "EGW00201", "");
 	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"EGW02006\",\"output\":[{}]}", KIS_ERROR_REFUSED, "EGW02006", "");
 	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"OPSQ2001\",\"output\":[{}]}", KIS_ERROR_REFUSED, "OPSQ2001", "");
-	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"EGW00316\",\"output\":[{}]}", KIS_ERROR_PASSING, "EGW00316", "");
-	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"90020000\",\"output\":[{}]}", KIS_ERROR_PASSING, "90020000", "");
+	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"EGW00316\",\"output\":[{}]}", KIS_ERROR_TRANSIENT, "EGW00316", "");
+	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"90020000\",\"output\":[{}]}", KIS_ERROR_TRANSIENT, "90020000", "");
 	decode_bad(200, "{\"rt_cd\":\"2\",\"msg1\":\"why\"}", KIS_ERROR_REFUSED, "", "why");
 	decode_bad(200, "{\"rt_cd\":\"1\",\"msg_cd\":\"A_CODE_THAT_IS_TOO_LONG\"}",
 			   KIS_ERROR_REFUSED, "A_CODE_THAT_IS_", "");
@@ -447,8 +452,8 @@ test_unlisted_codes(void **state)
 	static const char *const other = "{\"rt_cd\":\"1\",\"msg_cd\":\"APBK0919\",\"msg1\":\"x\"}";
 
 	(void) state;
-	decode_bad(500, gateway, KIS_ERROR_PASSING, "EGW00999", "x");
-	decode_bad(503, gateway, KIS_ERROR_PASSING, "EGW00999", "x");
+	decode_bad(500, gateway, KIS_ERROR_TRANSIENT, "EGW00999", "x");
+	decode_bad(503, gateway, KIS_ERROR_TRANSIENT, "EGW00999", "x");
 	decode_bad(403, gateway, KIS_ERROR_REFUSED, "EGW00999", "x");
 	decode_bad(200, gateway, KIS_ERROR_REFUSED, "EGW00999", "x");
 	decode_bad(500, other, KIS_ERROR_REFUSED, "APBK0919", "x");
@@ -526,11 +531,11 @@ static void
 test_no_word_of_kis(void **state)
 {
 	(void) state;
-	decode_bad(500, "", KIS_ERROR_PASSING, "", "HTTP status 500");
-	decode_bad(502, "<html>Bad gateway</html>", KIS_ERROR_PASSING, "", "HTTP status 502");
-	decode_bad(503, "{}", KIS_ERROR_PASSING, "", "HTTP status 503");
-	decode_bad(503, "[1]", KIS_ERROR_PASSING, "", "HTTP status 503");
-	decode_bad(500, "{\"rt_cd\":\"1\",\"msg1\":\"busy\"}", KIS_ERROR_PASSING, "", "busy");
+	decode_bad(500, "", KIS_ERROR_TRANSIENT, "", "HTTP status 500");
+	decode_bad(502, "<html>Bad gateway</html>", KIS_ERROR_TRANSIENT, "", "HTTP status 502");
+	decode_bad(503, "{}", KIS_ERROR_TRANSIENT, "", "HTTP status 503");
+	decode_bad(503, "[1]", KIS_ERROR_TRANSIENT, "", "HTTP status 503");
+	decode_bad(500, "{\"rt_cd\":\"1\",\"msg1\":\"busy\"}", KIS_ERROR_TRANSIENT, "", "busy");
 	decode_bad(404, "{\"message\":\"no route\"}", KIS_ERROR_REPLY, "", "HTTP status 404");
 	decode_bad(302, "", KIS_ERROR_REPLY, "", "redirects are not followed");
 	decode_bad(301, "<a href='/'>moved</a>", KIS_ERROR_REPLY, "", "redirects are not followed");

@@ -15,6 +15,13 @@
 #include "client.h"
 #include "server.h"
 
+#include "kis.h"
+#include "kis/call.h"
+#include "kis/catalog.h"
+#include "kis/http.h"
+#include "kis/reply.h"
+#include "kis/token.h"
+
 /* The linker has our calls of what these are named after come here (--wrap). */
 extern void *__real_malloc(size_t size);
 extern void *__real_calloc(size_t count, size_t size);

@@ -4,7 +4,8 @@
  */
 #include "unit.h"
 
-#include "../../src/kis/text.h"
+#include "kis.h"
+#include "kis/text.h"
 
 static void
 test_names(void **state)
@@ -25,7 +26,7 @@ test_names(void **state)
 		[KIS_ERROR_TOKEN_TOO_SOON] = "token_too_soon",
 		[KIS_ERROR_CREDENTIALS] = "credentials",
 		[KIS_ERROR_RATE] = "rate",
-		[KIS_ERROR_PASSING] = "passing",
+		[KIS_ERROR_TRANSIENT] = "passing",
 		[KIS_ERROR_REFUSED] = "refused",
 		[KIS_ERROR_REPLY] = "reply",
 		[KIS_ERROR_FULL] = "full",

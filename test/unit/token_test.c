@@ -4,6 +4,9 @@
  */
 #include "unit.h"
 
+#include "kis.h"
+#include "kis/token.h"
+
 /* 2026-04-10 00:30:00 UTC, 09:30:00 in Seoul */
 #define NOW		INT64_C(1775781000)
 #define DAY		86400
@@ -154,8 +157,8 @@ test_refusals(void **state)
 		KIS_ERROR_CREDENTIALS, "EGW00103"},
 		{403, "{\"error_description\":\"유효하지 않은 AppSecret입니다.\",\"error_code\":\"EGW00105\"}",
 		KIS_ERROR_CREDENTIALS, "EGW00105"},
-		{500, "{\"rt_cd\":\"1\",\"msg_cd\":\"EGW00001\",\"msg1\":\"x\"}", KIS_ERROR_PASSING, "EGW00001"},
-		{503, "<html>", KIS_ERROR_PASSING, ""},
+		{500, "{\"rt_cd\":\"1\",\"msg_cd\":\"EGW00001\",\"msg1\":\"x\"}", KIS_ERROR_TRANSIENT, "EGW00001"},
+		{503, "<html>", KIS_ERROR_TRANSIENT, ""},
 		{200, "<html>", KIS_ERROR_REPLY, ""},
 		{200, "{}", KIS_ERROR_REPLY, ""},
 		{200, "", KIS_ERROR_REPLY, ""},

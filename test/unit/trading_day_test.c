@@ -6,6 +6,8 @@
 
 #include <time.h>
 
+#include "kis/trading_day.h"
+
 #define SESSION_START	(8 * 3600 + 30 * 60)
 
 /* "2026-09-25" as days since 1970-01-01. */

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "kis.h"
+
 
 /* cmocka before 2.0 has one name for all types */
 #ifndef assert_int_in_range

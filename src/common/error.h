@@ -1,0 +1,40 @@
+/*
+ * error.h
+ *		The one place that maps failures of KIS calls to SQLSTATE, message,
+ *		detail and hint.
+ */
+#ifndef KIS_COMMON_ERROR_H
+#define KIS_COMMON_ERROR_H
+
+#include "postgres.h"
+
+#include "compat.h"
+#include "kis.h"
+
+/* Raises what failed; never returns. */
+pg_noreturn extern void kis_raise(const KisError *error, const char *server);
+
+/* What kis_raise would give: the SQLSTATE, and the hint or NULL. */
+extern int	kis_error_sqlstate(const KisError *error);
+extern const char *kis_error_hint(const KisError *error);
+
+/* One line for a result column: message, KIS's code and text; palloc'd, server encoding. */
+extern char *kis_error_summary(const KisError *error, const char *server);
+
+/* The same of a calendar that tells no trading day, by what kis_trade_date gives */
+extern char *kis_calendar_summary(const KisError *failure, const char *server);
+extern const char *kis_calendar_hint(const KisError *failure);
+
+/* UTF-8 text of KIS or of the catalogue in the database's encoding, or an error */
+extern char *kis_to_server(const char *utf8);
+
+/* The same for messages and comments */
+extern char *kis_to_server_lossy(const char *utf8);
+
+/* A message with '?' for what the client's encoding doesn't hold. */
+extern char *kis_to_client_lossy(const char *text);
+
+/* A text of the user's as a message shows it: of a long one its beginning. */
+extern char *kis_shown(const char *text);
+
+#endif							/* KIS_COMMON_ERROR_H */

@@ -1,0 +1,576 @@
+/*
+ * option.c
+ *		The options of servers, user mappings, foreign tables and columns:
+ *		what there is as data, the validator, and the readers.
+ */
+#include "postgres.h"
+
+#include "access/reloptions.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_foreign_table.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/defrem.h"
+#include "commands/extension.h"
+#include "fmgr.h"
+#include "foreign/foreign.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/varlena.h"
+
+#include "common/error.h"
+#include "common/option.h"
+#include "common/option_parse.h"
+#include "common/suggest.h"
+#include "common/tables.h"
+#include "compat.h"
+
+#define MINUTE_MS	(60 * 1000)
+#define HOUR_MS		(60 * MINUTE_MS)
+#define MIN_RATE	0.001
+#define MAX_RATE	1000
+
+/* KIS's lengths; another one is suspicious, but not for us to refuse */
+#define APP_KEY_LEN		36
+#define APP_SECRET_LEN	180
+
+/* Of a member's name; theirs have 20 bytes or so */
+#define MAX_FIELD_LEN	127
+
+typedef enum OptionType
+{
+	OPTION_DURATION,			/* int, ms */
+	OPTION_INTEGER,				/* int */
+	OPTION_RATE,				/* double */
+	OPTION_TIME_OF_DAY,			/* int, seconds */
+	OPTION_CALENDAR,			/* KisCalendarKind */
+	OPTION_DAYS,				/* List * of DateADT */
+	OPTION_PAIRS,				/* List * of KisPairCode * */
+	OPTION_BASE_URL,			/* char *, as are all that follow but the last */
+	OPTION_PROXY,
+	OPTION_PATH,
+	OPTION_APP_KEY,
+	OPTION_APP_SECRET,
+	OPTION_TABLE_NAME,
+	OPTION_FIELD,
+	OPTION_PAIR_SET				/* KisTableOptions itself */
+} OptionType;
+
+/* Who may set it, and alter what has it. */
+typedef enum OptionSetter
+{
+	SET_BY_ANYBODY,
+	SET_BY_FILE_READERS,		/* who may read the server's files */
+	SET_BY_SUPERUSERS
+} OptionSetter;
+
+typedef struct Option
+{
+	const char *name;
+	Oid			catalog;		/* of the objects that take it */
+	OptionType	type;
+	size_t		offset;			/* of its value in the struct of its objects */
+	double		min;
+	double		max;
+	const char *default_value;	/* NULL: all zero bits */
+	OptionSetter setter;
+	const char *hint;			/* a sentence with a good value */
+} Option;
+
+#define IN_SERVER(member)	offsetof(KisServerOptions, member)
+#define IN_USER(member)		offsetof(KisUserOptions, member)
+#define IN_TABLE(member)	offsetof(KisTableOptions, member)
+
+static const Option options[] = {
+	{"base_url", ForeignServerRelationId, OPTION_BASE_URL, IN_SERVER(base_url), 0, 0,
+		KIS_BASE_URL, SET_BY_ANYBODY,
+	"KIS's own is \"" KIS_BASE_URL "\", the default."},
+	{"connect_timeout", ForeignServerRelationId, OPTION_DURATION, IN_SERVER(connect_timeout),
+		1, 10 * MINUTE_MS, "3s", SET_BY_ANYBODY,
+	"Write a number with a unit from 1ms to 10min, such as '3s' or '500ms'."},
+	{"request_timeout", ForeignServerRelationId, OPTION_DURATION, IN_SERVER(request_timeout),
+		1, 10 * MINUTE_MS, "10s", SET_BY_ANYBODY,
+	"Write a number with a unit from 1ms to 10min, such as '10s' or '500ms'."},
+	{"max_retries", ForeignServerRelationId, OPTION_INTEGER, IN_SERVER(max_retries),
+		0, 10, "2", SET_BY_ANYBODY,
+	"Write a whole number from 0 to 10, such as '2'."},
+	{"max_wait", ForeignServerRelationId, OPTION_DURATION, IN_SERVER(max_wait),
+		0, HOUR_MS, "30s", SET_BY_ANYBODY,
+	"Write 0 or a number with a unit up to 1h, such as '30s' or '500ms'."},
+	{"max_calls", ForeignServerRelationId, OPTION_INTEGER, IN_SERVER(max_calls),
+		1, 1000000, "100", SET_BY_ANYBODY,
+	"Write a whole number from 1 to 1000000, such as '100'."},
+	{"requests_per_second", ForeignServerRelationId, OPTION_RATE, IN_SERVER(requests_per_second),
+		MIN_RATE, MAX_RATE, "10", SET_BY_ANYBODY,
+	"Write a number from 0.001 to 1000, such as '10' or '0.5'."},
+	{"max_concurrent_requests", ForeignServerRelationId, OPTION_INTEGER,
+		IN_SERVER(max_concurrent_requests), 1, 64, "6", SET_BY_ANYBODY,
+	"Write a whole number from 1 to 64, such as '6'."},
+	{"cache_ttl", ForeignServerRelationId, OPTION_DURATION, IN_SERVER(cache_ttl),
+		0, HOUR_MS, "10s", SET_BY_ANYBODY,
+	"Write 0 or a number with a unit up to 1h, such as '10s' or '500ms'."},
+	{"session_start", ForeignServerRelationId, OPTION_TIME_OF_DAY, IN_SERVER(session_start),
+		0, 0, "08:30", SET_BY_ANYBODY,
+	"Write a time in Seoul from 00:00 to 23:59, such as '08:30'."},
+	{"late_opens", ForeignServerRelationId, OPTION_DAYS, IN_SERVER(late_opens), 0, 100,
+		NULL, false,
+	"Write up to 100 days on which the exchange opens at 10:00, such as '2026-11-19, 2027-11-18'."},
+	{"calendar", ForeignServerRelationId, OPTION_CALENDAR, IN_SERVER(calendar), 0, 0,
+		"kis", SET_BY_ANYBODY,
+	"Write 'kis' or 'weekday'."},
+	{"extra_pairs", ForeignServerRelationId, OPTION_PAIRS, IN_SERVER(extra_pairs), 0, 1000,
+		NULL, SET_BY_ANYBODY,
+	"Write up to 1000 pairs of market and sector, of up to 7 letters and digits each, such as 'KSP/0031, KSQ/1034'."},
+	{"proxy", ForeignServerRelationId, OPTION_PROXY, IN_SERVER(proxy), 0, 0, NULL, SET_BY_SUPERUSERS,
+	"Write a URL with its port, such as 'http://proxy.example.com:3128'."},
+	{"ca_file", ForeignServerRelationId, OPTION_PATH, IN_SERVER(ca_file), 0, 0, NULL, SET_BY_SUPERUSERS,
+	"Write the absolute path of a file on the server, such as '/etc/ssl/certs/ca-certificates.crt'."},
+
+	{"app_key", UserMappingRelationId, OPTION_APP_KEY, IN_USER(app_key), 0, 0, NULL, SET_BY_ANYBODY,
+	"Copy the app key of 36 characters from the KIS Developers site."},
+	{"app_secret", UserMappingRelationId, OPTION_APP_SECRET, IN_USER(app_secret), 0, 0, NULL, SET_BY_ANYBODY,
+	"Copy the app secret of 180 characters from the KIS Developers site."},
+	{"app_key_file", UserMappingRelationId, OPTION_PATH, IN_USER(app_key_file), 0, 0, NULL, SET_BY_FILE_READERS,
+	"Write the absolute path of a file on the server, such as '/etc/kis/app_key'."},
+	{"app_secret_file", UserMappingRelationId, OPTION_PATH, IN_USER(app_secret_file), 0, 0, NULL, SET_BY_FILE_READERS,
+	"Write the absolute path of a file on the server, such as '/etc/kis/app_secret'."},
+	{"access_token_file", UserMappingRelationId, OPTION_PATH, IN_USER(access_token_file), 0, 0, NULL, SET_BY_FILE_READERS,
+	"Write the absolute path of a file on the server, such as '/var/lib/kis/token.json'."},
+	{"requests_per_second", UserMappingRelationId, OPTION_RATE, IN_USER(requests_per_second),
+		MIN_RATE, MAX_RATE, NULL, SET_BY_ANYBODY,
+	"Write a number from 0.001 to 1000, such as '10' or '0.5'."},
+
+	{"table_name", ForeignTableRelationId, OPTION_TABLE_NAME, IN_TABLE(table_name), 0, 0, NULL, SET_BY_ANYBODY,
+	NULL},						/* names the nearest */
+	{"pairs", ForeignTableRelationId, OPTION_PAIR_SET, 0, 0, 0, NULL, SET_BY_ANYBODY,
+	"Write 'headline' or 'all'."},
+
+	{"field", AttributeRelationId, OPTION_FIELD, 0, 0, 0, NULL, SET_BY_ANYBODY,
+	"Write a member of KIS's answer, such as 'frgn_ntby_qty', or '*' or '**'."},
+};
+
+PG_FUNCTION_INFO_V1(market_investor_fdw_validator);
+
+/* What takes options, as messages say it. */
+static const char *
+object_kind(Oid catalog)
+{
+	switch (catalog)
+	{
+		case ForeignServerRelationId:
+			return "server";
+		case UserMappingRelationId:
+			return "user mapping";
+		case ForeignTableRelationId:
+			return "foreign table";
+		case AttributeRelationId:
+			return "column of a foreign table";
+		default:
+			return "foreign-data wrapper";
+	}
+}
+
+static const Option *
+find_option(const char *name, Oid catalog)
+{
+	for (int i = 0; i < (int) lengthof(options); i++)
+		if (options[i].catalog == catalog && strcmp(options[i].name, name) == 0)
+			return &options[i];
+	return NULL;
+}
+
+/* An option of this name that belongs to something else. */
+static const Option *
+find_option_elsewhere(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(options); i++)
+		if (strcmp(options[i].name, name) == 0)
+			return &options[i];
+	return NULL;
+}
+
+pg_noreturn static void raise_unknown_option(const char *name, Oid catalog);
+pg_noreturn static void raise_bad_value(const Option *option, const char *value,
+										const char *why);
+
+/* Refuses a name that these objects have no option of. */
+static void
+raise_unknown_option(const char *name, Oid catalog)
+{
+	const Option *elsewhere = find_option_elsewhere(name);
+	const char *names[lengthof(options) + 1];
+	const char *nearest;
+	StringInfoData list;
+	int			nnames = 0;
+
+	if (elsewhere != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"%s\" does not belong to a %s", name, object_kind(catalog)),
+				 errhint("It is an option of a %s.", object_kind(elsewhere->catalog))));
+
+	initStringInfo(&list);
+	for (int i = 0; i < (int) lengthof(options); i++)
+	{
+		if (options[i].catalog != catalog)
+			continue;
+		names[nnames++] = options[i].name;
+		appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", options[i].name);
+	}
+	names[nnames] = NULL;
+
+	nearest = kis_suggest_name(name, names);
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("invalid option \"%s\"", name),
+			 nearest != NULL ? errhint("Perhaps you meant the option \"%s\".", nearest) :
+			 nnames > 0 ? errhint("The options of a %s are: %s.", object_kind(catalog), list.data) :
+			 errhint("A %s takes no options.", object_kind(catalog))));
+}
+
+/* Refuses a value; why is a sentence that doesn't show it. */
+static void
+raise_bad_value(const Option *option, const char *value, const char *why)
+{
+	/* what stands on a user mapping, or in a URL before @, may be a secret */
+	bool		may_show = option->catalog != UserMappingRelationId &&
+		strchr(value, '@') == NULL;
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 may_show ?
+			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, kis_shown(value)) :
+			 errmsg("invalid value for option \"%s\"", option->name),
+			 errdetail_internal("%s", why),
+			 option->type == OPTION_TABLE_NAME ?
+			 errhint("Write the name of a table that IMPORT FOREIGN SCHEMA makes, such as '%s'.",
+					 kis_suggest_table(value)) :
+			 errhint("%s", option->hint)));
+}
+
+static const char *
+parse_calendar(const char *value, KisCalendarKind *calendar)
+{
+	if (strcmp(value, "kis") == 0)
+		*calendar = KIS_CALENDAR_KIS;
+	else if (strcmp(value, "weekday") == 0)
+		*calendar = KIS_CALENDAR_WEEKDAY;
+	else
+		return "There is no such calendar.";
+	return NULL;
+}
+
+static const char *
+parse_pair_set(const char *value, KisTableOptions *table)
+{
+	if (strcmp(value, "headline") == 0)
+		table->pairs = KIS_PAIRS_HEADLINE;
+	else if (strcmp(value, "all") == 0)
+		table->pairs = KIS_PAIRS_ALL;
+	else
+		return "There is no such set of pairs.";
+	table->has_pairs = true;
+	return NULL;
+}
+
+static const char *
+parse_table_name(const char *value, char **name)
+{
+	if (kis_table_find(value) == NULL)
+		return "There is no such table.";
+	*name = pstrdup(value);
+	return NULL;
+}
+
+static const char *
+parse_field(const char *value, char **field)
+{
+	if (value[0] == '\0')
+		return "It is empty.";
+	if (strlen(value) > MAX_FIELD_LEN)
+		return "It is longer than any member of KIS's.";
+	for (const char *c = value; *c; c++)
+		if ((unsigned char) *c <= ' ' || (unsigned char) *c >= 0x7f)
+			return "It contains a blank, a control character or one that is not ASCII.";
+	*field = pstrdup(value);
+	return NULL;
+}
+
+/* Reads a value into the struct of its object; returns why it can't be, or NULL. */
+static const char *
+parse_value(const Option *option, const char *value, void *values)
+{
+	void	   *target = (char *) values + option->offset;
+
+	switch (option->type)
+	{
+		case OPTION_DURATION:
+			return kis_parse_duration(value, option->min, option->max, target);
+		case OPTION_INTEGER:
+			return kis_parse_integer(value, option->min, option->max, target);
+		case OPTION_RATE:
+			return kis_parse_rate(value, option->min, option->max, target);
+		case OPTION_TIME_OF_DAY:
+			return kis_parse_time_of_day(value, target);
+		case OPTION_CALENDAR:
+			return parse_calendar(value, target);
+		case OPTION_DAYS:
+			return kis_parse_days(value, option->max, target);
+		case OPTION_PAIRS:
+			return kis_parse_pairs(value, option->max, target);
+		case OPTION_BASE_URL:
+			return kis_parse_base_url(value, target);
+		case OPTION_PROXY:
+			return kis_parse_proxy(value, target);
+		case OPTION_PATH:
+			return kis_parse_path(value, target);
+		case OPTION_APP_KEY:
+		case OPTION_APP_SECRET:
+			return kis_parse_secret(value, target);
+		case OPTION_TABLE_NAME:
+			return parse_table_name(value, target);
+		case OPTION_FIELD:
+			return parse_field(value, target);
+		case OPTION_PAIR_SET:
+			return parse_pair_set(value, target);
+	}
+	return NULL;
+}
+
+/* Reads the options of an object into its struct; what is unknown or bad is an error. */
+static void
+read_options(List *defs, Oid catalog, void *values)
+{
+	ListCell   *cell;
+
+	for (int i = 0; i < (int) lengthof(options); i++)
+		if (options[i].catalog == catalog && options[i].default_value != NULL)
+			(void) parse_value(&options[i], options[i].default_value, values);
+
+	foreach(cell, defs)
+	{
+		DefElem    *def = lfirst_node(DefElem, cell);
+		const Option *option = find_option(def->defname, catalog);
+		const char *why;
+
+		if (option == NULL)
+			raise_unknown_option(def->defname, catalog);
+		why = parse_value(option, defGetString(def), values);
+		if (why != NULL)
+			raise_bad_value(option, defGetString(def), why);
+	}
+}
+
+/* Refuses options that the user has no right to set. */
+static void
+check_rights(List *defs, Oid catalog)
+{
+	ListCell   *cell;
+
+	foreach(cell, defs)
+	{
+		DefElem    *def = lfirst_node(DefElem, cell);
+		const Option *option = find_option(def->defname, catalog);
+
+		if (option->setter == SET_BY_SUPERUSERS && !superuser())
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied to set option \"%s\"", option->name),
+					 errdetail("It decides who may read the app keys of all who use the server."),
+					 errhint("Only a superuser may create or alter a server that has this option.")));
+		if (option->setter == SET_BY_FILE_READERS &&
+			!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied to set option \"%s\"", option->name),
+					 errhint("Only a role with the privileges of \"pg_read_server_files\" may create or alter what has this option.")));
+	}
+}
+
+/* A server's owner could otherwise have its users' keys sent to a host of his own. */
+static void
+check_host(const KisServerOptions *server)
+{
+	if (strcmp(server->base_url, KIS_BASE_URL) != 0 && !superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to set option \"base_url\" to another host than KIS's own"),
+				 errdetail("The app keys of all who use the server are sent to that host."),
+				 errhint("Only a superuser may create or alter a server with such a base_url. KIS's own is \"%s\", the default.",
+						 KIS_BASE_URL)));
+}
+
+/* Only a tunnel keeps a proxy from reading what is sent. */
+static void
+check_proxy(const KisServerOptions *server)
+{
+	if (server->proxy != NULL && strncmp(server->base_url, "https:", 6) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"proxy\" takes a base_url of https"),
+				 errdetail("Over http the proxy would be sent the app key and secret in the clear."),
+				 errhint("Drop one of them: ALTER SERVER ... OPTIONS (DROP proxy).")));
+}
+
+static void
+check_secret_given_once(const char *secret, const char *file, const char *name)
+{
+	if (secret != NULL && file != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("options \"%s\" and \"%s_file\" are both set", name, name),
+				 errhint("Drop one of them: ALTER USER MAPPING ... OPTIONS (DROP %s).", name)));
+}
+
+static void
+warn_of_length(const char *secret, int usual, const char *name)
+{
+	if (secret != NULL && strlen(secret) != (size_t) usual)
+		ereport(WARNING,
+				(errmsg("option \"%s\" has an unusual length", name),
+				 errdetail("It has %d characters; KIS's have %d.",
+						   (int) strlen(secret), usual)));
+}
+
+/*
+ * The validator: checks all options that an object is about to have.
+ */
+Datum
+market_investor_fdw_validator(PG_FUNCTION_ARGS)
+{
+	List	   *defs = untransformRelOptions(PG_GETARG_DATUM(0));
+	Oid			catalog = PG_GETARG_OID(1);
+	KisServerOptions server = {0};
+	KisUserOptions user = {0};
+	KisTableOptions table = {0};
+	char	   *field = NULL;
+
+	switch (catalog)
+	{
+		case ForeignServerRelationId:
+			read_options(defs, catalog, &server);
+			check_host(&server);
+			check_proxy(&server);
+			break;
+		case UserMappingRelationId:
+			read_options(defs, catalog, &user);
+			check_secret_given_once(user.app_key, user.app_key_file, "app_key");
+			check_secret_given_once(user.app_secret, user.app_secret_file, "app_secret");
+			warn_of_length(user.app_key, APP_KEY_LEN, "app_key");
+			warn_of_length(user.app_secret, APP_SECRET_LEN, "app_secret");
+			break;
+		case ForeignTableRelationId:
+			read_options(defs, catalog, &table);
+			break;
+		case AttributeRelationId:
+			read_options(defs, catalog, &field);
+			break;
+		default:
+			read_options(defs, catalog, NULL);
+			break;
+	}
+	check_rights(defs, catalog);
+	PG_RETURN_VOID();
+}
+
+/* The server; raises 42704 where it was dropped since it was looked up: nothing locks it. */
+ForeignServer *
+kis_foreign_server(Oid serverid)
+{
+	ForeignServer *server = GetForeignServerExtended(serverid, FSV_MISSING_OK);
+
+	if (server == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server with OID %u does not exist", serverid),
+				 errdetail("It was dropped meanwhile.")));
+	return server;
+}
+
+/*
+ * The server that an argument of one of our functions names; raises 42704 where
+ * there is none, and 42809 where it is of another wrapper than the function's
+ * extension has. The caller sees to the right to use it.
+ */
+ForeignServer *
+kis_foreign_server_named(const char *name, Oid function, const char *argument)
+{
+	/*
+	 * not by GetForeignServerByName: its second look-up fails where the
+	 * server is dropped after the first
+	 */
+	ForeignServer *server = GetForeignServerExtended(get_foreign_server_oid(name, true), FSV_MISSING_OK);
+	ForeignDataWrapper *wrapper = server ?
+		GetForeignDataWrapperExtended(server->fdwid, FDW_MISSING_OK) : NULL;
+
+	if (wrapper == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server \"%s\" does not exist", name),
+				 errhint("Make it with CREATE SERVER %s FOREIGN DATA WRAPPER market_investor_fdw, or name yours with %s => 'name'.",
+						 quote_identifier(name), argument)));
+	if (getExtensionOfObject(ProcedureRelationId, wrapper->fdwhandler) !=
+		getExtensionOfObject(ProcedureRelationId, function))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" does not lead to KIS", name),
+				 errhint("Name a server of the foreign-data wrapper market_investor_fdw.")));
+	return server;
+}
+
+/* All allocate in the current memory context. Errors: HV00D, 22023, 42501; see error.h. */
+KisServerOptions *
+kis_server_options(Oid serverid)
+{
+	KisServerOptions *server = palloc0(sizeof(KisServerOptions));
+
+	read_options(kis_foreign_server(serverid)->options, ForeignServerRelationId, server);
+	check_proxy(server);
+	return server;
+}
+
+static void
+require_secret(const char *secret, const char *file, const char *name)
+{
+	if (secret == NULL && file == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("user mapping has no option \"%s\"", name),
+				 errhint("Set it: ALTER USER MAPPING FOR ... SERVER ... OPTIONS (ADD %s '...'), or %s_file with the path of a file that holds it.",
+						 name, name)));
+}
+
+KisUserOptions *
+kis_user_options(List *defs)
+{
+	KisUserOptions *user = palloc0(sizeof(KisUserOptions));
+
+	read_options(defs, UserMappingRelationId, user);
+	require_secret(user->app_key, user->app_key_file, "app_key");
+	require_secret(user->app_secret, user->app_secret_file, "app_secret");
+	return user;
+}
+
+KisTableOptions *
+kis_table_options(Oid relid)
+{
+	KisTableOptions *table = palloc0(sizeof(KisTableOptions));
+
+	read_options(GetForeignTable(relid)->options, ForeignTableRelationId, table);
+	return table;
+}
+
+/* A column's option field, or NULL. */
+char *
+kis_column_field(Oid relid, AttrNumber attnum)
+{
+	char	   *field = NULL;
+
+	read_options(GetForeignColumnOptions(relid, attnum), AttributeRelationId, &field);
+	return field;
+}

@@ -1,0 +1,94 @@
+/*
+ * option.h
+ *		The options of servers, user mappings, foreign tables and columns:
+ *		what there is as data, the validator, and the readers.
+ */
+#ifndef KIS_COMMON_OPTION_H
+#define KIS_COMMON_OPTION_H
+
+#include "postgres.h"
+
+#include "access/attnum.h"
+#include "foreign/foreign.h"
+#include "nodes/pg_list.h"
+
+#include "kis.h"
+
+/* How open days are known. */
+typedef enum KisCalendarKind
+{
+	KIS_CALENDAR_KIS,			/* KIS's, asked once a day */
+	KIS_CALENDAR_WEEKDAY		/* Monday to Friday, without asking */
+} KisCalendarKind;
+
+/* Which of the listed pairs a table holds. */
+typedef enum KisPairSet
+{
+	KIS_PAIRS_HEADLINE,			/* those that stand for a whole market */
+	KIS_PAIRS_ALL				/* all listed and the server's extra_pairs */
+} KisPairSet;
+
+/* A pair of the option extra_pairs. */
+typedef struct KisPairCode
+{
+	char		market[KIS_MARKET_LEN];
+	char		sector[KIS_SECTOR_LEN];
+} KisPairCode;
+
+/* A server's options; defaults are filled in. */
+typedef struct KisServerOptions
+{
+	char	   *base_url;		/* without a slash at its end */
+	int			connect_timeout;	/* ms */
+	int			request_timeout;	/* ms */
+	int			max_retries;
+	int			max_wait;		/* ms */
+	int			max_calls;		/* a statement */
+	double		requests_per_second;
+	int			max_concurrent_requests;	/* a session */
+	int			cache_ttl;		/* ms; 0: neither cached nor shared */
+	int			session_start;	/* seconds of the day in Seoul */
+	List	   *late_opens;		/* of DateADT: days on which all is an hour
+								 * later */
+	KisCalendarKind calendar;
+	List	   *extra_pairs;	/* of KisPairCode * */
+	char	   *proxy;			/* NULL: none */
+	char	   *ca_file;		/* NULL: the system's */
+} KisServerOptions;
+
+/*
+ * A user mapping's options. Either of a secret and its file is set; a file is
+ * read by kis_secret_read, again at each token issue.
+ */
+typedef struct KisUserOptions
+{
+	char	   *app_key;
+	char	   *app_secret;
+	char	   *app_key_file;
+	char	   *app_secret_file;
+	char	   *access_token_file;	/* NULL: we have KIS issue one */
+	double		requests_per_second;	/* 0: the server's */
+} KisUserOptions;
+
+typedef struct KisTableOptions
+{
+	char	   *table_name;		/* NULL: the foreign table's own name */
+	bool		has_pairs;
+	KisPairSet	pairs;
+} KisTableOptions;
+
+/* The server; raises 42704 where it was dropped since it was looked up: nothing locks it. */
+extern ForeignServer *kis_foreign_server(Oid serverid);
+
+/* The server that an argument of one of our functions names */
+extern ForeignServer *kis_foreign_server_named(const char *name, Oid function, const char *argument);
+
+/* All allocate in the current memory context. Errors: HV00D, 22023, 42501; see error.h. */
+extern KisServerOptions *kis_server_options(Oid serverid);
+extern KisUserOptions *kis_user_options(List *options);
+extern KisTableOptions *kis_table_options(Oid relid);
+
+/* A column's option field, or NULL. */
+extern char *kis_column_field(Oid relid, AttrNumber attnum);
+
+#endif							/* KIS_COMMON_OPTION_H */

@@ -1,0 +1,169 @@
+/*
+ * secret_file.c
+ *		App keys and secrets that stand in files of the server, and the
+ *		certificates of those whom it trusts.
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/hashfn.h"
+#include "storage/fd.h"
+
+#include "common/option_parse.h"
+#include "common/secret_file.h"
+#include "compat.h"
+#include "kis.h"
+#include "kis/redact.h"
+#include "kis/token.h"
+
+#define MAX_SECRET_FILE	4096
+#define MAX_CA_FILE		(4 * 1024 * 1024)
+
+pg_noreturn static void raise_unreadable(const char *path, const char *option, const char *why);
+
+/*
+ * The path goes to the log alone: who uses a mapping for PUBLIC need not learn
+ * where the server keeps its secrets.
+ */
+static void
+raise_unreadable(const char *path, const char *option, const char *why)
+{
+	const char *content = strcmp(option, "access_token") == 0 ?
+		"the token, alone or as access_token or token of JSON or YAML," :
+		strcmp(option, "ca") == 0 ? "certificates in PEM" : "the value alone";
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("could not read the file of option \"%s_file\"", option),
+			 errdetail_internal("%s", why),
+			 errdetail_log("%s The file is \"%s\".", why, path),
+			 errhint("The file must hold %s and be readable by the operating system's user that runs PostgreSQL.",
+					 content)));
+}
+
+/* Reads at most size bytes; closes fd on errors. */
+static size_t
+read_whole(int fd, char *buffer, size_t size, const char *path, const char *option)
+{
+	size_t		length = 0;
+
+	while (length < size)
+	{
+		ssize_t		got = read(fd, buffer + length, size - length);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			raise_unreadable(path, option, psprintf("It could not be read: %m."));
+		if (got == 0)
+			break;
+		length += got;
+	}
+	return length;
+}
+
+/* The file's content into buffer, which has room for size bytes and a NUL, as a string. */
+static void
+read_file(const char *path, const char *option, char *buffer, size_t size)
+{
+	struct stat st;
+	size_t		length;
+	int			fd;
+
+	/* O_NONBLOCK, or a pipe would hold us up before fstat could tell */
+	fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
+	if (fd < 0)
+		raise_unreadable(path, option, psprintf("It could not be opened: %m."));
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		raise_unreadable(path, option, "It is not a regular file.");
+	length = read_whole(fd, buffer, size + 1, path, option);
+	CloseTransientFile(fd);
+	if (length > size)
+		raise_unreadable(path, option, psprintf("It is longer than %zu bytes.", size));
+	if (memchr(buffer, '\0', length) != NULL)
+		raise_unreadable(path, option, "It contains a control character.");
+	buffer[length] = '\0';
+}
+
+/*
+ * The content of the file of app_key_file or app_secret_file (option names it
+ * without _file), without the white space around it; palloc'd. Errors are of
+ * the class HV000 and never show the content.
+ */
+char *
+kis_secret_read(const char *path, const char *option)
+{
+	char		buffer[MAX_SECRET_FILE + 1];
+	char	   *begin = buffer;
+	char	   *end;
+	char	   *secret;
+	const char *why;
+
+	read_file(path, option, buffer, MAX_SECRET_FILE);
+	end = buffer + strlen(buffer);
+	while (end > begin && isspace((unsigned char) end[-1]))
+		end--;
+	while (begin < end && isspace((unsigned char) *begin))
+		begin++;
+	*end = '\0';
+
+	why = kis_parse_secret(begin, &secret);
+	kis_wipe(buffer, sizeof(buffer));
+	if (why != NULL)
+		raise_unreadable(path, option, why);
+	return secret;
+}
+
+/* The token in the file of access_token_file; palloc'd; the same errors. */
+char *
+kis_access_token_read(const char *path)
+{
+	char		buffer[MAX_SECRET_FILE + 1];
+	char		token[KIS_TOKEN_LEN];
+	char	   *copy = NULL;
+
+	read_file(path, "access_token", buffer, MAX_SECRET_FILE);
+	if (kis_token_in_text(buffer, token))
+		copy = pstrdup(token);
+	kis_wipe(buffer, sizeof(buffer));
+	kis_wipe(token, sizeof(token));
+	if (copy == NULL)
+		raise_unreadable(path, "access_token",
+						 "It holds no token, neither alone nor as access_token or token of JSON or YAML.");
+	return copy;
+}
+
+/*
+ * The content of the file of ca_file; palloc'd; the same errors. libcurl is not
+ * given the name: it would open what stands there, be it a pipe, and wait.
+ */
+char *
+kis_ca_read(const char *path)
+{
+	char	   *buffer = palloc(MAX_CA_FILE + 1);
+
+	read_file(path, "ca", buffer, MAX_CA_FILE);
+	if (strstr(buffer, "-----BEGIN ") == NULL)
+		raise_unreadable(path, "ca", "It holds no certificate in PEM.");
+	return repalloc(buffer, strlen(buffer) + 1);
+}
+
+/* Another number where the file has been written or replaced since; 0: it is not there. */
+uint64
+kis_file_state(const char *path)
+{
+	struct stat st;
+	int64		state[5];
+
+	if (stat(path, &st) != 0)
+		return 0;
+	state[0] = st.st_dev;
+	state[1] = st.st_ino;
+	state[2] = st.st_size;
+	state[3] = st.st_ctim.tv_sec;
+	state[4] = st.st_ctim.tv_nsec;
+	return hash_bytes_extended((unsigned char *) state, sizeof(state), 0);
+}

@@ -1,0 +1,117 @@
+/*
+ * tables.c
+ *		The foreign tables as data: which call each reads, its pairs and the
+ *		columns that IMPORT makes.
+ */
+#include "postgres.h"
+
+#include "common/option.h"
+#include "common/suggest.h"
+#include "common/tables.h"
+#include "kis/catalog.h"
+
+static const char *const live_columns[] = {
+	"market_code", "sector_code", "collected_at", "trade_date", NULL
+};
+
+static const char *const investor_columns[] = {
+	"market_code", "sector_code", "collected_at", "trade_date", "investor",
+	"sell_qty", "buy_qty", "net_qty", "sell_amount", "buy_amount", "net_amount", NULL
+};
+
+static const char *const daily_columns[] = {
+	"market_code", "sector_code", "trade_date", "close", "change", "change_rate",
+	"open", "high", "low", "previous_close", NULL
+};
+
+static const char *const more_daily_columns[] = {
+	"foreign_registered_net_qty", "foreign_registered_net_amount",
+	"foreign_unregistered_net_qty", "foreign_unregistered_net_amount", NULL
+};
+
+static const char *const calendar_columns[] = {
+	"trade_date", "weekday", "is_open", "is_business_day", "is_settlement_day", NULL
+};
+
+static const KisTable market_trend = {
+	.name = "kis_market_trend",
+	.call = &kis_call_trend,
+	.pairs = KIS_PAIRS_HEADLINE,
+	.columns = live_columns,
+	.net_figures = true,
+	.comment_ko = "시장별 투자자 매매동향(당일 누계): 시장 전체를 대표하는 시장·업종 조합 19개, 조합마다 한 행",
+	.comment_en = "Investor flows of whole markets, totals of the day so far: 19 pairs of market and sector, a row a pair",
+};
+
+static const KisTable sector_trend = {
+	.name = "kis_sector_trend",
+	.call = &kis_call_trend,
+	.pairs = KIS_PAIRS_ALL,
+	.columns = live_columns,
+	.net_figures = true,
+	.comment_ko = "업종별 투자자 매매동향(당일 누계): 시장·업종 조합 71개 전부, 조합마다 한 행",
+	.comment_en = "Investor flows of markets and their sectors, totals of the day so far: all 71 pairs, a row a pair",
+};
+
+static const KisTable investor_trend = {
+	.name = "kis_investor_trend",
+	.call = &kis_call_trend,
+	.pairs = KIS_PAIRS_HEADLINE,
+	.by_investor = true,
+	.columns = investor_columns,
+	.comment_ko = "투자자별 매매동향(당일 누계): 시장 전체를 대표하는 시장·업종 조합 19개, 조합과 투자자마다 한 행",
+	.comment_en = "Investor flows of whole markets, totals of the day so far: 19 pairs of market and sector, a row for each of the 12 investors",
+};
+
+static const KisTable market_trend_daily = {
+	.name = "kis_market_trend_daily",
+	.call = &kis_call_daily,
+	.pairs = KIS_PAIRS_ALL,
+	.columns = daily_columns,
+	.net_figures = true,
+	.more_columns = more_daily_columns,
+	.comment_ko = "일별 투자자 매매동향(코스피·코스닥): 지수와 순매수, 조합과 거래일마다 한 행",
+	.comment_en = "Investor flows of past days, with the index (KOSPI and KOSDAQ): a row a pair and trading day",
+};
+
+static const KisTable calendar = {
+	.name = "kis_calendar",
+	.call = &kis_call_calendar,
+	.columns = calendar_columns,
+	.comment_ko = "거래소 개장일 달력, 하루에 한 행",
+	.comment_en = "Calendar of the exchange: a row a day",
+};
+
+const KisTable *const kis_tables[] = {
+	&market_trend, &sector_trend, &investor_trend, &market_trend_daily, &calendar, NULL
+};
+
+/* NULL where there is no such remote table. */
+const KisTable *
+kis_table_find(const char *name)
+{
+	for (int i = 0; kis_tables[i] != NULL; i++)
+		if (strcmp(kis_tables[i]->name, name) == 0)
+			return kis_tables[i];
+	return NULL;
+}
+
+/* The name to suggest to one who typed another. */
+const char *
+kis_suggest_table(const char *name)
+{
+	const char *names[lengthof(kis_tables)];
+	const char *nearest;
+
+	for (int i = 0; i < (int) lengthof(kis_tables); i++)
+		names[i] = kis_tables[i] != NULL ? kis_tables[i]->name : NULL;
+	nearest = kis_suggest_name(name, names);
+	return nearest != NULL ? nearest : names[0];
+}
+
+/* How many rows of the table a row of a reply is. */
+int
+kis_table_split(const KisTable *table)
+{
+	return table->by_investor ? kis_investor_count : 1;
+}

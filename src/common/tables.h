@@ -1,0 +1,45 @@
+/*
+ * tables.h
+ *		The foreign tables as data: which call each reads, its pairs and the
+ *		columns that IMPORT makes.
+ */
+#ifndef KIS_COMMON_TABLES_H
+#define KIS_COMMON_TABLES_H
+
+#include "postgres.h"
+
+#include "common/option.h"
+#include "kis/catalog.h"
+
+/* A foreign table as IMPORT FOREIGN SCHEMA makes it: data in table.c. */
+typedef struct KisTable
+{
+	const char *name;
+	const KisCall *call;
+	KisPairSet	pairs;			/* unless the option pairs says otherwise */
+	bool		by_investor;	/* a row of the trend call's reply is one of
+								 * the table for each investor */
+
+	/*
+	 * columns that IMPORT makes, by name: these, the net figures of all
+	 * investors, and these
+	 */
+	const char *const *columns; /* ends with NULL */
+	bool		net_figures;
+	const char *const *more_columns;	/* ends with NULL; NULL: none */
+	const char *comment_ko;
+	const char *comment_en;
+} KisTable;
+
+extern const KisTable *const kis_tables[];	/* ends with NULL */
+
+/* NULL where there is no such remote table. */
+extern const KisTable *kis_table_find(const char *name);
+
+/* The name to suggest to one who typed another. */
+extern const char *kis_suggest_table(const char *name);
+
+/* How many rows of the table a row of a reply is. */
+extern int	kis_table_split(const KisTable *table);
+
+#endif							/* KIS_COMMON_TABLES_H */

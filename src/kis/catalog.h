@@ -1,0 +1,160 @@
+/*
+ * catalog.h
+ *		KIS's lists and calls as data.
+ */
+#ifndef KIS_CATALOG_H
+#define KIS_CATALOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A member of a call's answer. */
+typedef struct KisMember
+{
+	const char *field;			/* KIS's name: frgn_ntby_qty */
+	const char *column;			/* ours: foreign_net_qty */
+	const char *type;			/* of the column, in pg_catalog: int8 */
+	const char *name_ko;
+	const char *name_en;		/* "" for figures of an investor: made of his
+								 * name */
+} KisMember;
+
+typedef struct KisInvestor
+{
+	const char *prefix;			/* of its members on the wire: frgn */
+	const char *code;			/* ours: foreign */
+	const char *name_ko;
+	const char *name_en;
+	const char *part_of;		/* code of the investor it is a part of, or "" */
+	const char *name_ko_screen; /* the name on traders' screens */
+} KisInvestor;
+
+/* What is measured of each investor. */
+typedef struct KisMeasure
+{
+	const char *name;			/* what his members' columns end with: net_qty */
+	const char *name_ko;
+	const char *name_en;
+	bool		is_amount;		/* else a quantity */
+} KisMeasure;
+
+typedef struct KisMarket
+{
+	const char *code;
+	const char *name_ko;
+	const char *name_en;
+	const char *aliases;		/* names typed by mistake, comma-separated */
+} KisMarket;
+
+/* A listed pair of market and sector. Units are "" where KIS's are unknown. */
+typedef struct KisPair
+{
+	const char *market;
+	const char *sector;
+	const char *name_ko;
+	const char *name_en;
+	bool		headline;		/* stands for a whole market */
+	const char *quantity_unit;
+	const char *amount_unit;
+	const char *old_name_ko;	/* the sector's name until KRX renamed it, or
+								 * "" */
+} KisPair;
+
+/* The trend call's, in wire order. */
+extern const KisMember kis_members[];
+extern const int kis_member_count;
+extern const KisInvestor kis_investors[];
+extern const int kis_investor_count;
+extern const KisMeasure kis_measures[];
+extern const int kis_measure_count;
+extern const KisMarket kis_markets[];
+extern const int kis_market_count;
+extern const KisPair kis_pairs[];
+extern const int kis_pair_count;
+
+/* Each returns NULL where the code is unknown; codes are case-sensitive. */
+extern const KisMarket *kis_market_find(const char *code);
+extern const KisPair *kis_pair_find(const char *market, const char *sector);
+
+/* A pair whose units are those of all pairs of the market, listed or not */
+extern const KisPair *kis_units_of_market(const char *market);
+
+/* Of the trend call, by KIS's name or ours; -1 where unknown. */
+extern int	kis_member_find(const char *name);
+
+/* Does the member hold what was sold or bought, a day's total that only grows? A net does not. */
+extern bool kis_member_is_total(int member);
+
+/* The member of the trend call that holds a measure of an investor, all by number. */
+extern int	kis_figure(int investor, int measure);
+
+/* How many shares, contracts or won one of a unit is; 0 where that is unknown. */
+extern int64_t kis_unit_factor(const char *unit);
+
+/* What fills a parameter of a call. */
+typedef enum KisArgument
+{
+	KIS_ARG_CONSTANT,			/* the parameter's own value */
+	KIS_ARG_MARKET,
+	KIS_ARG_SECTOR,
+	KIS_ARG_DATE				/* YYYYMMDD */
+} KisArgument;
+
+typedef struct KisParameter
+{
+	const char *name;			/* NULL ends the list */
+	KisArgument argument;
+	const char *constant;
+} KisParameter;
+
+#define KIS_MAX_PARAMETERS	8
+
+/* How the rows of a call that has more of them than fit into one reply go on. */
+typedef enum KisPaging
+{
+	KIS_PAGING_NONE,
+	KIS_PAGING_BACK,			/* newest first, ending at the date that is
+								 * asked for */
+	KIS_PAGING_FORWARD			/* oldest first, beginning at that date, a row
+								 * a day */
+} KisPaging;
+
+/* How long a reply is as good as a new one. */
+typedef enum KisLifetime
+{
+	KIS_LIFETIME_TTL,			/* the server's cache_ttl */
+	KIS_LIFETIME_DAY			/* until midnight in Seoul */
+} KisLifetime;
+
+/* A call of the API: a new one is a new entry in catalog.c. */
+typedef struct KisCall
+{
+	const char *name;			/* ours, for statistics and messages */
+	const char *path;
+	const char *tr_id;
+	KisParameter parameters[KIS_MAX_PARAMETERS + 1];
+	const char *const *markets; /* that it serves, ends with NULL; NULL: all */
+	const KisMember *members;	/* wire order */
+	int			nmembers;
+	int			day_member;		/* that holds a row's day, YYYYMMDD; -1: none
+								 * does */
+	int			usual_rows;		/* of a reply, as seen: no limit. 1: it is one
+								 * object, and no list */
+	KisPaging	paging;
+	KisLifetime lifetime;
+	bool		of_ledger;		/* KIS counts it as its ledger's: one a second */
+} KisCall;
+
+extern const KisCall kis_call_trend;
+extern const KisCall kis_call_daily;
+extern const KisCall kis_call_calendar;
+
+/* A call's member by KIS's name or ours; -1 where it has none. */
+extern int	kis_call_member_find(const KisCall *call, const char *name);
+
+/* Does the call take such an argument? */
+extern bool kis_call_takes(const KisCall *call, KisArgument argument);
+
+extern bool kis_call_serves(const KisCall *call, const char *market);
+
+#endif							/* KIS_CATALOG_H */

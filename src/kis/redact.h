@@ -1,0 +1,21 @@
+/*
+ * redact.h
+ *		Keeping secrets out of what is shown and out of freed memory.
+ */
+#ifndef KIS_REDACT_H
+#define KIS_REDACT_H
+
+#include <stddef.h>
+
+#include "kis.h"
+
+/* Overwrites every occurrence of the secrets in a message with asterisks, in place */
+extern void kis_redact(char *text, const KisSecrets *secrets);
+
+/* The same of whole ones in a reply's body; JSON stays valid. */
+extern void kis_redact_json(char *text, size_t len, const KisSecrets *secrets);
+
+/* Overwrites memory that held a secret so that the compiler can't drop it. */
+extern void kis_wipe(void *memory, size_t len);
+
+#endif							/* KIS_REDACT_H */

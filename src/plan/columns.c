@@ -1,0 +1,317 @@
+/*
+ * columns.c
+ *		The foreign tables as data, and what a foreign table's options and
+ *		columns make of them.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "foreign/foreign.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+
+#include "common/option.h"
+#include "common/suggest.h"
+#include "common/tables.h"
+#include "kis.h"
+#include "kis/catalog.h"
+#include "plan/columns.h"
+
+/* The columns that come from no member. */
+static const KisTableColumn key_columns[] = {
+	{"market_code", "pg_catalog.text", KIS_SOURCE_MARKET, -1},
+	{"sector_code", "pg_catalog.text", KIS_SOURCE_SECTOR, -1},
+	{"collected_at", "pg_catalog.timestamptz", KIS_SOURCE_COLLECTED_AT, -1},
+	{"trade_date", "pg_catalog.date", KIS_SOURCE_TRADE_DATE, -1},
+	{"investor", "pg_catalog.text", KIS_SOURCE_INVESTOR, -1},
+};
+
+/* The figures of each investor that IMPORT makes columns of. */
+static const char *const net_measures[] = {"net_qty", "net_amount"};
+
+/* Has the table such a column beside its members? */
+static bool
+is_column_of(const KisTable *table, KisSource source)
+{
+	switch (source)
+	{
+		case KIS_SOURCE_MARKET:
+			return kis_call_takes(table->call, KIS_ARG_MARKET);
+		case KIS_SOURCE_SECTOR:
+			return kis_call_takes(table->call, KIS_ARG_SECTOR);
+		case KIS_SOURCE_INVESTOR:
+			return table->by_investor;
+		case KIS_SOURCE_TRADE_DATE:
+			return table->call->day_member < 0;
+		default:
+			return true;
+	}
+}
+
+static int
+find_measure(const char *name)
+{
+	for (int i = 0; i < kis_measure_count; i++)
+		if (strcmp(kis_measures[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+/* Resolves a name that stands for a key, a time, a figure of the row's investor or a listed member. */
+static bool
+resolve_name(const KisTable *table, const char *name, KisTableColumn *column)
+{
+	for (int i = 0; i < (int) lengthof(key_columns); i++)
+	{
+		if (strcmp(key_columns[i].name, name) == 0 &&
+			is_column_of(table, key_columns[i].source))
+		{
+			*column = key_columns[i];
+			return true;
+		}
+	}
+	if (table->by_investor && find_measure(name) >= 0)
+	{
+		*column = (KisTableColumn)
+		{
+			.name = name,.type = "pg_catalog.int8",
+				.source = KIS_SOURCE_FIGURE,.member = find_measure(name)
+		};
+		return true;
+	}
+	column->member = kis_call_member_find(table->call, name);
+	if (column->member < 0)
+		return false;
+	column->name = name;
+	column->type = psprintf("pg_catalog.%s", table->call->members[column->member].type);
+	column->source = column->member == table->call->day_member ?
+		KIS_SOURCE_DAY : KIS_SOURCE_MEMBER;
+	return true;
+}
+
+static int
+add_columns(const KisTable *table, const char *const *names, KisTableColumn *columns, int n)
+{
+	for (int i = 0; names != NULL && names[i] != NULL; i++)
+		if (!resolve_name(table, names[i], &columns[n++]))
+			elog(ERROR, "table %s has no column %s", table->name, names[i]);
+	return n;
+}
+
+/* The columns in order; palloc'd array, its length in *ncolumns. */
+KisTableColumn *
+kis_table_columns(const KisTable *table, int *ncolumns)
+{
+	KisTableColumn *columns = palloc((lengthof(key_columns) + table->call->nmembers) *
+									 sizeof(KisTableColumn));
+	int			n = add_columns(table, table->columns, columns, 0);
+
+	for (int i = 0; table->net_figures && i < kis_investor_count; i++)
+	{
+		for (int j = 0; j < (int) lengthof(net_measures); j++)
+		{
+			const char *const name[] = {
+				psprintf("%s_%s", kis_investors[i].code, net_measures[j]), NULL
+			};
+
+			n = add_columns(table, name, columns, n);
+		}
+	}
+	*ncolumns = add_columns(table, table->more_columns, columns, n);
+	return columns;
+}
+
+/* The same, but false where that one raises. */
+bool
+kis_column_lookup(const KisTable *table, Oid relid, AttrNumber attnum,
+				  const char *attname, KisColumn *column)
+{
+	char	   *field = kis_column_field(relid, attnum);
+	KisTableColumn resolved = {.member = -1};
+
+	column->field = NULL;
+	if (field != NULL && strcmp(field, "*") == 0)
+		resolved.source = KIS_SOURCE_OBJECT;
+	else if (field != NULL && strcmp(field, "**") == 0)
+		resolved.source = KIS_SOURCE_REPLY;
+	else if (!resolve_name(table, field != NULL ? field : attname, &resolved))
+	{
+		if (field == NULL)
+			return false;
+		resolved.source = KIS_SOURCE_EXTRA_MEMBER;
+		column->field = field;
+	}
+	column->source = resolved.source;
+	column->member = resolved.member;
+	return true;
+}
+
+/* The column name nearest to one that is none, or NULL. */
+static const char *
+nearest_column(const KisTable *table, const char *name)
+{
+	const KisCall *call = table->call;
+	const char **names = palloc((lengthof(key_columns) + kis_measure_count + call->nmembers + 1) *
+								sizeof(char *));
+	int			n = 0;
+
+	for (int i = 0; i < (int) lengthof(key_columns); i++)
+		if (is_column_of(table, key_columns[i].source))
+			names[n++] = key_columns[i].name;
+	for (int i = 0; table->by_investor && i < kis_measure_count; i++)
+		names[n++] = kis_measures[i].name;
+	for (int i = 0; i < call->nmembers; i++)
+		names[n++] = call->members[i].column;
+	names[n] = NULL;
+	return kis_suggest_name(name, names);
+}
+
+/* What to do with a column whose name stands for nothing in this table. */
+static char *
+unknown_column_hint(const KisTable *table, const char *name)
+{
+	const char *nearest = nearest_column(table, name);
+	KisTableColumn column;
+
+	if (nearest != NULL)
+		return psprintf("Perhaps you meant \"%s\". A column of another name needs the option \"field\".",
+						nearest);
+	for (int i = 0; kis_tables[i] != NULL; i++)
+		if (resolve_name(kis_tables[i], name, &column))
+			return psprintf("It is a column of %s: set the table's option \"table_name\" to '%s'.",
+							kis_tables[i]->name, kis_tables[i]->name);
+	if (strstr(name, "_name") != NULL || strstr(name, "_unit") != NULL)
+		return pstrdup("Names and units are in the views kis_sector and kis_investor_type: join these.");
+	return pstrdup("Set the column's option \"field\" to a member of KIS's answer, such as 'frgn_ntby_qty'.");
+}
+
+/* Types whose input cuts what is too long, without a word. */
+static void
+require_room(Oid relid, AttrNumber attnum, const char *attname, const KisColumn *column)
+{
+	Oid			type = getBaseType(get_atttype(relid, attnum));
+
+	if (type == CHAROID ||
+		(type == NAMEOID && (column->source == KIS_SOURCE_OBJECT || column->source == KIS_SOURCE_REPLY)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+				 errmsg("column \"%s\" of foreign table \"%s\" is of type %s, which would cut its values",
+						attname, get_rel_name(relid), format_type_be(type)),
+				 errhint("Type text takes all.")));
+}
+
+/*
+ * Resolves a column; raises HV007 with a hint where its name is none that the
+ * table's call knows and it has no option field.
+ */
+KisColumn
+kis_column_resolve(const KisTable *table, Oid relid, AttrNumber attnum,
+				   const char *attname)
+{
+	KisColumn	column;
+
+	if (get_attgenerated(relid, attnum) != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
+				 errmsg("column \"%s\" of foreign table \"%s\" is generated",
+						attname, get_rel_name(relid)),
+				 errdetail("It would show what KIS answers, not what its expression says."),
+				 errhint("Compute it in a view of the foreign table.")));
+	if (kis_column_lookup(table, relid, attnum, attname, &column))
+	{
+		require_room(relid, attnum, attname, &column);
+		return column;
+	}
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
+			 errmsg("column \"%s\" of foreign table \"%s\" stands for nothing in KIS's answer",
+					attname, get_rel_name(relid)),
+			 errhint("%s", unknown_column_hint(table, attname))));
+}
+
+/* The table behind a foreign table's options; raises HV00R where there is none. */
+const KisTable *
+kis_table_of_relation(Oid relid, KisTableOptions **options)
+{
+	KisTableOptions *given = kis_table_options(relid);
+	const char *relname = get_rel_name(relid);
+	const char *name = given->table_name != NULL ? given->table_name : relname;
+	const KisTable *table = kis_table_find(name);
+
+	if (table == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+				 errmsg("foreign table \"%s\" stands for no table of KIS", relname),
+				 errhint("Set the table's option \"table_name\", for example to '%s'.",
+						 kis_suggest_table(name))));
+	if (options != NULL)
+		*options = given;
+	return table;
+}
+
+/* Adds those that the table can have and that are not among its n pairs; how many it has then. */
+static int
+add_extra_pairs(const KisTable *table, List *extra_pairs, KisPairCode *pairs, int n)
+{
+	HASHCTL		layout = {
+		.keysize = sizeof(KisPairCode),
+		.entrysize = sizeof(KisPairCode),
+		.hcxt = CurrentMemoryContext
+	};
+	HTAB	   *known = hash_create("market investor pairs", n + list_length(extra_pairs), &layout,
+									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	ListCell   *cell;
+
+	for (int i = 0; i < n; i++)
+		(void) hash_search(known, &pairs[i], HASH_ENTER, NULL);
+	foreach(cell, extra_pairs)
+	{
+		const KisPairCode *extra = lfirst(cell);
+		bool		found;
+
+		if (!kis_call_serves(table->call, extra->market))
+			continue;
+		(void) hash_search(known, extra, HASH_ENTER, &found);
+		if (!found)
+			pairs[n++] = *extra;
+	}
+	hash_destroy(known);
+	return n;
+}
+
+/*
+ * The pairs that a table holds, extra_pairs included; palloc'd array. A table
+ * without pairs holds one of empty codes.
+ */
+KisPairCode *
+kis_table_pairs(const KisTable *table, const KisTableOptions *options,
+				const KisServerOptions *server, int *npairs)
+{
+	KisPairSet	set = options->has_pairs ? options->pairs : table->pairs;
+	KisPairCode *pairs;
+	int			n = 0;
+
+	if (!kis_call_takes(table->call, KIS_ARG_MARKET))
+	{
+		*npairs = 1;
+		return palloc0(sizeof(KisPairCode));
+	}
+	pairs = palloc0((kis_pair_count + list_length(server->extra_pairs)) *
+					sizeof(KisPairCode));
+	for (int i = 0; i < kis_pair_count; i++)
+	{
+		if ((set == KIS_PAIRS_HEADLINE && !kis_pairs[i].headline) ||
+			!kis_call_serves(table->call, kis_pairs[i].market))
+			continue;
+		strlcpy(pairs[n].market, kis_pairs[i].market, KIS_MARKET_LEN);
+		strlcpy(pairs[n].sector, kis_pairs[i].sector, KIS_SECTOR_LEN);
+		n++;
+	}
+
+	if (set == KIS_PAIRS_ALL && server->extra_pairs != NIL)
+		n = add_extra_pairs(table, server->extra_pairs, pairs, n);
+	*npairs = n;
+	return pairs;
+}

@@ -1,0 +1,17 @@
+/*
+ * comment.h
+ *		kis_comment_tables: Korean and English comments on the foreign tables
+ *		of a schema, which IMPORT FOREIGN SCHEMA itself can't make.
+ */
+#ifndef KIS_PLAN_COMMENT_H
+#define KIS_PLAN_COMMENT_H
+
+#include "postgres.h"
+
+#include "kis/catalog.h"
+
+/* Korean and English, with the unit where it has one; palloc'd, UTF-8. */
+extern char *kis_member_comment(const KisMember *member);
+extern char *kis_measure_comment(const KisMeasure *measure);
+
+#endif							/* KIS_PLAN_COMMENT_H */

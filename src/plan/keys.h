@@ -1,0 +1,53 @@
+/*
+ * keys.h
+ *		The pairs of market and sector that a table holds, and the investors, as
+ *		values of its columns, so that any condition can be evaluated on them.
+ */
+#ifndef KIS_PLAN_KEYS_H
+#define KIS_PLAN_KEYS_H
+
+#include "postgres.h"
+
+#include "access/attnum.h"
+#include "nodes/bitmapset.h"
+#include "nodes/execnodes.h"
+#include "utils/palloc.h"
+#include "utils/rel.h"
+
+#include "common/option.h"
+#include "plan/columns.h"
+
+/* A key column: a code of the pair, or of the investor, that the row is of. */
+typedef struct KisKey
+{
+	AttrNumber	attnum;
+	KisSource	source;			/* KIS_SOURCE_MARKET, _SECTOR or _INVESTOR */
+} KisKey;
+
+/* The pairs that a table holds, or the investors, their codes as values of its key columns */
+typedef struct KisKeyValues
+{
+	int			n;
+	const KisPairCode *pairs;	/* n of them; NULL: they are kis_investors */
+	int			nkeys;
+	const KisKey *keys;
+	Datum	  **columns;		/* n values of each key; NULL: nobody has
+								 * asked for them */
+	Relation	relation;
+	MemoryContext context;		/* of all of them */
+} KisKeyValues;
+
+/* They are made in the current memory context when they are needed, while the relation is open. */
+extern KisKeyValues *kis_pair_values(Relation relation, int nkeys, const KisKey *keys,
+									 int npairs, const KisPairCode *pairs);
+extern KisKeyValues *kis_investor_values(Relation relation, int nkeys, const KisKey *keys);
+
+/* The i-th's code as conditions see it */
+extern Datum kis_key_value(const KisKeyValues *values, int i, AttrNumber attnum);
+
+extern bool kis_key_is_plain(const KisKeyValues *values, AttrNumber attnum);
+
+extern void kis_key_store(const KisKeyValues *values, int i, const Bitmapset *mentioned,
+						  TupleTableSlot *slot);
+
+#endif							/* KIS_PLAN_KEYS_H */

@@ -1,0 +1,300 @@
+/*
+ * calendar.c
+ *		The trading day of figures, by the calendar that the server's option
+ *		names.
+ */
+#include "postgres.h"
+
+#include "utils/datetime.h"
+
+#include "common/day.h"
+#include "common/option.h"
+#include "kis.h"
+#include "kis/catalog.h"
+#include "kis/reply.h"
+#include "kis/trading_day.h"
+#include "request/calendar.h"
+#include "request/connection.h"
+#include "request/loop.h"
+#include "request/query_context.h"
+#include "request/state.h"
+
+/*
+ * A page of KIS's calendar that is asked for the trading day begins so many
+ * days before it: as long as usual, one a day does, holidays before today
+ * included.
+ */
+#define DAYS_BEFORE	14
+
+/* The exchange opens, in seconds of the day; and by how much later on days when it is late. */
+#define OPENS_AT	(9 * SECS_PER_HOUR)
+#define LATE_BY		SECS_PER_HOUR
+
+/* Two clocks that are no farther apart are both right: seconds. */
+#define CLOCKS_AGREE_WITHIN	120
+
+/* Who asks whether a day is open. */
+typedef struct CalendarQuestion
+{
+	KisQuery   *query;
+	KisConnection *connection;
+	KisCounters *counters;
+	KisError   *failure;
+} CalendarQuestion;
+
+/*
+ * max_calls does not count the calendar, or whether a statement is too large
+ * would depend on whether somebody has asked for it today.
+ */
+static KisRequest *
+ask_calendar_from(const CalendarQuestion *question, KisCallArgs *args)
+{
+	return kis_query_request_uncounted(question->query, question->connection, &kis_call_calendar,
+									   args, question->counters);
+}
+
+/* The page of KIS's calendar that has the day: one that is here, or one that begins before it. */
+static KisRequest *
+ask_calendar(const CalendarQuestion *question, DateADT day)
+{
+	KisCallArgs args = {0};
+
+	if (!kis_find_page(question->query, question->connection, &kis_call_calendar, day, &args))
+		kis_day_to_text(day - DAYS_BEFORE, args.date);
+	return ask_calendar_from(question, &args);
+}
+
+/* Does a page end before the day? Then it is in another, whose date goes to args. */
+static bool
+goes_on_to(const KisRequest *page, DateADT day, KisCallArgs *args)
+{
+	int			nrows = page->reply->nrows;
+	DateADT		first;
+	DateADT		last;
+
+	if (nrows == 0 || !kis_day_from_text(page->args.date, &first) ||
+		!kis_day_from_text(page->reply->rows[nrows - 1].values[kis_call_calendar.day_member].text,
+						   &last) ||
+		last < first || last >= day)
+		return false;
+	kis_day_to_text(last + 1, args->date);
+	return true;
+}
+
+/* What a page says of a day: 1 open, 0 not; -1 neither, and why it does not. */
+static int
+said_of_day(const KisReply *reply, const char *day, const char **complaint)
+{
+	static int	open_member = -1;
+	const char *said = NULL;
+
+	if (open_member < 0)
+		open_member = kis_call_member_find(&kis_call_calendar, "is_open");
+	*complaint = reply->nrows == 0 ? "it is empty" : "it has no such day";
+	for (int i = 0; i < reply->nrows; i++)
+	{
+		const KisValue *values = reply->rows[i].values;
+
+		if (strcmp(values[kis_call_calendar.day_member].text, day) != 0)
+			continue;
+		*complaint = said != NULL ? "it has that day twice" : "it says neither Y nor N";
+		if (said != NULL)
+			return -1;
+		said = values[open_member].text;
+	}
+	if (said == NULL || (strcmp(said, "Y") != 0 && strcmp(said, "N") != 0))
+		return -1;
+	return said[0] == 'Y';
+}
+
+static int
+is_open_day(void *context, int64_t unix_day)
+{
+	const CalendarQuestion *question = context;
+	DateADT		day = (DateADT) (unix_day - KIS_UNIX_EPOCH_DAYS);
+	KisRequest *page = ask_calendar(question, day);
+	KisCallArgs next = {0};
+	char text[	KIS_DATE_LEN];
+	const char *complaint;
+	int			open;
+
+	while (kis_request_wait(page) && goes_on_to(page, day, &next))
+		page = ask_calendar_from(question, &next);
+	if (page->reply == NULL)
+	{
+		if (question->failure != NULL)
+			*question->failure = page->error;
+		return -1;
+	}
+	kis_day_to_text(day, text);
+	open = said_of_day(page->reply, text, &complaint);
+	if (open < 0 && question->failure != NULL)
+	{
+		question->failure->error_class = KIS_ERROR_REPLY;
+		snprintf(question->failure->text, sizeof(question->failure->text),
+				 "the calendar from %s does not say whether %s is open: %s",
+				 page->args.date, text, complaint);
+	}
+	return open;
+}
+
+static KisIsOpenDay
+open_days(const KisServerOptions *options)
+{
+	switch (options->calendar)
+	{
+		case KIS_CALENDAR_KIS:
+			return is_open_day;
+		case KIS_CALENDAR_WEEKDAY:
+			return kis_is_weekday;
+	}
+	pg_unreachable();
+}
+
+/* By how many seconds the day is later than others; -1: not known. */
+static int
+late_by(const KisServerOptions *options, DateADT day, KisIsOpenDay is_open, void *context)
+{
+	int			is_first;
+
+	if (list_member_int(options->late_opens, day))
+		return LATE_BY;
+	is_first = kis_is_first_open_day(day + KIS_UNIX_EPOCH_DAYS, is_open, context);
+	return is_first > 0 ? LATE_BY : is_first;
+}
+
+/* The trading day; false: not known. */
+static bool
+trade_date(const KisServerOptions *options, TimestampTz at, bool has_figures,
+		   KisIsOpenDay is_open, void *context, DateADT *day)
+{
+	int			seconds = kis_seoul_seconds(at);
+	int			start = options->session_start;
+	int64_t		unix_day;
+
+	/* the one hour in which it matters */
+	if (seconds >= start && seconds < start + LATE_BY)
+	{
+		int			late = late_by(options, kis_seoul_day(at), is_open, context);
+
+		if (late < 0)
+			return false;
+		start += late;
+	}
+	if (!kis_trading_day(kis_unix_seconds(at), start, has_figures, is_open, context, &unix_day))
+		return false;
+	*day = (DateADT) (unix_day - KIS_UNIX_EPOCH_DAYS);
+	return true;
+}
+
+/*
+ * The trading day of figures that arrived at collected_at, by the connection's
+ * calendar, which is asked where nobody has asked it today; that is billed to
+ * counters. False: the calendar can't be had; then *failure says why, where it
+ * is not NULL and KIS was asked.
+ */
+bool
+kis_trade_date(KisQuery *query, KisConnection *connection,
+			   TimestampTz collected_at, bool has_figures, KisCounters *counters,
+			   DateADT *day, KisError *failure)
+{
+	CalendarQuestion question = {
+		.query = query,
+		.connection = connection,
+		.counters = counters,
+		.failure = failure
+	};
+
+	return trade_date(connection->options, collected_at, has_figures,
+					  open_days(connection->options), &question, day);
+}
+
+/* The same by Monday to Friday. */
+DateADT
+kis_weekday_trade_date(const KisConnection *connection, TimestampTz collected_at, bool has_figures)
+{
+	DateADT		day;
+
+	if (!trade_date(connection->options, collected_at, has_figures, kis_is_weekday, NULL, &day))
+		elog(ERROR, "no weekday before %s", timestamptz_to_str(collected_at));
+	return day;
+}
+
+/* To be called where kis_trade_date has found the day of the same moment. */
+KisHours
+kis_hours(KisQuery *query, KisConnection *connection, TimestampTz collected_at,
+		  KisCounters *counters)
+{
+	const KisServerOptions *options = connection->options;
+	CalendarQuestion question = {
+		.query = query,
+		.connection = connection,
+		.counters = counters
+	};
+	KisIsOpenDay is_open = open_days(options);
+	DateADT		today = kis_seoul_day(collected_at);
+	int			seconds = kis_seoul_seconds(collected_at);
+	KisHours	hours = {.day_before = DATEVAL_NOBEGIN};
+
+	hours.closed = options->calendar == KIS_CALENDAR_KIS &&
+		is_open(&question, today + KIS_UNIX_EPOCH_DAYS) == 0;
+	/* where it is not known, the later day is the safe one */
+	if (seconds >= options->session_start &&
+		late_by(options, today, is_open, &question) != 0)
+		seconds -= LATE_BY;
+	hours.since_start = seconds - options->session_start;
+
+	/* who has the session start hours earlier says that KIS turns over then */
+	hours.before_open = hours.since_start >= 0 && seconds < OPENS_AT &&
+		options->session_start >= OPENS_AT - SECS_PER_HOUR;
+	if (hours.before_open)
+	{
+		int64_t		unix_day;
+
+		if (kis_trading_day(kis_unix_seconds(collected_at), SECS_PER_DAY, true, is_open, &question,
+							&unix_day))
+			hours.day_before = (DateADT) (unix_day - KIS_UNIX_EPOCH_DAYS);
+	}
+	return hours;
+}
+
+/*
+ * Seconds that the server's clock was ahead of KIS's (negative: behind) when
+ * the reply arrived; 0 where KIS told no time, or they agree well enough.
+ */
+int64
+kis_clock_error(const KisRequest *request)
+{
+	int64		ahead;
+
+	if (request->reply == NULL || request->reply->date == 0)
+		return 0;
+	ahead = kis_unix_seconds(request->arrived_at) - request->reply->date;
+	return ahead > CLOCKS_AGREE_WITHIN || ahead < -CLOCKS_AGREE_WITHIN ? ahead : 0;
+}
+
+const char *const kis_clock_hint = "Set the clock of the server's machine, and keep it right by NTP.";
+
+/* The same in words, and what to do about it. */
+char *
+kis_clock_complaint(const KisRequest *request)
+{
+	int64		ahead = kis_clock_error(request);
+
+	return psprintf("the server's clock is " INT64_FORMAT " s %s KIS's",
+					ahead > 0 ? ahead : -ahead, ahead > 0 ? "ahead of" : "behind");
+}
+
+/* Asks for what kis_trade_date will need, without waiting. */
+void
+kis_trade_date_prepare(KisQuery *query, KisConnection *connection, KisCounters *counters)
+{
+	CalendarQuestion question = {
+		.query = query,
+		.connection = connection,
+		.counters = counters
+	};
+
+	if (connection->options->calendar == KIS_CALENDAR_KIS)
+		(void) ask_calendar(&question, kis_seoul_day(GetCurrentTimestamp()));
+}

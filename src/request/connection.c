@@ -1,0 +1,312 @@
+/*
+ * connection.c
+ *		A user's way to a server: the options and secrets that a statement
+ *		works with, kept for the session until the catalog changes.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#include "common/option.h"
+#include "common/secret_file.h"
+#include "compat.h"
+#include "kis.h"
+#include "kis/redact.h"
+#include "request/connection.h"
+#include "shared/account.h"
+#include "shared/block.h"
+
+/* How often one is made anew because the catalog has changed meanwhile. */
+#define MOST_TRIES	3
+
+static List *connections = NIL; /* of KisConnection * */
+static uint64 changes = 0;		/* of the catalog so far */
+
+/* Any change of a server or a mapping is rare enough to let go of all. */
+static void
+catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	ListCell   *cell;
+
+	changes++;
+	foreach(cell, connections)
+		((KisConnection *) lfirst(cell))->stale = true;
+}
+
+/*
+ * What whoever runs the statement can do for a mapping of the user: make it,
+ * as far as CREATE USER MAPPING and our options let them, or ask those who can.
+ */
+static int
+hint_of_mapping(const ForeignServer *server, Oid userid)
+{
+	Oid			self = GetUserId();
+	char	   *create = psprintf("CREATE USER MAPPING FOR %s SERVER %s",
+								  quote_identifier(GetUserNameFromId(userid, false)),
+								  quote_identifier(server->servername));
+
+	if (!has_privs_of_role(self, server->owner) &&
+		(self != userid || kis_server_aclcheck(server->serverid, self, ACL_USAGE) != ACLCHECK_OK))
+		return errhint("Ask the owner of the server or a superuser for %s OPTIONS (app_key_file '/path', app_secret_file '/path'), "
+					   "for one FOR PUBLIC, or for a view or a SECURITY DEFINER function whose owner has a user mapping.",
+					   create);
+	if (!has_privs_of_role(self, ROLE_PG_READ_SERVER_FILES))
+		return errhint("%s OPTIONS (app_key '...', app_secret '...');", create);
+	return errhint("%s OPTIONS (app_key_file '/path', app_secret_file '/path');", create);
+}
+
+/* The mapping of the user, or else of PUBLIC. */
+static UserMapping *
+user_mapping(Oid serverid, Oid userid)
+{
+	if (!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(userid),
+							   ObjectIdGetDatum(serverid)) &&
+		!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+							   ObjectIdGetDatum(serverid)))
+	{
+		ForeignServer *server = kis_foreign_server(serverid);
+		const char *user = GetUserNameFromId(userid, false);
+
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("user mapping not found for user \"%s\", server \"%s\"", user, server->servername),
+				hint_of_mapping(server, userid));
+	}
+	return GetUserMapping(userid, serverid);
+}
+
+/* The value, or the file's content; the options see to it that there is one. */
+static char *
+read_secret(const char *value, const char *file, const char *option)
+{
+	return value != NULL ? pstrdup(value) : kis_secret_read(file, option);
+}
+
+static void
+forget(char *secret)
+{
+	if (secret == NULL)
+		return;
+	kis_wipe(secret, strlen(secret));
+	pfree(secret);
+}
+
+/* Are key or secret in files? */
+bool
+kis_connection_has_key_files(const KisConnection *connection)
+{
+	return connection->user_options->app_key_file != NULL ||
+		connection->user_options->app_secret_file != NULL;
+}
+
+/* Reads key files again; the identity changes where they did. May raise. */
+void
+kis_connection_reread_secrets(KisConnection *connection)
+{
+	KisUserOptions *user = connection->user_options;
+
+	/*
+	 * in the caller's memory until both are there: an error leaves nothing
+	 * behind
+	 */
+	char	   *app_key = read_secret(user->app_key, user->app_key_file, "app_key");
+	char	   *app_secret = read_secret(user->app_secret, user->app_secret_file, "app_secret");
+	char	   *kept_key = MemoryContextStrdup(connection->context, app_key);
+	char	   *kept_secret = MemoryContextStrdup(connection->context, app_secret);
+
+	kis_identify(connection->options->base_url, app_key, app_secret, connection->identity);
+	forget(connection->app_key);
+	forget(connection->app_secret);
+	connection->app_key = kept_key;
+	connection->app_secret = kept_secret;
+	forget(app_key);
+	forget(app_secret);
+}
+
+/* Reads access_token_file again; true: it holds another token than before. May raise. */
+bool
+kis_connection_reread_token(KisConnection *connection)
+{
+	/* in the caller's memory first, as above */
+	char	   *token = kis_access_token_read(connection->user_options->access_token_file);
+	char	   *kept_token = MemoryContextStrdup(connection->context, token);
+	bool		changed = connection->token == NULL || strcmp(connection->token, token) != 0;
+
+	forget(connection->token);
+	forget(token);
+	connection->token = kept_token;
+	if (changed)
+		connection->token_generation++;
+	return changed;
+}
+
+static uint64
+ca_state(const KisConnection *connection)
+{
+	return connection->options->ca_file != NULL ? kis_file_state(connection->options->ca_file) : 0;
+}
+
+static KisConnection *
+connection_create(Oid serverid, Oid userid, MemoryContext context)
+{
+	KisConnection *connection = palloc0(sizeof(KisConnection));
+	UserMapping *mapping = user_mapping(serverid, userid);
+
+	connection->serverid = serverid;
+	connection->userid = userid;
+	connection->context = context;
+	connection->server_name = pstrdup(kis_foreign_server(serverid)->servername);
+	connection->options = kis_server_options(serverid);
+	connection->ca_state = ca_state(connection);
+	if (connection->options->ca_file != NULL)
+		connection->ca_pem = kis_ca_read(connection->options->ca_file);
+	connection->user_options = kis_user_options(mapping->options);
+	connection->identity = palloc(sizeof(KisIdentity));
+	kis_connection_reread_secrets(connection);
+	if (connection->user_options->access_token_file != NULL)
+		kis_connection_reread_token(connection);
+	return connection;
+}
+
+static void
+connection_free(KisConnection *connection)
+{
+	forget(connection->app_key);
+	forget(connection->app_secret);
+	forget(connection->token);
+	MemoryContextDelete(connection->context);
+}
+
+/*
+ * One that is of one state of the catalog: where that changes meanwhile, it could
+ * bring a secret to a server that it is not for. A server that discards its caches
+ * whenever it can changes it each time. In a child of the current memory context,
+ * so that an error frees it.
+ */
+static KisConnection *
+connection_create_whole(Oid serverid, Oid userid)
+{
+	for (int tries = 1;; tries++)
+	{
+		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "KIS connection",
+													  ALLOCSET_SMALL_SIZES);
+		MemoryContext old = MemoryContextSwitchTo(context);
+		uint64		changes_before = changes;
+		KisConnection *connection = connection_create(serverid, userid, context);
+
+		MemoryContextSwitchTo(old);
+		connection->stale = changes != changes_before;
+		if (!connection->stale || tries == MOST_TRIES)
+			return connection;
+		connection_free(connection);
+	}
+}
+
+/* Those that are stale and that no statement works with any more. */
+static void
+free_unused(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, connections)
+	{
+		KisConnection *connection = lfirst(cell);
+
+		if (!connection->stale || connection->users > 0)
+			continue;
+		connections = foreach_delete_current(connections, cell);
+		connection_free(connection);
+	}
+}
+
+/* Nobody's until it is held: whatever runs between may free it. */
+KisConnection *
+kis_connection_get(Oid serverid, Oid userid)
+{
+	static bool registered = false;
+	KisConnection *connection;
+	MemoryContext old;
+	ListCell   *cell;
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, catalog_changed, (Datum) 0);
+		CacheRegisterSyscacheCallback(USERMAPPINGOID, catalog_changed, (Datum) 0);
+		registered = true;
+	}
+
+	foreach(cell, connections)
+	{
+		connection = lfirst(cell);
+		if (connection->serverid != serverid || connection->userid != userid || connection->stale)
+			continue;
+		if (connection->ca_state == ca_state(connection))
+			return connection;
+		connection->stale = true;
+	}
+
+	free_unused();
+
+	connection = connection_create_whole(serverid, userid);
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	connections = lappend(connections, connection);
+	MemoryContextSwitchTo(old);
+	MemoryContextSetParent(connection->context, TopMemoryContext);
+	return connection;
+}
+
+void
+kis_connection_pin(KisConnection *connection)
+{
+	connection->users++;
+}
+
+void
+kis_connection_unpin(KisConnection *connection)
+{
+	connection->users--;
+}
+
+/* The endpoint and the secrets of a connection, without a token. */
+KisEndpoint
+kis_connection_endpoint(const KisConnection *connection)
+{
+	const KisServerOptions *options = connection->options;
+
+	return (KisEndpoint)
+	{
+		.base_url = options->base_url,
+			.proxy = options->proxy,
+			.ca_file = options->ca_file,
+			.ca_pem = connection->ca_pem,
+			.connect_timeout_ms = options->connect_timeout,
+			.request_timeout_ms = options->request_timeout,
+	};
+}
+
+KisSecrets
+kis_connection_secrets(const KisConnection *connection)
+{
+	return (KisSecrets)
+	{
+		.app_key = connection->app_key,
+			.app_secret = connection->app_secret,
+	};
+}
+
+double
+kis_connection_rate(const KisConnection *connection)
+{
+	return connection->user_options->requests_per_second > 0 ?
+		connection->user_options->requests_per_second :
+		connection->options->requests_per_second;
+}

@@ -1,0 +1,62 @@
+/*
+ * connection.h
+ *		A user's way to a server: the options and secrets that a statement
+ *		works with, kept for the session until the catalog changes.
+ */
+#ifndef KIS_REQUEST_CONNECTION_H
+#define KIS_REQUEST_CONNECTION_H
+
+#include "postgres.h"
+
+#include "utils/palloc.h"
+
+#include "common/option.h"
+#include "kis.h"
+#include "shared/block.h"
+
+/* A user's way to a server, with its options as of now. */
+typedef struct KisConnection
+{
+	Oid			serverid;
+	Oid			userid;
+	char	   *server_name;
+	KisServerOptions *options;
+	struct KisIdentity *identity;	/* who asks whom: state.h */
+	/* the rest is connection.c's */
+	KisUserOptions *user_options;
+	char	   *app_key;
+	char	   *app_secret;
+	char	   *ca_pem;			/* of ca_file; NULL: the system's */
+	uint64		ca_state;		/* of that file when it was read, see
+								 * kis_file_state */
+	char	   *token;			/* of access_token_file; NULL: we have KIS
+								 * issue one */
+	uint64		token_generation;	/* counts the tokens that the file has
+									 * held */
+	MemoryContext context;
+	bool		stale;			/* the catalog has changed since */
+	int			users;			/* statements that hold it */
+} KisConnection;
+
+/* Nobody's until it is held: whatever runs between may free it. */
+extern KisConnection *kis_connection_get(Oid serverid, Oid userid);
+
+extern void kis_connection_pin(KisConnection *connection);
+extern void kis_connection_unpin(KisConnection *connection);
+
+/* The endpoint and the secrets of a connection, without a token. */
+extern KisEndpoint kis_connection_endpoint(const KisConnection *connection);
+extern KisSecrets kis_connection_secrets(const KisConnection *connection);
+
+/* Are key or secret in files? */
+extern bool kis_connection_has_key_files(const KisConnection *connection);
+
+/* Reads key files again; the identity changes where they did. May raise. */
+extern void kis_connection_reread_secrets(KisConnection *connection);
+
+/* Reads access_token_file again; true: it holds another token than before. May raise. */
+extern bool kis_connection_reread_token(KisConnection *connection);
+
+extern double kis_connection_rate(const KisConnection *connection);
+
+#endif							/* KIS_REQUEST_CONNECTION_H */

@@ -1,0 +1,206 @@
+/*
+ * block.h
+ *		Where the block that all sessions share comes from. The one file that
+ *		knows: on 15 and 16 from the postmaster, so that the library must be
+ *		preloaded; from 17 on from the registry of dynamic shared memory.
+ */
+#ifndef KIS_SHARED_BLOCK_H
+#define KIS_SHARED_BLOCK_H
+
+#include "postgres.h"
+
+#include "common/sha2.h"
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/lwlock.h"
+#include "utils/timestamp.h"
+
+#include "kis.h"
+
+/*
+ * Another layout of the block gets another number: a library never reads a block
+ * of another one. t/241_layout_number.t notes what it stands for.
+ */
+#ifndef KIS_LAYOUT				/* a test builds another */
+#define KIS_LAYOUT			2
+#endif
+
+#define KIS_DIGEST_LEN		PG_SHA256_DIGEST_LENGTH
+#define KIS_US				INT64CONST(1000000) /* microseconds of a second */
+#define KIS_MAX_RATE		1000	/* requests_per_second at most */
+#define KIS_RATE_WAITERS	256 /* sessions with a place in an account's queue */
+#define KIS_ACCOUNT_SLOTS	32
+#define KIS_TOKEN_SLOTS		64
+#define KIS_REPLY_SLOTS		512
+#define KIS_BLOCK_SIZE		8192	/* of the replies' memory */
+#define KIS_BLOCKS			2048
+#define KIS_NO_BLOCK		(-1)
+
+/*
+ * What a session has that others wait for (a place in the queue, a slot of the
+ * rate, a call, an issue), it has on a lease, which it renews while it is in the
+ * wire's loop. One that stands still, for whatever reason, loses it to the others.
+ */
+#define KIS_LEASE_US		KIS_US
+#define KIS_RENEW_US		(200 * 1000)	/* at the latest after so long */
+
+/* An owner that left the wire's loop may come back within this time; then others take over. */
+#define KIS_GRACE_US		(50 * 1000)
+
+/* Who is asking whom: never the secrets themselves. */
+typedef struct KisIdentity
+{
+	uint8		key[KIS_DIGEST_LEN];	/* of host and app key */
+	uint8		secret[KIS_DIGEST_LEN]; /* of the app secret */
+} KisIdentity;
+
+/* The session that does something for all: a call or a token issue. */
+typedef struct KisOwner
+{
+	int			pid;			/* 0: nobody */
+	int64		until_us;		/* the lease's end */
+	KisErrorClass waits_for;	/* KIS_OK: for the network, if for anything */
+} KisOwner;
+
+/*
+ * Something that many wait for and one does. Attempts are numbered, so that
+ * those who waited for one get its failure, and later ones begin anew.
+ */
+typedef struct KisInFlight
+{
+	uint64		attempt;		/* the last that was begun */
+	uint64		failed;			/* the last that failed */
+	KisOwner	owner;
+	KisError	failure;		/* of attempt "failed" */
+	ConditionVariable moved;	/* it ended or changed hands */
+} KisInFlight;
+
+/* A session that waits for a place among the calls of a second. */
+typedef struct KisRateWaiter
+{
+	int			procno;
+	uint64		ticket;			/* 0: free; lowest is next */
+	int64		asked_us;		/* who has not asked for long is passed over */
+} KisRateWaiter;
+
+/*
+ * The calls of one host and app key in the last second, a slot each. A slot
+ * is taken when a call is sent and free again a second after its reply came,
+ * or, where nobody gave it back, a second after its lease has ended.
+ */
+typedef struct KisRate
+{
+	int64		until_us[KIS_MAX_RATE]; /* the lease's end, then the reply's
+										 * moment */
+	int			end;			/* all slots from here on are free */
+	int64		counts_from_us; /* calls before this rate was set count for a
+								 * second */
+	double		factor;			/* of the rate after KIS's last refusal, 0 <
+								 * factor <= 1 */
+	int64		refused_at_us;	/* when that was */
+	uint64		last_ticket;
+	int			nwaiters;
+	KisRateWaiter waiters[KIS_RATE_WAITERS];
+} KisRate;
+
+/* What kis_stat shows of an account. */
+typedef struct KisAccountStat
+{
+	pg_atomic_uint64 cache_hits;	/* counted under the shared lock */
+	pg_atomic_uint64 shared_calls;	/* the same */
+	int64		calls;
+	int64		retries;
+	int64		errors[KIS_ERROR_LOCAL + 1];
+	int64		tokens_issued;
+	TimestampTz last_success_at;
+	TimestampTz last_error_at;
+	char		last_error_code[16];
+	KisErrorClass last_error_class;
+	double		rate_wait_ms;
+	double		network_ms;
+} KisAccountStat;
+
+/* A host and app key. */
+typedef struct KisAccount
+{
+	bool		used;
+	uint8		key[KIS_DIGEST_LEN];
+	char		host[128];
+	bool		worked;			/* KIS has accepted its key at least once */
+	double		per_second;		/* as the last session that asked had it */
+	int64		last_used_us;
+	int64		ledger_until_us;	/* as of a slot: of the last call of KIS's
+									 * ledger */
+	KisRate		rate;
+	KisAccountStat stat;
+} KisAccount;
+
+/* The token of an account and secret. */
+typedef struct KisTokenSlot
+{
+	bool		used;
+	KisIdentity identity;
+	int64		last_used_us;
+	uint64		generation;		/* numbers the tokens; 0: there was none */
+	bool		valid;
+	bool		proven;			/* KIS has accepted it at least once */
+	int64		issued_at_us;
+	int64		expires_at;		/* Unix seconds */
+	int64		refresh_at;		/* the same, when to get the next one */
+	int64		not_before_us;	/* KIS issues none before */
+	char		token[KIS_TOKEN_LEN];
+	KisInFlight issue;
+} KisTokenSlot;
+
+/* A reply, or a call under way that will bring it. */
+typedef struct KisReplySlot
+{
+	bool		used;
+	uint32		hash;			/* of the three that follow */
+	KisIdentity identity;
+	char		call[16];
+	KisCallArgs args;
+	bool		for_day;		/* what the call brings is good for the day */
+	uint64		reply_attempt;	/* that brought the reply; 0: there is none */
+	int64		arrived_us;		/* the same moment by both clocks */
+	TimestampTz arrived_at;
+	int			nrows;
+	int			first_block;
+	uint32		length;			/* bytes */
+	KisInFlight in_flight;
+} KisReplySlot;
+
+typedef struct KisBlock
+{
+	int			next;			/* KIS_NO_BLOCK: the last of its chain */
+	char		data[KIS_BLOCK_SIZE - sizeof(int)];
+} KisBlock;
+
+typedef struct KisShared
+{
+	LWLock		lock;
+	int			tranche;
+	TimestampTz stat_reset_at;
+	uint64		last_number;	/* of attempts and tokens; none comes twice,
+								 * whatever slot it is in */
+	KisAccount	accounts[KIS_ACCOUNT_SLOTS];
+	KisTokenSlot tokens[KIS_TOKEN_SLOTS];
+	KisReplySlot replies[KIS_REPLY_SLOTS];
+	int			first_free_block;
+	int			blocks_used;
+	KisBlock	blocks[KIS_BLOCKS];
+} KisShared;
+
+/* Where the block comes from; to be called from _PG_init. */
+extern void kis_shared_start(void);
+
+/* The block; raises 55000 where the library had to be preloaded and was not. */
+extern KisShared *kis_shared(void);
+
+/* Both do nothing to the block but lock it; nothing may raise between them. */
+extern KisShared *kis_lock(LWLockMode mode);
+extern void kis_unlock(void);
+
+extern int64 kis_now_us(void);
+
+#endif							/* KIS_SHARED_BLOCK_H */

@@ -1,0 +1,24 @@
+/*
+ * stat.h
+ *		What all sessions have done, as rows of kis_stat.
+ */
+#ifndef KIS_SHARED_STAT_H
+#define KIS_SHARED_STAT_H
+
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "shared/block.h"
+
+/* For kis_check. What the shared memory holds, in a sentence; raises where it can't be had. */
+extern char *kis_shared_summary(void);
+
+/* The end of the token that all sessions share; 0 where none is held. */
+extern TimestampTz kis_token_end(const KisIdentity *identity);
+
+/* As kis_stat shows the account: KIS_FINGERPRINT_LEN characters and a NUL. */
+#define KIS_FINGERPRINT_LEN	12
+extern void kis_fingerprint(const KisIdentity *identity, char *fingerprint);
+
+#endif							/* KIS_SHARED_STAT_H */

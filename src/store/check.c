@@ -1,0 +1,393 @@
+/*
+ * check.c
+ *		kis_check: does the caller's way to KIS work? Each step is tried, and
+ *		what fails says what to do.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_proc.h"
+#include "commands/extension.h"
+#include "fmgr.h"
+#include "foreign/foreign.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/tuplestore.h"
+
+#include "common/error.h"
+#include "common/option.h"
+#include "compat.h"
+#include "kis.h"
+#include "kis/catalog.h"
+#include "kis/reply.h"
+#include "request/calendar.h"
+#include "request/connection.h"
+#include "request/loop.h"
+#include "request/query_context.h"
+#include "request/state.h"
+#include "shared/stat.h"
+
+PG_FUNCTION_INFO_V1(kis_check);
+
+/* The pair that is tried: it always has figures. */
+#define CHECKED_MARKET	"KSP"
+#define CHECKED_SECTOR	"0001"
+
+/* What the steps find out, each for those after it. */
+typedef struct Check
+{
+	Oid			extension;
+	ForeignServer *server;
+	KisServerOptions *options;
+	KisQuery   *query;
+	KisConnection *connection;	/* NULL: options or keys don't do */
+	KisRequest *request;		/* NULL: not asked */
+	KisCounters *counters;
+	bool		ok;				/* of the step */
+} Check;
+
+/* What came of it; NULL: nothing to say. */
+typedef char *(*CheckStep) (Check *check);
+
+static char *
+failed(Check *check, const char *detail)
+{
+	check->ok = false;
+	return pstrdup(detail);
+}
+
+/* The version of the extension's SQL, as the catalog has it. */
+static char *
+sql_version(Oid extension)
+{
+	Relation	catalog = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	char	   *version = NULL;
+
+	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(extension));
+	scan = systable_beginscan(catalog, ExtensionOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		datum = heap_getattr(tuple, Anum_pg_extension_extversion,
+										 RelationGetDescr(catalog), &isnull);
+
+		version = TextDatumGetCString(datum);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return version;
+}
+
+/* Speaks up only where the library that is loaded is not the one that the SQL is for. */
+static char *
+check_version(Check *check)
+{
+	char	   *version = sql_version(check->extension);
+
+	if (version == NULL || strcmp(version, KIS_VERSION) == 0)
+		return NULL;
+	return failed(check, psprintf("the library is of version %s, the extension's SQL of version %s. Where the SQL is older: ALTER EXTENSION %s UPDATE. Where the library is: restart the server",
+								  KIS_VERSION, version,
+								  quote_identifier(get_extension_name(check->extension))));
+}
+
+static char *
+check_shared_memory(Check *check)
+{
+	return kis_shared_summary();
+}
+
+static char *
+check_options(Check *check)
+{
+	check->options = kis_server_options(check->server->serverid);
+	return psprintf("%s, %g calls a second, at most %d a statement",
+					check->options->base_url, check->options->requests_per_second,
+					check->options->max_calls);
+}
+
+static char *
+check_keys(Check *check)
+{
+	char		fingerprint[KIS_FINGERPRINT_LEN + 1];
+
+	if (check->options == NULL)
+		return failed(check, "not tried: the options of the server come first");
+	if (kis_server_aclcheck(check->server->serverid, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
+		return failed(check, psprintf("permission denied for foreign server %s. Reading the tables takes a user mapping, and not this right. To collect and to check: GRANT USAGE ON FOREIGN SERVER %s TO %s.",
+									  check->server->servername,
+									  quote_identifier(check->server->servername),
+									  quote_identifier(GetUserNameFromId(GetUserId(), false))));
+	check->connection = kis_query_connection(check->query, check->server->serverid,
+											 GetUserId());
+	kis_fingerprint(check->connection->identity, fingerprint);
+	return psprintf("user mapping found, fingerprint of host and app key %s", fingerprint);
+}
+
+static char *
+in_a_line(const char *summary, const char *hint)
+{
+	return psprintf("%s%s%s", summary, hint != NULL ? ". " : "", hint != NULL ? hint : "");
+}
+
+/* Message, KIS's words and hint in one line. */
+static char *
+failure_line(const Check *check, const KisError *error)
+{
+	return in_a_line(kis_error_summary(error, check->connection->server_name), kis_error_hint(error));
+}
+
+/* The data call shows whether the token does: KIS alone can say. */
+static char *
+check_token(Check *check)
+{
+	static const KisCallArgs args = {.market = CHECKED_MARKET,.sector = CHECKED_SECTOR};
+	TimestampTz end;
+
+	if (check->connection == NULL)
+		return failed(check, "not tried: the keys come first");
+	check->request = kis_query_request(check->query, check->connection, &kis_call_trend, &args,
+									   check->counters);
+	(void) kis_request_wait(check->request);
+	if (check->connection->token != NULL)
+		end = DT_NOEND;
+	else
+		end = kis_token_end(check->connection->identity);
+	if (check->request->reply == NULL &&
+		(end == 0 || check->request->error.error_class == KIS_ERROR_TOKEN))
+	{
+		char	   *failure = failure_line(check, &check->request->error);
+
+		check->request = NULL;
+		return failed(check, failure);
+	}
+	if (end == DT_NOEND)
+		return pstrdup("taken from access_token_file");
+	return psprintf("held for all sessions until %s", timestamptz_to_str(end));
+}
+
+static char *
+check_calendar(Check *check)
+{
+	KisError	failure = {0};
+	DateADT		day;
+
+	if (check->options == NULL)
+		return failed(check, "not tried: the options of the server come first");
+	if (check->options->calendar == KIS_CALENDAR_WEEKDAY)
+		return pstrdup("weekday: Monday to Friday, holidays not known");
+	if (check->request == NULL)
+		return failed(check, "not tried: the token comes first");
+	if (kis_trade_date(check->query, check->connection, GetCurrentTimestamp(), true,
+					   check->counters, &day, &failure))
+		return psprintf("KIS's: the current trading day is %s",
+						DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(day))));
+	return failed(check, in_a_line(kis_calendar_summary(&failure, check->connection->server_name),
+								   kis_calendar_hint(&failure)));
+}
+
+static char *
+check_pair(Check *check)
+{
+	const char *pair = CHECKED_MARKET "/" CHECKED_SECTOR;
+
+	if (check->request == NULL)
+		return failed(check, "not tried: the token comes first");
+	if (check->request->reply == NULL)
+		return failed(check, failure_line(check, &check->request->error));
+	if (check->request->reply->nrows != 1 ||
+		kis_row_is_empty(check->request->call, &check->request->reply->rows[0]))
+		return failed(check, psprintf("KIS has no figures for %s", pair));
+	if (kis_clock_error(check->request) != 0)
+		return failed(check, psprintf("%s. %s", kis_clock_complaint(check->request), kis_clock_hint));
+	return psprintf("%s answered, arrived at %s", pair,
+					timestamptz_to_str(check->request->arrived_at));
+}
+
+/* A figure of the reply; 0 where it has none. */
+static int64
+figure(const Check *check, const char *investor, const char *measure)
+{
+	int			member = kis_member_find(psprintf("%s_%s", investor, measure));
+	const KisValue *value = &check->request->reply->rows[0].values[member];
+
+	return value->kind == KIS_VALUE_INTEGER ? value->integer : 0;
+}
+
+/* Each figure is rounded on its own: a sum may be off by one for each addend. */
+static bool
+agrees(int64 sum, int addends)
+{
+	return sum >= -addends && sum <= addends;
+}
+
+/* Counts the identities that don't hold, for shares or for money. */
+static int
+count_broken(const Check *check, const char *sell, const char *buy, const char *net)
+{
+	int64		all = 0;
+	int64		parts = 0;
+	int			nall = 0;
+	int			nparts = 0;
+	int			broken = 0;
+
+	for (int i = 0; i < kis_investor_count; i++)
+	{
+		const KisInvestor *investor = &kis_investors[i];
+		int64		net_figure = figure(check, investor->code, net);
+
+		if (!agrees(net_figure - figure(check, investor->code, buy) +
+					figure(check, investor->code, sell), 2))
+			broken++;
+		if (investor->part_of[0] != '\0')
+		{
+			parts += net_figure;
+			nparts++;
+		}
+		else
+		{
+			all += net_figure;
+			nall++;
+		}
+	}
+	broken += !agrees(all, nall);
+	broken += !agrees(parts - figure(check, "institution", net), nparts);
+	return broken;
+}
+
+static char *
+check_identities(Check *check)
+{
+	int			broken;
+
+	if (check->request == NULL || check->request->reply == NULL ||
+		check->request->reply->nrows != 1)
+		return failed(check, "not tried: the pair comes first");
+	broken = count_broken(check, "sell_qty", "buy_qty", "net_qty") +
+		count_broken(check, "sell_amount", "buy_amount", "net_amount");
+	if (broken > 0)
+		return failed(check, psprintf("%d of %d sums don't agree: KIS may have changed what it sends",
+									  broken, 2 * (kis_investor_count + 2)));
+	return psprintf("%d sums agree to 1 for each addend: net is buy minus sell, parts make the institutions, all nets make 0",
+					2 * (kis_investor_count + 2));
+}
+
+static const struct
+{
+	const char *name;
+	CheckStep	run;
+}			steps[] = {
+	{"version", check_version},
+	{"shared memory", check_shared_memory},
+	{"options", check_options},
+	{"keys", check_keys},
+	{"token", check_token},
+	{"calendar", check_calendar},
+	{"pair", check_pair},
+	{"identities", check_identities},
+};
+
+/* What an error says, in one line. */
+static char *
+error_line(const ErrorData *error)
+{
+	return psprintf("%s.%s%s%s%s", error->message,
+					error->detail != NULL ? " " : "", error->detail != NULL ? error->detail : "",
+					error->hint != NULL ? " " : "", error->hint != NULL ? error->hint : "");
+}
+
+/* Runs a step in a subtransaction: its error is its result, unless it is a cancel. */
+static char *
+run_step(CheckStep run, Check *check)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	char	   *volatile detail = NULL;
+
+	check->ok = true;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		detail = run(check);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+
+		/*
+		 * only now: left in the subtransaction, the session would stay in a
+		 * failed transaction
+		 */
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ReThrowError(error);
+		check->ok = false;
+		detail = error_line(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return detail;
+}
+
+/*
+ * kis_check(server): a row a step. Errors: 42704 where there is no such server,
+ * 42809 where it is none of ours.
+ */
+Datum
+kis_check(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Check		check = {0};
+
+	check.server = kis_foreign_server_named(NameStr(*PG_GETARG_NAME(0)), fcinfo->flinfo->fn_oid, "server");
+	check.extension = getExtensionOfObject(ProcedureRelationId, fcinfo->flinfo->fn_oid);
+	check.query = kis_query_create(CurrentMemoryContext);
+
+	/*
+	 * a reply that is kept says nothing of this token, nor of KIS as it is
+	 * now
+	 */
+	kis_query_bypass_cache(check.query);
+	check.counters = palloc0(sizeof(KisCounters));
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < (int) lengthof(steps); i++)
+	{
+		char	   *detail = run_step(steps[i].run, &check);
+		Datum		values[3];
+		bool		nulls[3] = {0};
+
+		if (detail == NULL)
+			continue;
+		values[0] = CStringGetTextDatum(steps[i].name);
+		values[1] = BoolGetDatum(check.ok);
+		values[2] = CStringGetTextDatum(detail);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

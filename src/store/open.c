@@ -1,0 +1,198 @@
+/*
+ * open.c
+ *		Finding what a collection or a backfill works with: the server that it
+ *		asks, and the tables that it fills.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_namespace.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/catcache.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "common/error.h"
+#include "common/option.h"
+#include "compat.h"
+#include "store/open.h"
+#include "store/table.h"
+
+/*
+ * The server of that name, which must be one of the extension that the function
+ * belongs to and usable by the caller.
+ */
+Oid
+kis_store_server(const char *name, Oid function)
+{
+	ForeignServer *server = kis_foreign_server_named(name, function, "source");
+
+	if (kis_server_aclcheck(server->serverid, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER, name);
+	return server->serverid;
+}
+
+/*
+ * The relation of that name, checked and then locked, and of that name still:
+ * whoever had the lock before us may have dropped or replaced it. InvalidOid
+ * where there is none.
+ */
+Oid
+kis_relation_lock(Oid namespace, const char *relname, LOCKMODE lockmode,
+				  KisRelationCheck check, const void *arg)
+{
+	Oid			relid = get_relname_relid(relname, namespace);
+
+	while (OidIsValid(relid))
+	{
+		Oid			now;
+
+		check(relid, arg);
+		LockRelationOid(relid, lockmode);
+		now = get_relname_relid(relname, namespace);
+		if (now == relid)
+			break;
+		UnlockRelationOid(relid, lockmode);
+		relid = now;
+	}
+	return relid;
+}
+
+/* That of rights, an AclMode: kis_store_require_rights. */
+void
+kis_relation_check_rights(Oid relid, const void *rights)
+{
+	kis_store_require_rights(relid, *(const AclMode *) rights);
+}
+
+static void
+check_store(const RangeVar *name, Oid relid, Oid old_relid, void *rights)
+{
+	if (OidIsValid(relid))
+		kis_relation_check_rights(relid, rights);
+}
+
+/* Describes one table, which is locked, and gives the lock back unless told to keep it. */
+static KisStoreTable *
+look_at(Oid relid, KisStoreTable *(*describe) (Relation rel), LOCKMODE lockmode, bool keep_lock)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	KisStoreTable *table = describe(rel);
+
+	relation_close(rel, keep_lock ? NoLock : lockmode);
+	return table;
+}
+
+/* May the user know of that table, and is it like a store? */
+static bool
+is_visible_store(Form_pg_class table)
+{
+	AclMode		any = ACL_SELECT | ACL_INSERT | ACL_UPDATE;
+
+	return (table->relkind == RELKIND_RELATION || table->relkind == RELKIND_PARTITIONED_TABLE) &&
+		!isOtherTempNamespace(table->relnamespace) &&
+		kis_namespace_aclcheck(table->relnamespace, GetUserId(), ACL_USAGE) == ACLCHECK_OK &&
+		(pg_class_aclmask(table->oid, GetUserId(), any, ACLMASK_ANY) != 0 ||
+		 pg_attribute_aclcheck_all(table->oid, GetUserId(), any, ACLMASK_ANY) == ACLCHECK_OK) &&
+		get_attnum(table->oid, "trade_date") != InvalidAttrNumber;
+}
+
+/* A store of that name in whatever schema, the oldest of several; NULL where there is none. */
+static char *
+store_elsewhere(const char *relname)
+{
+	CatCList   *relations = SearchSysCacheList1(RELNAMENSP, CStringGetDatum(relname));
+	Oid			oldest = InvalidOid;
+	char	   *schema;
+
+	for (int i = 0; i < relations->n_members; i++)
+	{
+		Form_pg_class table = (Form_pg_class) GETSTRUCT(&relations->members[i]->tuple);
+
+		if (is_visible_store(table) && (!OidIsValid(oldest) || table->oid < oldest))
+			oldest = table->oid;
+	}
+	ReleaseCatCacheList(relations);
+	schema = get_namespace_name(get_rel_namespace(oldest));
+	return schema ? quote_qualified_identifier(schema, relname) : NULL;
+}
+
+static void
+store_missing(const RangeVar *name, const char *text)
+{
+	char	   *elsewhere = store_elsewhere(name->relname);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("store \"%s\" does not exist", kis_shown(text)),
+			 elsewhere ?
+			 errhint("There is one in another schema: name it with store => %s.",
+					 quote_literal_cstr(elsewhere)) :
+			 errhint("Make it with SELECT create_market_investor_trend(%s).",
+					 quote_literal_cstr(quote_qualified_identifier(name->schemaname, name->relname)))));
+}
+
+/*
+ * The store as it is now, locked, and fit to be written by the caller; text is
+ * its name as he wrote it. Without keep_lock the lock is given back.
+ */
+KisStoreTable *
+kis_store_open(const RangeVar *name, const char *text, LOCKMODE lockmode, bool keep_lock)
+{
+	AclMode		rights = ACL_SELECT | ACL_INSERT | ACL_UPDATE;
+	Oid			store = RangeVarGetRelidExtended(name, lockmode, RVR_MISSING_OK,
+												 check_store, &rights);
+
+	if (!OidIsValid(store))
+		store_missing(name, text);
+	return look_at(store, kis_store_describe, lockmode, keep_lock);
+}
+
+/*
+ * Raises 55000 where what goes with a store is neither its owner's nor a
+ * superuser's. Else whoever may create in the schema could have a table, and
+ * its triggers, written to by the collectors of another's store, or its readers
+ * read a view.
+ */
+void
+kis_store_require_owner(const KisStoreTable *store, Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			found;
+
+	if (!HeapTupleIsValid(tuple))
+		return;					/* dropped since it was found */
+	found = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	if (found != store->owner && !superuser_arg(found))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("relation \"%s\" does not belong to the owner of its store \"%s\"",
+						get_rel_name(relid), store->plain_name),
+				 errdetail("Its owner is \"%s\", that of the store is \"%s\".",
+						   GetUserNameFromId(found, false), GetUserNameFromId(store->owner, false)),
+				 errhint("Give both to one role with ALTER TABLE ... OWNER TO, or rename that one.")));
+}
+
+/* The store's snapshots in the same way, or NULL where it has none. */
+KisStoreTable *
+kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode, bool keep_lock)
+{
+	AclMode		rights = ACL_SELECT | ACL_INSERT;
+	Oid			snapshots = kis_relation_lock(store->namespace,
+											  kis_snapshot_name(store->plain_name), lockmode,
+											  kis_relation_check_rights, &rights);
+
+	if (!OidIsValid(snapshots))
+		return NULL;
+	kis_store_require_owner(store, snapshots);
+	return look_at(snapshots, kis_snapshot_describe, lockmode, keep_lock);
+}

@@ -1,0 +1,39 @@
+/*
+ * open.h
+ *		Finding what a collection or a backfill works with: the server that it
+ *		asks, and the tables that it fills.
+ */
+#ifndef KIS_STORE_OPEN_H
+#define KIS_STORE_OPEN_H
+
+#include "postgres.h"
+
+#include "nodes/primnodes.h"
+#include "storage/lockdefs.h"
+
+#include "store/table.h"
+
+extern Oid	kis_store_server(const char *name, Oid function);
+
+/* The store as it is now, locked, and fit to be written by the caller */
+extern KisStoreTable *kis_store_open(const RangeVar *name, const char *text,
+									 LOCKMODE lockmode, bool keep_lock);
+
+/* The store's snapshots in the same way, or NULL where it has none. */
+extern KisStoreTable *kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode,
+										 bool keep_lock);
+
+/* Raises where the user has no business with a relation, which is not locked yet and may be gone. */
+typedef void (*KisRelationCheck) (Oid relid, const void *arg);
+
+/* That of rights, an AclMode: kis_store_require_rights. */
+extern void kis_relation_check_rights(Oid relid, const void *rights);
+
+/* The relation of that name, checked and then locked, and of that name still */
+extern Oid	kis_relation_lock(Oid namespace, const char *relname, LOCKMODE lockmode,
+							  KisRelationCheck check, const void *arg);
+
+/* Raises 55000 where what goes with a store is neither its owner's nor a superuser's. */
+extern void kis_store_require_owner(const KisStoreTable *store, Oid relid);
+
+#endif							/* KIS_STORE_OPEN_H */

@@ -1,0 +1,25 @@
+/*
+ * snapshot.h
+ *		Snapshots of replies, and the partitions that hold them.
+ */
+#ifndef KIS_STORE_SNAPSHOT_H
+#define KIS_STORE_SNAPSHOT_H
+
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "store/table.h"
+#include "store/target.h"
+
+/* Appends the answer to the snapshots unless it equals the one before or after it. Inside SPI. */
+extern void kis_snapshot_append(KisStoreTable *snapshots, const KisTarget *target);
+
+extern void kis_snapshot_check(Oid snapshots, const char *store, TimestampTz moment);
+
+/* Makes a partition for the moment where there is none: its month, or what of it is free. */
+extern void kis_snapshot_make_partition(Oid snapshots, const char *store, TimestampTz moment);
+
+extern void kis_snapshot_make_next(Oid snapshots, const char *store, TimestampTz moment);
+
+#endif							/* KIS_STORE_SNAPSHOT_H */

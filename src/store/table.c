@@ -1,0 +1,314 @@
+/*
+ * table.c
+ *		Tables of figures as they are: the store and its snapshots, made by us
+ *		or by the user.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "port/pg_crc32c.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/varlena.h"
+
+#include "kis/catalog.h"
+#include "store/table.h"
+
+#define KEY_COLUMNS 3
+
+/* A column that a table of figures must have, and the types that serve. */
+typedef struct NeededColumn
+{
+	const char *name;
+	const char *types;			/* for the hint */
+	Oid			type[3];
+	bool		in_key;
+} NeededColumn;
+
+#define CODE_TYPES	"text or varchar", {TEXTOID, VARCHAROID, InvalidOid}
+
+static const NeededColumn store_columns[] = {
+	{"market_code", CODE_TYPES, true},
+	{"sector_code", CODE_TYPES, true},
+	{"trade_date", "date", {DATEOID}, true},
+	{"collected_at", "timestamptz", {TIMESTAMPTZOID}, false},
+	{NULL}
+};
+
+static const NeededColumn snapshot_columns[] = {
+	{"market_code", CODE_TYPES, true},
+	{"sector_code", CODE_TYPES, true},
+	{"collected_at", "timestamptz", {TIMESTAMPTZOID}, true},
+	{"trade_date", "date", {DATEOID}, false},
+	{NULL}
+};
+
+/* The names of a store and its snapshots, from the text that a user gave. */
+RangeVar *
+kis_store_name(const text *name)
+{
+	RangeVar   *range = makeRangeVarFromNameList(textToQualifiedNameList(unconstify(text *, name)));
+
+	if (range->relname[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("the name of a store must not be empty")));
+	return range;
+}
+
+/*
+ * The name of what belongs to a table: its own and a label. Of a long one as
+ * much as fits, and a digest of it all, so that no two tables share it.
+ */
+char *
+kis_derived_name(const char *table, const char *label)
+{
+	int			length = strlen(table);
+	int			room = NAMEDATALEN - 1 - (int) strlen(label) - 1;
+	pg_crc32c	digest;
+
+	if (length <= room)
+		return psprintf("%s_%s", table, label);
+	INIT_CRC32C(digest);
+	COMP_CRC32C(digest, table, length);
+	FIN_CRC32C(digest);
+	return psprintf("%.*s_%08x_%s",
+					pg_mbcliplen(table, length, room - (int) strlen("_01234567")), table,
+					digest, label);
+}
+
+char *
+kis_snapshot_name(const char *store)
+{
+	return kis_derived_name(store, "snapshot");
+}
+
+static void
+not_a_store(const char *relname, const char *detail, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+			 errmsg("relation \"%s\" cannot hold investor flows", relname),
+			 errdetail_internal("%s", detail),
+			 errhint("%s Or name another table.", hint)));
+}
+
+static void
+require_right(Oid relid, const char *relname, char relkind, AclMode right)
+{
+	AclResult	result = pg_class_aclcheck(relid, GetUserId(), right);
+
+	if (result != ACLCHECK_OK)
+		result = pg_attribute_aclcheck_all(relid, GetUserId(), right, ACLMASK_ANY);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, get_relkind_objtype(relkind), relname);
+}
+
+/*
+ * Before a relation is locked or looked at: raises 42501 where the user lacks
+ * one of the rights on every column, too, and 42P16 where it is no table.
+ */
+void
+kis_store_require_rights(Oid relid, AclMode rights)
+{
+	char		relkind = get_rel_relkind(relid);
+	const char *relname = get_rel_name(relid);
+	bool		is_table = relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE;
+
+	if (relname == NULL)
+		return;					/* dropped since it was found */
+	if (is_table || relkind == RELKIND_FOREIGN_TABLE || relkind == RELKIND_VIEW ||
+		relkind == RELKIND_MATVIEW)
+		for (AclMode right = 1; right != 0 && right <= rights; right <<= 1)
+			if ((rights & right) != 0)
+				require_right(relid, relname, relkind, right);
+	if (relkind == RELKIND_FOREIGN_TABLE)
+		not_a_store(relname, "It is a foreign table.",
+					"A store is an ordinary table: give no name to have market_investor_trend.");
+	if (!is_table)
+		not_a_store(relname, "It is not a table.", "Move it out of the way.");
+}
+
+/* The number of a needed column; raises where it is absent or of another type. */
+static AttrNumber
+find_column(Relation rel, const NeededColumn *column)
+{
+	AttrNumber	attnum = get_attnum(RelationGetRelid(rel), column->name);
+	Form_pg_attribute att;
+	Oid			type;
+
+	if (attnum == InvalidAttrNumber)
+		not_a_store(RelationGetRelationName(rel), psprintf("It has no column \"%s\".", column->name),
+					psprintf("Add it, of type %s.", column->types));
+	att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+	if (att->attgenerated != '\0')
+		not_a_store(RelationGetRelationName(rel), psprintf("Its column \"%s\" is generated.", column->name),
+					"It must be one that can be written.");
+	type = getBaseType(att->atttypid);
+	for (int i = 0; i < (int) lengthof(column->type); i++)
+		if (column->type[i] == type && OidIsValid(type))
+			return attnum;
+	not_a_store(RelationGetRelationName(rel), psprintf("Its column \"%s\" is of type %s.",
+													   column->name, format_type_be(type)),
+				psprintf("It must be %s.", column->types));
+	return InvalidAttrNumber;	/* keep compiler quiet */
+}
+
+/* Is this a unique index that ON CONFLICT can infer from just these columns? */
+static bool
+is_key(Form_pg_index index, bool plain, const AttrNumber *key)
+{
+	if (!index->indisunique || !index->indisvalid || !index->indimmediate ||
+		!plain || index->indnkeyatts != KEY_COLUMNS)
+		return false;
+	for (int i = 0; i < KEY_COLUMNS; i++)
+	{
+		bool		found = false;
+
+		for (int j = 0; j < KEY_COLUMNS; j++)
+			found = found || index->indkey.values[j] == key[i];
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static void
+require_key(Relation rel, const AttrNumber *key, const char *columns)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *lc;
+	bool		found = false;
+
+	foreach(lc, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+
+		/*
+		 * by the catalog's tuple: to read expressions is to run functions of
+		 * the table's owner
+		 */
+		found = found || is_key(index->rd_index,
+								heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) &&
+								heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, NULL), key);
+		index_close(index, AccessShareLock);
+	}
+	if (!found)
+		not_a_store(RelationGetRelationName(rel), psprintf("It has no unique constraint on (%s).", columns),
+					psprintf("Add it with ALTER TABLE ... ADD UNIQUE (%s).", columns));
+}
+
+/* Collects the figure columns, by our names or KIS's. */
+static void
+find_figures(Relation rel, KisStoreTable *table)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	table->members = palloc(desc->natts * sizeof(int));
+	table->columns = palloc(desc->natts * sizeof(char *));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		Oid			type;
+		int			member;
+
+		if (att->attisdropped || att->attgenerated != '\0' ||
+			att->attidentity == ATTRIBUTE_IDENTITY_ALWAYS)
+			continue;
+		if (strcmp(NameStr(att->attname), "source") == 0)
+			table->has_source = true;
+		if (strcmp(NameStr(att->attname), "updated_at") == 0)
+			table->has_updated_at = true;
+		member = kis_member_find(NameStr(att->attname));
+		if (member < 0)
+			continue;
+		type = getBaseType(att->atttypid);
+		if (type != INT8OID && type != NUMERICOID)
+			not_a_store(RelationGetRelationName(rel), psprintf("Its column \"%s\" is of type %s.",
+															   NameStr(att->attname), format_type_be(type)),
+						"A figure must be bigint or numeric.");
+		table->members[table->nfigures] = member;
+		table->columns[table->nfigures++] = pstrdup(quote_identifier(NameStr(att->attname)));
+	}
+	if (table->nfigures == 0)
+		not_a_store(RelationGetRelationName(rel), "It has none of the figures' columns.",
+					"Add columns such as foreign_net_qty, of type bigint.");
+}
+
+static KisStoreTable *
+describe(Relation rel, const NeededColumn *columns, const char *key_columns)
+{
+	KisStoreTable *table = palloc0(sizeof(KisStoreTable));
+	AttrNumber	key[KEY_COLUMNS];
+	int			nkey = 0;
+
+	for (const NeededColumn *column = columns; column->name; column++)
+	{
+		AttrNumber	attnum = find_column(rel, column);
+
+		if (column->in_key)
+			key[nkey++] = attnum;
+	}
+	require_key(rel, key, key_columns);
+	find_figures(rel, table);
+
+	table->relid = RelationGetRelid(rel);
+	table->namespace = RelationGetNamespace(rel);
+	table->owner = rel->rd_rel->relowner;
+	table->plain_name = pstrdup(RelationGetRelationName(rel));
+	table->name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+											 RelationGetRelationName(rel));
+	return table;
+}
+
+/* The table's shape; raises 42P16 where it can't be a store or its snapshots. */
+KisStoreTable *
+kis_store_describe(Relation store)
+{
+	return describe(store, store_columns, "market_code, sector_code, trade_date");
+}
+
+KisStoreTable *
+kis_snapshot_describe(Relation snapshots)
+{
+	return describe(snapshots, snapshot_columns, "market_code, sector_code, collected_at");
+}
+
+/* Of figures and nulls of all members, those of the table's columns: a bigint[]. */
+Datum
+kis_store_figures(const KisStoreTable *table, const int64 *figures, const bool *nulls)
+{
+	Datum	   *values = palloc(table->nfigures * sizeof(Datum));
+	bool	   *isnull = palloc(table->nfigures * sizeof(bool));
+	int			dims[] = {table->nfigures};
+	int			lower_bounds[] = {1};
+
+	for (int i = 0; i < table->nfigures; i++)
+	{
+		isnull[i] = nulls[table->members[i]];
+		values[i] = Int64GetDatum(isnull[i] ? 0 : figures[table->members[i]]);
+	}
+	return PointerGetDatum(construct_md_array(values, isnull, 1, dims, lower_bounds, INT8OID,
+											  sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/* Runs one command of DDL by SPI. */
+void
+kis_store_run(const char *command)
+{
+	int			result = SPI_execute(command, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+}

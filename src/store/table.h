@@ -1,0 +1,58 @@
+/*
+ * table.h
+ *		Tables of figures as they are: the store and its snapshots, made by us
+ *		or by the user.
+ */
+#ifndef KIS_STORE_TABLE_H
+#define KIS_STORE_TABLE_H
+
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+#include "nodes/primnodes.h"
+#include "utils/rel.h"
+
+/* A table of figures: ours, or one of the user's with any of the 72 columns. */
+typedef struct KisStoreTable
+{
+	Oid			relid;
+	Oid			namespace;
+	Oid			owner;
+	char	   *name;			/* quoted and qualified: for SQL */
+	char	   *plain_name;		/* for messages */
+	int			nfigures;
+	int		   *members;		/* of each figure column, index into
+								 * kis_members */
+	char	  **columns;		/* their names, quoted */
+	bool		has_source;
+	bool		has_updated_at;
+
+	/*
+	 * snapshot.c's, while SPI is connected: the statement that appends, of
+	 * this month
+	 */
+	struct _SPI_plan *append;
+	int			append_month;
+} KisStoreTable;
+
+/* The names of a store and its snapshots, from the text that a user gave. */
+extern RangeVar *kis_store_name(const text *name);
+extern char *kis_snapshot_name(const char *store);
+
+/* The name of what belongs to a table */
+extern char *kis_derived_name(const char *table, const char *label);
+
+/* The table's shape; raises 42P16 where it can't be a store or its snapshots. */
+extern KisStoreTable *kis_store_describe(Relation store);
+extern KisStoreTable *kis_snapshot_describe(Relation snapshots);
+
+/* Before a relation is locked or looked at */
+extern void kis_store_require_rights(Oid relid, AclMode rights);
+
+/* Of figures and nulls of all members, those of the table's columns: a bigint[]. */
+extern Datum kis_store_figures(const KisStoreTable *table, const int64 *figures, const bool *nulls);
+
+/* Runs one command of DDL by SPI. */
+extern void kis_store_run(const char *command);
+
+#endif							/* KIS_STORE_TABLE_H */

@@ -1,0 +1,50 @@
+/*
+ * target.h
+ *		Which pairs a collection asks for.
+ */
+#ifndef KIS_STORE_TARGET_H
+#define KIS_STORE_TARGET_H
+
+#include "postgres.h"
+
+#include "utils/array.h"
+#include "utils/date.h"
+#include "utils/timestamp.h"
+
+#include "common/option.h"
+#include "request/calendar.h"
+#include "request/state.h"
+
+typedef enum KisOutcome
+{
+	KIS_OUTCOME_INSERTED,
+	KIS_OUTCOME_UPDATED,
+	KIS_OUTCOME_UNCHANGED,
+	KIS_OUTCOME_SKIPPED,
+	KIS_OUTCOME_FAILED
+} KisOutcome;
+
+/* A pair to collect, its answer, and what came of it. */
+typedef struct KisTarget
+{
+	KisPairCode pair;
+	KisRequest *request;
+	TimestampTz collected_at;
+	DateADT		trade_date;
+	bool		has_trade_date;
+	KisHours	hours;			/* of collected_at, where there is a trade
+								 * date */
+	bool		has_figures;	/* one is not zero */
+	int64	   *figures;		/* of all members; NULL until there is an
+								 * answer */
+	bool	   *nulls;
+	KisOutcome	outcome;
+	const char *detail;			/* NULL: nothing to say */
+	const char *hint;			/* of a calendar that failed; NULL: none */
+	bool		worth_snapshot; /* the figures are the trade date's */
+	TimestampTz stored_at;		/* where the day's row is newer: its time */
+} KisTarget;
+
+extern KisTarget *kis_targets(ArrayType *targets, const KisServerOptions *options, int *ntargets);
+
+#endif							/* KIS_STORE_TARGET_H */
