@@ -201,7 +201,7 @@ test_limit_after_absence(void **state)
 	pause_ms(600);
 	begun = now_ms();
 	kis_http_step(client->http);
-	assert_in_range(kis_http_timeout_ms(client->http), 0, 400);
+	assert_int_in_range(kis_http_timeout_ms(client->http), 0, 400);
 	kis_transfer_release(wait_for_transfer(client));
 	assert_true(now_ms() - begun >= 350);
 	client_destroy(client);
@@ -254,7 +254,7 @@ test_connect_after_absence(void **state)
 	begun = now_ms();
 	while (transfer->phase == KIS_PHASE_REPLY)
 		kis_http_step(client->http);
-	assert_in_range(kis_http_timeout_ms(client->http), 0, 300);
+	assert_int_in_range(kis_http_timeout_ms(client->http), 0, 300);
 	wait_for_transfer(client);
 	assert_true(now_ms() - begun >= 250);
 	assert_null(kis_transfer_reply(transfer, &error));

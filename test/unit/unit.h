@@ -15,8 +15,6 @@
 
 #include <cmocka.h>
 
-
-
 /* cmocka before 2.0 has one name for all types */
 #ifndef assert_int_in_range
 #define assert_int_in_range(value, least, most) assert_in_range(value, least, most)
