@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use KisTest;
+use KisTest::Clock;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -17,10 +18,12 @@ my ($prompt) = grep { /\\prompt/ } @blocks;
 my ($table) = grep { /CREATE FOREIGN TABLE/ } @blocks;
 
 my $simulator = KisTest::Simulator->new;
-my $node = new_node('main');
+my $clock = KisTest::Clock->new($simulator);
+my $node = new_node('main', env => $clock->env);
 my $files = PostgreSQL::Test::Utils::tempdir();
 my %secret = (app_key => $simulator->app_key, app_secret => $simulator->app_secret);
 
+$clock->set('2026-07-10 10:30:00');
 append_to_file("$files/$_", "$secret{$_}\n") foreach keys %secret;
 
 # Where KIS is and where the keys lie
