@@ -20,10 +20,12 @@ FNR == 1 {
 		if ($i ~ /_field$/)
 			field = $i
 	}
-	if (field == "kis_field")
-		print "const KisMember kis_members[] = {"
-	else if (field != "")
-		print "static const KisMember " substr(field, 1, length(field) - 6) "_members[] = {"
+	if (field != "") {
+		list = lists[nlists++] = substr(field, 1, length(field) - 6)
+		nmembers = 0
+		# the rest of the extension knows the trend call's by name
+		print (list == "kis" ? "" : "static ") "const KisMember " list "_members[] = {"
+	}
 	else if ("kis_prefix" in column)
 		print "const KisInvestor kis_investors[] = {"
 	else if ("measure" in column)
@@ -35,10 +37,12 @@ FNR == 1 {
 	next
 }
 
-field == "kis_field" { position[value("column_name")] = npositions++ }
 field != "" {
-	printf "\t{%s, %s, %s, %s, %s},\n", text_of(field), text_of("column_name"),
-		"type" in column ? text_of("type") : c("int8"), text_of("name_ko"), text_of("name_en")
+	type = "type" in column ? value("type") : "int8"
+	position[list, value("column_name")] = nmembers++
+	printf "\t{%s, %s, %s, %s, %s, %s},\n", text_of(field), text_of("column_name"), c(type),
+		text_of("name_ko"), text_of("name_en"),
+		"figure" in column ? yes(value("figure")) : type == "int8" ? "true" : "false"
 	next
 }
 "kis_prefix" in column {
@@ -64,19 +68,31 @@ field != "" {
 		text_of("name_en"), text_of("aliases")
 }
 
-# Where a measure of an investor stands: KIS's order is not the same for all.
+# The members that a call goes by have columns of these names.
+function print_member(list, role, name) {
+	print "\t" list "_" role "_member = " ((list, name) in position ? position[list, name] : -1) ","
+}
+
 END {
 	close_array()
+	print "enum {"
+	for (i = 0; i < nlists; i++) {
+		print_member(lists[i], "day", "trade_date")
+		print_member(lists[i], "investor", "investor")
+		print_member(lists[i], "open", "is_open")
+	}
+	print "};\n"
+	# Where a measure of an investor stands: KIS's order is not the same for all.
 	print "static const int figures[][" nmeasures "] = {"
 	for (i = 0; i < ninvestors; i++) {
 		row = ""
 		for (m = 0; m < nmeasures; m++) {
 			name = investor[i] "_" measure[m]
-			if (!(name in position)) {
+			if (!(("kis", name) in position)) {
 				print "no member is " name >"/dev/stderr"
 				exit 1
 			}
-			row = row (m ? ", " : "") position[name]
+			row = row (m ? ", " : "") position["kis", name]
 		}
 		print "\t{" row "},"
 	}

@@ -8,6 +8,7 @@
 #include "common/option.h"
 #include "common/suggest.h"
 #include "common/tables.h"
+#include "kis.h"
 #include "kis/catalog.h"
 
 static const char *const live_columns[] = {
@@ -107,6 +108,20 @@ kis_suggest_table(const char *name)
 		names[i] = kis_tables[i] != NULL ? kis_tables[i]->name : NULL;
 	nearest = kis_suggest_name(name, names);
 	return nearest != NULL ? nearest : names[0];
+}
+
+/*
+ * What a call with these arguments is for, as messages say it: "KSP/0001", "KSP"
+ * where it takes no sector, "the calendar" where it takes no codes; and from
+ * which day on, where it takes one.
+ */
+char *
+kis_call_subject(const KisCall *call, const KisCallArgs *args)
+{
+	char	   *of = args->market[0] == '\0' ? psprintf("the %s", call->name) :
+		psprintf("%s%s%s", args->market, args->sector[0] != '\0' ? "/" : "", args->sector);
+
+	return args->date[0] != '\0' ? psprintf("%s from %s", of, args->date) : of;
 }
 
 /* How many rows of the table a row of a reply is. */

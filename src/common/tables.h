@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "common/option.h"
+#include "kis.h"
 #include "kis/catalog.h"
 
 /* A foreign table as IMPORT FOREIGN SCHEMA makes it: data in table.c. */
@@ -38,6 +39,9 @@ extern const KisTable *kis_table_find(const char *name);
 
 /* The name to suggest to one who typed another. */
 extern const char *kis_suggest_table(const char *name);
+
+/* What a call with these arguments is for, in words; palloc'd. */
+extern char *kis_call_subject(const KisCall *call, const KisCallArgs *args);
 
 /* How many rows of the table a row of a reply is. */
 extern int	kis_table_split(const KisTable *table);

@@ -140,13 +140,15 @@ put_base_url(Writer *writer, const char *base_url)
 		writer->at--;
 }
 
+/* A parameter's value; a market that the call doesn't serve is never asked for. */
 static const char *
 argument(const KisParameter *parameter, const KisCallArgs *args)
 {
 	switch (parameter->argument)
 	{
 		case KIS_ARG_MARKET:
-			return args->market;
+			return parameter->codes != NULL ?
+				kis_translate(parameter->codes, args->market) : args->market;
 		case KIS_ARG_SECTOR:
 			return args->sector;
 		case KIS_ARG_DATE:

@@ -18,17 +18,24 @@ const int	kis_measure_count = lengthof(kis_measures);
 const int	kis_market_count = lengthof(kis_markets);
 const int	kis_pair_count = lengthof(kis_pairs);
 
+/* catalog/NAME.tsv as a call's members, with those that its columns' names tell apart. */
+#define MEMBERS(list) \
+	.members = list##_members, \
+	.nmembers = lengthof(list##_members), \
+	.day_member = list##_day_member, \
+	.investor_member = list##_investor_member, \
+	.open_member = list##_open_member
+
 const KisCall kis_call_trend = {
 	.name = "trend",
 	.path = "/uapi/domestic-stock/v1/quotations/inquire-investor-time-by-market",
 	.tr_id = "FHPTJ04030000",
 	.parameters = {
-		{"FID_INPUT_ISCD", KIS_ARG_MARKET, NULL},
-		{"FID_INPUT_ISCD_2", KIS_ARG_SECTOR, NULL},
+		{"FID_INPUT_ISCD",.argument = KIS_ARG_MARKET},
+		{"FID_INPUT_ISCD_2",.argument = KIS_ARG_SECTOR},
 	},
-	.members = kis_members,
-	.nmembers = lengthof(kis_members),
-	.day_member = -1,
+	.rows = "output",
+	MEMBERS(kis),
 	.usual_rows = 1,
 };
 
@@ -39,17 +46,16 @@ const KisCall kis_call_daily = {
 	.path = "/uapi/domestic-stock/v1/quotations/inquire-investor-daily-by-market",
 	.tr_id = "FHPTJ04040000",
 	.parameters = {
-		{"FID_COND_MRKT_DIV_CODE", KIS_ARG_CONSTANT, "U"},
-		{"FID_INPUT_ISCD", KIS_ARG_SECTOR, NULL},
-		{"FID_INPUT_DATE_1", KIS_ARG_DATE, NULL},
-		{"FID_INPUT_ISCD_1", KIS_ARG_MARKET, NULL},
-		{"FID_INPUT_DATE_2", KIS_ARG_DATE, NULL},
-		{"FID_INPUT_ISCD_2", KIS_ARG_SECTOR, NULL},
+		{"FID_COND_MRKT_DIV_CODE",.constant = "U"},
+		{"FID_INPUT_ISCD",.argument = KIS_ARG_SECTOR},
+		{"FID_INPUT_DATE_1",.argument = KIS_ARG_DATE},
+		{"FID_INPUT_ISCD_1",.argument = KIS_ARG_MARKET},
+		{"FID_INPUT_DATE_2",.argument = KIS_ARG_DATE},
+		{"FID_INPUT_ISCD_2",.argument = KIS_ARG_SECTOR},
 	},
 	.markets = share_markets,
-	.members = daily_members,
-	.nmembers = lengthof(daily_members),
-	.day_member = 0,
+	.rows = "output",
+	MEMBERS(daily),
 	.usual_rows = 300,
 	.paging = KIS_PAGING_BACK,
 };
@@ -59,16 +65,18 @@ const KisCall kis_call_calendar = {
 	.path = "/uapi/domestic-stock/v1/quotations/chk-holiday",
 	.tr_id = "CTCA0903R",
 	.parameters = {
-		{"BASS_DT", KIS_ARG_DATE, NULL},
-		{"CTX_AREA_NK", KIS_ARG_CONSTANT, ""},
-		{"CTX_AREA_FK", KIS_ARG_CONSTANT, ""},
+		{"BASS_DT",.argument = KIS_ARG_DATE},
+		{"CTX_AREA_NK",.constant = ""},
+		{"CTX_AREA_FK",.constant = ""},
 	},
-	.members = calendar_members,
-	.nmembers = lengthof(calendar_members),
-	.day_member = 0,
+	.rows = "output",
+	MEMBERS(calendar),
 	.usual_rows = 24,
 	.paging = KIS_PAGING_FORWARD,
 	.lifetime = KIS_LIFETIME_DAY,
+
+	/* no closure was longer than that from 2017-09-30 on */
+	.whole = {.every_day = true,.filled = true,.longest_closure = 10},
 	.of_ledger = true,
 };
 
@@ -162,23 +170,40 @@ kis_unit_factor(const char *unit)
 	return 0;
 }
 
-/* Does the call take such an argument? */
+/* What the list has for the code; NULL where it has nothing. */
+const char *
+kis_translate(const KisTranslation *list, const char *code)
+{
+	for (; list->from != NULL; list++)
+		if (strcmp(list->from, code) == 0)
+			return list->to;
+	return NULL;
+}
+
+/*
+ * Are the call's rows of a market, a sector, a day? A sector is always one of a
+ * market, whether KIS is told that or not.
+ */
 bool
 kis_call_takes(const KisCall *call, KisArgument argument)
 {
 	for (const KisParameter *parameter = call->parameters; parameter->name != NULL; parameter++)
-		if (parameter->argument == argument)
+		if (parameter->argument == argument ||
+			(argument == KIS_ARG_MARKET && parameter->argument == KIS_ARG_SECTOR))
 			return true;
 	return false;
 }
 
+/* Can the call be asked for a market's rows? KIS may have no code for it there. */
 bool
 kis_call_serves(const KisCall *call, const char *market)
 {
-	if (call->markets == NULL)
-		return true;
-	for (int i = 0; call->markets[i] != NULL; i++)
-		if (strcmp(call->markets[i], market) == 0)
-			return true;
-	return false;
+	bool		listed = call->markets == NULL;
+
+	for (int i = 0; !listed && call->markets[i] != NULL; i++)
+		listed = strcmp(call->markets[i], market) == 0;
+	for (const KisParameter *parameter = call->parameters; parameter->name != NULL; parameter++)
+		if (parameter->codes != NULL && kis_translate(parameter->codes, market) == NULL)
+			return false;
+	return listed;
 }

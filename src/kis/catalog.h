@@ -17,6 +17,8 @@ typedef struct KisMember
 	const char *name_ko;
 	const char *name_en;		/* "" for figures of an investor: made of his
 								 * name */
+	bool		is_figure;		/* of the day so far: while all of them are
+								 * zero nothing has been traded */
 } KisMember;
 
 typedef struct KisInvestor
@@ -82,7 +84,7 @@ extern const KisPair *kis_units_of_market(const char *market);
 /* Of the trend call, by KIS's name or ours; -1 where unknown. */
 extern int	kis_member_find(const char *name);
 
-/* Does the member hold what was sold or bought, a day's total that only grows? A net does not. */
+/* Does the member hold what was sold or bought, a day's total that only grows? */
 extern bool kis_member_is_total(int member);
 
 /* The member of the trend call that holds a measure of an investor, all by number. */
@@ -90,6 +92,16 @@ extern int	kis_figure(int investor, int measure);
 
 /* How many shares, contracts or won one of a unit is; 0 where that is unknown. */
 extern int64_t kis_unit_factor(const char *unit);
+
+/* A code and what stands for it elsewhere; a list ends with a NULL. */
+typedef struct KisTranslation
+{
+	const char *from;
+	const char *to;
+} KisTranslation;
+
+/* What the list has for the code; NULL where it has nothing. */
+extern const char *kis_translate(const KisTranslation *list, const char *code);
 
 /* What fills a parameter of a call. */
 typedef enum KisArgument
@@ -105,42 +117,66 @@ typedef struct KisParameter
 	const char *name;			/* NULL ends the list */
 	KisArgument argument;
 	const char *constant;
+	const KisTranslation *codes;	/* of KIS_ARG_MARKET: what KIS calls our
+									 * markets here; NULL: as we do */
 } KisParameter;
 
 #define KIS_MAX_PARAMETERS	8
 
-/* How the rows of a call that has more of them than fit into one reply go on. */
+/*
+ * How the rows of a call that has more of them than fit into one reply go on.
+ * Each then names its day.
+ */
 typedef enum KisPaging
 {
 	KIS_PAGING_NONE,
-	KIS_PAGING_BACK,			/* newest first, ending at the date that is
-								 * asked for */
-	KIS_PAGING_FORWARD			/* oldest first, beginning at that date, a row
-								 * a day */
+	KIS_PAGING_BACK,			/* the days of trading, newest first, ending
+								 * at the date that is asked for */
+	KIS_PAGING_FORWARD			/* all days, oldest first, beginning at that
+								 * date */
 } KisPaging;
 
 /* How long a reply is as good as a new one. */
 typedef enum KisLifetime
 {
 	KIS_LIFETIME_TTL,			/* the server's cache_ttl */
-	KIS_LIFETIME_DAY			/* until midnight in Seoul */
+	KIS_LIFETIME_DAY			/* until midnight in Seoul, if it has rows */
 } KisLifetime;
+
+/* When a reply is whole: one that isn't is only for those who wait for it. */
+typedef struct KisWhole
+{
+	bool		every_day;		/* its rows are of the days from the one that
+								 * is asked for on, none left out */
+	bool		filled;			/* none of them lacks a value */
+	int			longest_closure;	/* among more rows than so many one is of
+									 * an open day; 0: not looked at */
+} KisWhole;
 
 /* A call of the API: a new one is a new entry in catalog.c. */
 typedef struct KisCall
 {
-	const char *name;			/* ours, for statistics and messages */
+	const char *name;			/* ours; messages say "the name" where it
+								 * takes no codes */
 	const char *path;
 	const char *tr_id;
 	KisParameter parameters[KIS_MAX_PARAMETERS + 1];
-	const char *const *markets; /* that it serves, ends with NULL; NULL: all */
-	const KisMember *members;	/* wire order */
+	const char *const *markets; /* that it serves, ends with NULL; NULL: those
+								 * of its parameters' codes */
+	const char *rows;			/* the reply's member that holds the rows */
+	const KisMember *members;	/* of a row, in wire order */
 	int			nmembers;
-	int			day_member;		/* that holds a row's day, YYYYMMDD; -1: none
-								 * does */
+	int			day_member;		/* that holds the row's day, YYYYMMDD; -1:
+								 * none does, as of the following */
+	int			investor_member;	/* that says whose the row is */
+	int			open_member;	/* that says whether the exchange is open on
+								 * that day, Y or N */
+	const KisTranslation *investors;	/* from KIS's codes in investor_member
+										 * to ours */
 	int			usual_rows;		/* of a reply, as seen: no limit. 1: it is one
 								 * object, and no list */
 	KisPaging	paging;
+	KisWhole	whole;
 	KisLifetime lifetime;
 	bool		of_ledger;		/* KIS counts it as its ledger's: one a second */
 } KisCall;
@@ -152,9 +188,10 @@ extern const KisCall kis_call_calendar;
 /* A call's member by KIS's name or ours; -1 where it has none. */
 extern int	kis_call_member_find(const KisCall *call, const char *name);
 
-/* Does the call take such an argument? */
+/* Are the call's rows of a market, a sector, a day? */
 extern bool kis_call_takes(const KisCall *call, KisArgument argument);
 
+/* Can the call be asked for a market's rows? */
 extern bool kis_call_serves(const KisCall *call, const char *market);
 
 #endif							/* KIS_CATALOG_H */

@@ -67,7 +67,7 @@ check_row(const KisCall *call, const cJSON *object, int *nextra, KisError *error
 	int			at = 0;
 
 	if (!cJSON_IsObject(object))
-		return refuse(error, "\"output\" holds something else than objects", NULL);
+		return refuse(error, "\"%.64s\" holds something else than objects", call->rows);
 	for (const cJSON *item = object->child; item != NULL; item = item->next, at++)
 	{
 		if (member_index(call, item->string, at) >= 0)
@@ -100,25 +100,25 @@ is_empty_page(const cJSON *root, const cJSON *output)
 		!cJSON_IsArray(output) && !cJSON_IsObject(output);
 }
 
-/* output: an array of objects, or one object where one is meant. Counts what needs room. */
+/* The rows: an array of objects, or one object where one is meant. Counts what needs room. */
 static bool
 check_output(const KisCall *call, const cJSON *root, int *nrows, int *nextra, KisError *error)
 {
-	const cJSON *output = cJSON_GetObjectItemCaseSensitive(root, "output");
+	const cJSON *output = cJSON_GetObjectItemCaseSensitive(root, call->rows);
 
 	*nrows = 0;
 	*nextra = 0;
 	if (is_empty_page(root, output))
 		return true;
 	if (output == NULL || cJSON_IsNull(output))
-		return refuse(error, "the reply has no \"output\"", NULL);
+		return refuse(error, "the reply has no \"%.64s\"", call->rows);
 	if (cJSON_IsObject(output))
 	{
 		*nrows = 1;
 		return check_row(call, output, nextra, error);
 	}
 	if (!cJSON_IsArray(output))
-		return refuse(error, "\"output\" of the reply is neither an array nor an object", NULL);
+		return refuse(error, "\"%.64s\" of the reply is neither an array nor an object", call->rows);
 	for (const cJSON *object = output->child; object != NULL; object = object->next)
 	{
 		if ((call->usual_rows == 1 && *nrows == 1) || *nrows >= KIS_MAX_VALUES / call->nmembers)
@@ -262,7 +262,7 @@ static KisReply *
 build_reply(const KisCall *call, const cJSON *root, int nrows, int nextra,
 			const char *body, size_t len, KisError *error)
 {
-	const cJSON *object = cJSON_GetObjectItemCaseSensitive(root, "output");
+	const cJSON *object = cJSON_GetObjectItemCaseSensitive(root, call->rows);
 	size_t		nvalues = (size_t) nrows * call->nmembers;
 	KisReply   *reply = malloc(sizeof(KisReply) + nrows * sizeof(KisRow) +
 							   nvalues * sizeof(KisValue) + nextra * sizeof(KisExtraMember) +
@@ -417,12 +417,12 @@ kis_row_is_empty(const KisCall *call, const KisRow *row)
 	return true;
 }
 
-/* A listed member is an integer other than zero. */
+/* Has anything been traded: is a figure an integer other than zero? */
 bool
 kis_row_has_figures(const KisCall *call, const KisRow *row)
 {
 	for (int i = 0; i < call->nmembers; i++)
-		if (row->values[i].kind == KIS_VALUE_INTEGER && row->values[i].integer != 0)
+		if (call->members[i].is_figure && row->values[i].kind == KIS_VALUE_INTEGER && row->values[i].integer != 0)
 			return true;
 	return false;
 }

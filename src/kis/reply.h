@@ -69,7 +69,7 @@ extern KisValue kis_row_member(const KisCall *call, const KisRow *row, const cha
 /* No listed member has a value: KIS doesn't know the pair. */
 extern bool kis_row_is_empty(const KisCall *call, const KisRow *row);
 
-/* A listed member is an integer other than zero. */
+/* Has anything been traded: is a figure an integer other than zero? */
 extern bool kis_row_has_figures(const KisCall *call, const KisRow *row);
 
 #endif							/* KIS_REPLY_H */

@@ -8,7 +8,6 @@
 #include "catalog/pg_type.h"
 #include "foreign/foreign.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 
 #include "common/option.h"
@@ -58,10 +57,16 @@ find_measure(const char *name)
 	return -1;
 }
 
-/* Resolves a name that stands for a key, a time, a figure of the row's investor or a listed member. */
+/*
+ * Resolves a name that stands for a key, a time, a figure of the row's investor
+ * or a listed member, by KIS's name or ours. Whose a row is comes as our code
+ * under our name alone.
+ */
 static bool
 resolve_name(const KisTable *table, const char *name, KisTableColumn *column)
 {
+	const KisCall *call = table->call;
+
 	for (int i = 0; i < (int) lengthof(key_columns); i++)
 	{
 		if (strcmp(key_columns[i].name, name) == 0 &&
@@ -80,13 +85,18 @@ resolve_name(const KisTable *table, const char *name, KisTableColumn *column)
 		};
 		return true;
 	}
-	column->member = kis_call_member_find(table->call, name);
+	column->member = kis_call_member_find(call, name);
 	if (column->member < 0)
 		return false;
 	column->name = name;
-	column->type = psprintf("pg_catalog.%s", table->call->members[column->member].type);
-	column->source = column->member == table->call->day_member ?
-		KIS_SOURCE_DAY : KIS_SOURCE_MEMBER;
+	column->type = psprintf("pg_catalog.%s", call->members[column->member].type);
+	if (column->member == call->day_member && call->paging != KIS_PAGING_NONE)
+		column->source = KIS_SOURCE_DAY;
+	else if (column->member == call->investor_member &&
+			 strcmp(name, call->members[column->member].column) == 0)
+		column->source = KIS_SOURCE_MEMBER_INVESTOR;
+	else
+		column->source = KIS_SOURCE_MEMBER;
 	return true;
 }
 
@@ -251,67 +261,53 @@ kis_table_of_relation(Oid relid, KisTableOptions **options)
 	return table;
 }
 
-/* Adds those that the table can have and that are not among its n pairs; how many it has then. */
-static int
-add_extra_pairs(const KisTable *table, List *extra_pairs, KisPairCode *pairs, int n)
-{
-	HASHCTL		layout = {
-		.keysize = sizeof(KisPairCode),
-		.entrysize = sizeof(KisPairCode),
-		.hcxt = CurrentMemoryContext
-	};
-	HTAB	   *known = hash_create("market investor pairs", n + list_length(extra_pairs), &layout,
-									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	ListCell   *cell;
-
-	for (int i = 0; i < n; i++)
-		(void) hash_search(known, &pairs[i], HASH_ENTER, NULL);
-	foreach(cell, extra_pairs)
-	{
-		const KisPairCode *extra = lfirst(cell);
-		bool		found;
-
-		if (!kis_call_serves(table->call, extra->market))
-			continue;
-		(void) hash_search(known, extra, HASH_ENTER, &found);
-		if (!found)
-			pairs[n++] = *extra;
-	}
-	hash_destroy(known);
-	return n;
-}
-
 /*
- * The pairs that a table holds, extra_pairs included; palloc'd array. A table
- * without pairs holds one of empty codes.
+ * The pairs of codes that a table's calls are made with, as a palloc'd array:
+ * its pairs of market and sector, those of the option extra_pairs among all;
+ * the markets alone, without sectors, where its call takes no sector; a table
+ * whose call takes neither holds one of empty codes.
  */
 KisPairCode *
 kis_table_pairs(const KisTable *table, const KisTableOptions *options,
 				const KisServerOptions *server, int *npairs)
 {
+	const KisCall *call = table->call;
+	bool		by_sector = kis_call_takes(call, KIS_ARG_SECTOR);
 	KisPairSet	set = options->has_pairs ? options->pairs : table->pairs;
-	KisPairCode *pairs;
+	List	   *extra_pairs = by_sector && set == KIS_PAIRS_ALL ? server->extra_pairs : NIL;
+	KisPairCode *pairs = palloc0((kis_pair_count + list_length(extra_pairs)) * sizeof(KisPairCode));
 	int			n = 0;
+	ListCell   *cell;
 
-	if (!kis_call_takes(table->call, KIS_ARG_MARKET))
+	if (!kis_call_takes(call, KIS_ARG_MARKET))
 	{
 		*npairs = 1;
-		return palloc0(sizeof(KisPairCode));
+		return pairs;
 	}
-	pairs = palloc0((kis_pair_count + list_length(server->extra_pairs)) *
-					sizeof(KisPairCode));
 	for (int i = 0; i < kis_pair_count; i++)
 	{
-		if ((set == KIS_PAIRS_HEADLINE && !kis_pairs[i].headline) ||
-			!kis_call_serves(table->call, kis_pairs[i].market))
+		const KisPair *listed = &kis_pairs[i];
+
+		/* a market's pairs stand together */
+		if (!kis_call_serves(call, listed->market) ||
+			(by_sector && set == KIS_PAIRS_HEADLINE && !listed->headline) ||
+			(!by_sector && n > 0 && strcmp(pairs[n - 1].market, listed->market) == 0))
 			continue;
-		strlcpy(pairs[n].market, kis_pairs[i].market, KIS_MARKET_LEN);
-		strlcpy(pairs[n].sector, kis_pairs[i].sector, KIS_SECTOR_LEN);
+		strlcpy(pairs[n].market, listed->market, KIS_MARKET_LEN);
+		if (by_sector)
+			strlcpy(pairs[n].sector, listed->sector, KIS_SECTOR_LEN);
 		n++;
 	}
+	foreach(cell, extra_pairs)
+	{
+		const KisPairCode *extra = lfirst(cell);
+		int			known = 0;
 
-	if (set == KIS_PAIRS_ALL && server->extra_pairs != NIL)
-		n = add_extra_pairs(table, server->extra_pairs, pairs, n);
+		while (known < n && memcmp(&pairs[known], extra, sizeof(KisPairCode)) != 0)
+			known++;
+		if (known == n && kis_call_serves(call, extra->market))
+			pairs[n++] = *extra;
+	}
 	*npairs = n;
 	return pairs;
 }

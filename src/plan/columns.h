@@ -24,6 +24,7 @@ typedef enum KisSource
 								 * day */
 	KIS_SOURCE_DAY,				/* the member that says which day the row is
 								 * of */
+	KIS_SOURCE_MEMBER_INVESTOR, /* the member that says whose the row is */
 	KIS_SOURCE_MEMBER,			/* a member of the call's list, by number */
 	KIS_SOURCE_FIGURE,			/* the member of the row's investor with a
 								 * measure, by its number */
@@ -38,8 +39,8 @@ typedef struct KisTableColumn
 	const char *name;
 	const char *type;			/* SQL */
 	KisSource	source;
-	int			member;			/* KIS_SOURCE_MEMBER and _DAY: index into the
-								 * call's members; _FIGURE: into kis_measures */
+	int			member;			/* index into the call's members, or of
+								 * KIS_SOURCE_FIGURE into kis_measures */
 } KisTableColumn;
 
 /* The columns in order; palloc'd array, its length in *ncolumns. */

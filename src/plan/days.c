@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "common/day.h"
+#include "common/tables.h"
 #include "kis.h"
 #include "kis/catalog.h"
 #include "kis/reply.h"
@@ -167,14 +168,13 @@ kis_day_is_beyond(const KisCall *call, DateADT day, DateADT last_day_seen)
 }
 
 static void
-raise_unordered(const KisCallArgs *args, int row)
+raise_unordered(const KisCall *call, const KisCallArgs *args, int row)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_REPLY),
 			 errmsg("KIS sent a reply that is not what it should be"),
-			 errdetail("Row %d of %s%s%s from %s has no day, or one out of order.", row + 1,
-					   args->market, args->market[0] != '\0' ? "/" : "the calendar",
-					   args->sector, args->date)));
+			 errdetail("Row %d of %s has no day, or one out of order.", row + 1,
+					   kis_call_subject(call, args))));
 }
 
 /* The day of a row of a page; the rows must go on as the call's paging says. */
@@ -187,7 +187,7 @@ day_of_row(const KisCall *call, const KisCallArgs *args, const KisReply *page, i
 	if (!kis_day_from_text(page->rows[row].values[call->day_member].text, &day) ||
 		(row > 0 && kis_day_from_text(page->rows[row - 1].values[call->day_member].text, &before) &&
 		 !kis_day_is_beyond(call, day, before)))
-		raise_unordered(args, row);
+		raise_unordered(call, args, row);
 	return day;
 }
 

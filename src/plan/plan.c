@@ -173,7 +173,7 @@ static KisDayEstimate
 estimate_days(PlannerInfo *root, RelOptInfo *rel, Relation relation,
 			  const PlannedTable *planned, List *conditions)
 {
-	static const KisDayEstimate one_call = {.rows = 1,.pages = 1};
+	KisDayEstimate one_call = {.rows = planned->table->call->usual_rows,.pages = 1};
 
 	if (planned->table->call->paging == KIS_PAGING_NONE)
 		return one_call;
@@ -283,7 +283,7 @@ expected_calls(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned,
 static bool
 is_one_pair(RelOptInfo *rel, const PlannedTable *planned)
 {
-	bool		one[] = {false, false};
+	bool		one[] = {false, !kis_call_takes(planned->table->call, KIS_ARG_SECTOR)};
 	ListCell   *cell;
 
 	if (planned->values->n <= 1)

@@ -9,6 +9,7 @@
 
 #include "common/day.h"
 #include "common/option.h"
+#include "common/tables.h"
 #include "kis.h"
 #include "kis/catalog.h"
 #include "kis/reply.h"
@@ -17,11 +18,12 @@
 #include "request/connection.h"
 #include "request/loop.h"
 #include "request/query_context.h"
+#include "request/spill.h"
 #include "request/state.h"
 
 /*
- * A page of KIS's calendar that is asked for the trading day begins so many
- * days before it: as long as usual, one a day does, holidays before today
+ * A page of KIS's calendar that is requested for a trading day begins so many
+ * days before it: as long as usual, one page does, holidays before today
  * included.
  */
 #define DAYS_BEFORE	14
@@ -33,48 +35,49 @@
 /* Two clocks that are no farther apart are both right: seconds. */
 #define CLOCKS_AGREE_WITHIN	120
 
-/* Who asks whether a day is open. */
-typedef struct CalendarQuestion
+/* For whom the calendar is read: the context of KisIsOpenDay. */
+typedef struct CalendarReader
 {
 	KisQuery   *query;
 	KisConnection *connection;
 	KisCounters *counters;
-	KisError   *failure;
-} CalendarQuestion;
+	KisError   *failure;		/* why a day is not known; NULL: nobody wants
+								 * to know */
+} CalendarReader;
 
 /*
- * max_calls does not count the calendar, or whether a statement is too large
- * would depend on whether somebody has asked for it today.
+ * max_calls does not count the calendar, or whether a query is too large would
+ * depend on whether somebody has read it today.
  */
 static KisRequest *
-ask_calendar_from(const CalendarQuestion *question, KisCallArgs *args)
+request_page(const CalendarReader *reader, const KisCallArgs *args)
 {
-	return kis_query_request_uncounted(question->query, question->connection, &kis_call_calendar,
-									   args, question->counters);
+	return kis_query_request_uncounted(reader->query, reader->connection, &kis_call_calendar,
+									   args, reader->counters);
 }
 
 /* The page of KIS's calendar that has the day: one that is here, or one that begins before it. */
 static KisRequest *
-ask_calendar(const CalendarQuestion *question, DateADT day)
+request_day(const CalendarReader *reader, DateADT day)
 {
 	KisCallArgs args = {0};
 
-	if (!kis_find_page(question->query, question->connection, &kis_call_calendar, day, &args))
+	if (!kis_find_page(reader->query, reader->connection, &kis_call_calendar, day, &args))
 		kis_day_to_text(day - DAYS_BEFORE, args.date);
-	return ask_calendar_from(question, &args);
+	return request_page(reader, &args);
 }
 
-/* Does a page end before the day? Then it is in another, whose date goes to args. */
+/*
+ * Does a page that has come end before the day? Then the day is in a later one,
+ * whose date goes to args; each begins after the one before it, so this ends.
+ */
 static bool
 goes_on_to(const KisRequest *page, DateADT day, KisCallArgs *args)
 {
-	int			nrows = page->reply->nrows;
 	DateADT		first;
 	DateADT		last;
 
-	if (nrows == 0 || !kis_day_from_text(page->args.date, &first) ||
-		!kis_day_from_text(page->reply->rows[nrows - 1].values[kis_call_calendar.day_member].text,
-						   &last) ||
+	if (!kis_day_from_text(page->args.date, &first) || !kis_page_last_day(page, &last) ||
 		last < first || last >= day)
 		return false;
 	kis_day_to_text(last + 1, args->date);
@@ -85,11 +88,8 @@ goes_on_to(const KisRequest *page, DateADT day, KisCallArgs *args)
 static int
 said_of_day(const KisReply *reply, const char *day, const char **complaint)
 {
-	static int	open_member = -1;
 	const char *said = NULL;
 
-	if (open_member < 0)
-		open_member = kis_call_member_find(&kis_call_calendar, "is_open");
 	*complaint = reply->nrows == 0 ? "it is empty" : "it has no such day";
 	for (int i = 0; i < reply->nrows; i++)
 	{
@@ -100,40 +100,45 @@ said_of_day(const KisReply *reply, const char *day, const char **complaint)
 		*complaint = said != NULL ? "it has that day twice" : "it says neither Y nor N";
 		if (said != NULL)
 			return -1;
-		said = values[open_member].text;
+		said = values[kis_call_calendar.open_member].text;
 	}
 	if (said == NULL || (strcmp(said, "Y") != 0 && strcmp(said, "N") != 0))
 		return -1;
 	return said[0] == 'Y';
 }
 
+/*
+ * A KisIsOpenDay by KIS's calendar, page by page until one reaches the day;
+ * waits for it. -1, and the reader's failure, where the page can't be had or
+ * doesn't say.
+ */
 static int
 is_open_day(void *context, int64_t unix_day)
 {
-	const CalendarQuestion *question = context;
+	const CalendarReader *reader = context;
 	DateADT		day = (DateADT) (unix_day - KIS_UNIX_EPOCH_DAYS);
-	KisRequest *page = ask_calendar(question, day);
+	KisRequest *page = request_day(reader, day);
 	KisCallArgs next = {0};
 	char text[	KIS_DATE_LEN];
 	const char *complaint;
 	int			open;
 
 	while (kis_request_wait(page) && goes_on_to(page, day, &next))
-		page = ask_calendar_from(question, &next);
+		page = request_page(reader, &next);
 	if (page->reply == NULL)
 	{
-		if (question->failure != NULL)
-			*question->failure = page->error;
+		if (reader->failure != NULL)
+			*reader->failure = page->error;
 		return -1;
 	}
 	kis_day_to_text(day, text);
 	open = said_of_day(page->reply, text, &complaint);
-	if (open < 0 && question->failure != NULL)
+	if (open < 0 && reader->failure != NULL)
 	{
-		question->failure->error_class = KIS_ERROR_REPLY;
-		snprintf(question->failure->text, sizeof(question->failure->text),
-				 "the calendar from %s does not say whether %s is open: %s",
-				 page->args.date, text, complaint);
+		reader->failure->error_class = KIS_ERROR_REPLY;
+		snprintf(reader->failure->text, sizeof(reader->failure->text),
+				 "%s does not say whether %s is open: %s",
+				 kis_call_subject(page->call, &page->args), text, complaint);
 	}
 	return open;
 }
@@ -141,14 +146,7 @@ is_open_day(void *context, int64_t unix_day)
 static KisIsOpenDay
 open_days(const KisServerOptions *options)
 {
-	switch (options->calendar)
-	{
-		case KIS_CALENDAR_KIS:
-			return is_open_day;
-		case KIS_CALENDAR_WEEKDAY:
-			return kis_is_weekday;
-	}
-	pg_unreachable();
+	return options->calendar == KIS_CALENDAR_KIS ? is_open_day : kis_is_weekday;
 }
 
 /* By how many seconds the day is later than others; -1: not known. */
@@ -163,7 +161,11 @@ late_by(const KisServerOptions *options, DateADT day, KisIsOpenDay is_open, void
 	return is_first > 0 ? LATE_BY : is_first;
 }
 
-/* The trading day; false: not known. */
+/*
+ * The trading day of figures that arrived at at, by is_open; false: not known.
+ * Whether the day's opening is late takes the calendar back to New Year's Day,
+ * so it is looked at in the one hour in which it matters.
+ */
 static bool
 trade_date(const KisServerOptions *options, TimestampTz at, bool has_figures,
 		   KisIsOpenDay is_open, void *context, DateADT *day)
@@ -172,7 +174,6 @@ trade_date(const KisServerOptions *options, TimestampTz at, bool has_figures,
 	int			start = options->session_start;
 	int64_t		unix_day;
 
-	/* the one hour in which it matters */
 	if (seconds >= start && seconds < start + LATE_BY)
 	{
 		int			late = late_by(options, kis_seoul_day(at), is_open, context);
@@ -189,16 +190,16 @@ trade_date(const KisServerOptions *options, TimestampTz at, bool has_figures,
 
 /*
  * The trading day of figures that arrived at collected_at, by the connection's
- * calendar, which is asked where nobody has asked it today; that is billed to
- * counters. False: the calendar can't be had; then *failure says why, where it
- * is not NULL and KIS was asked.
+ * calendar, which is requested, and waited for, where nobody has had it today;
+ * that is billed to counters. False: the calendar can't be had; then *failure,
+ * where it is not NULL and KIS was requested, says why.
  */
 bool
 kis_trade_date(KisQuery *query, KisConnection *connection,
 			   TimestampTz collected_at, bool has_figures, KisCounters *counters,
 			   DateADT *day, KisError *failure)
 {
-	CalendarQuestion question = {
+	CalendarReader reader = {
 		.query = query,
 		.connection = connection,
 		.counters = counters,
@@ -206,10 +207,10 @@ kis_trade_date(KisQuery *query, KisConnection *connection,
 	};
 
 	return trade_date(connection->options, collected_at, has_figures,
-					  open_days(connection->options), &question, day);
+					  open_days(connection->options), &reader, day);
 }
 
-/* The same by Monday to Friday. */
+/* The same by Monday to Friday; makes no request. */
 DateADT
 kis_weekday_trade_date(const KisConnection *connection, TimestampTz collected_at, bool has_figures)
 {
@@ -220,13 +221,16 @@ kis_weekday_trade_date(const KisConnection *connection, TimestampTz collected_at
 	return day;
 }
 
-/* To be called where kis_trade_date has found the day of the same moment. */
+/*
+ * Where in the exchange's day a moment lies. To be called where kis_trade_date
+ * has found the day of the same moment: it then has most of the calendar here.
+ */
 KisHours
 kis_hours(KisQuery *query, KisConnection *connection, TimestampTz collected_at,
 		  KisCounters *counters)
 {
 	const KisServerOptions *options = connection->options;
-	CalendarQuestion question = {
+	CalendarReader reader = {
 		.query = query,
 		.connection = connection,
 		.counters = counters
@@ -236,11 +240,12 @@ kis_hours(KisQuery *query, KisConnection *connection, TimestampTz collected_at,
 	int			seconds = kis_seoul_seconds(collected_at);
 	KisHours	hours = {.day_before = DATEVAL_NOBEGIN};
 
+	/* KIS's calendar has been wrong; the week-end of "weekday" has not */
 	hours.closed = options->calendar == KIS_CALENDAR_KIS &&
-		is_open(&question, today + KIS_UNIX_EPOCH_DAYS) == 0;
+		is_open(&reader, today + KIS_UNIX_EPOCH_DAYS) == 0;
 	/* where it is not known, the later day is the safe one */
 	if (seconds >= options->session_start &&
-		late_by(options, today, is_open, &question) != 0)
+		late_by(options, today, is_open, &reader) != 0)
 		seconds -= LATE_BY;
 	hours.since_start = seconds - options->session_start;
 
@@ -251,7 +256,7 @@ kis_hours(KisQuery *query, KisConnection *connection, TimestampTz collected_at,
 	{
 		int64_t		unix_day;
 
-		if (kis_trading_day(kis_unix_seconds(collected_at), SECS_PER_DAY, true, is_open, &question,
+		if (kis_trading_day(kis_unix_seconds(collected_at), SECS_PER_DAY, true, is_open, &reader,
 							&unix_day))
 			hours.day_before = (DateADT) (unix_day - KIS_UNIX_EPOCH_DAYS);
 	}
@@ -275,7 +280,7 @@ kis_clock_error(const KisRequest *request)
 
 const char *const kis_clock_hint = "Set the clock of the server's machine, and keep it right by NTP.";
 
-/* The same in words, and what to do about it. */
+/* The same in words, for a clock that is wrong; palloc'd. */
 char *
 kis_clock_complaint(const KisRequest *request)
 {
@@ -285,16 +290,19 @@ kis_clock_complaint(const KisRequest *request)
 					ahead > 0 ? ahead : -ahead, ahead > 0 ? "ahead of" : "behind");
 }
 
-/* Asks for what kis_trade_date will need, without waiting. */
+/*
+ * Requests what kis_trade_date will need, without waiting: it comes along with
+ * the rows.
+ */
 void
 kis_trade_date_prepare(KisQuery *query, KisConnection *connection, KisCounters *counters)
 {
-	CalendarQuestion question = {
+	CalendarReader reader = {
 		.query = query,
 		.connection = connection,
 		.counters = counters
 	};
 
 	if (connection->options->calendar == KIS_CALENDAR_KIS)
-		(void) ask_calendar(&question, kis_seoul_day(GetCurrentTimestamp()));
+		(void) request_day(&reader, kis_seoul_day(GetCurrentTimestamp()));
 }

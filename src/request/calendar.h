@@ -15,6 +15,7 @@
 #include "request/connection.h"
 #include "request/state.h"
 
+/* The trading day of figures that arrived at collected_at; false: not known. */
 extern bool kis_trade_date(KisQuery *query, KisConnection *connection,
 						   TimestampTz collected_at, bool has_figures, KisCounters *counters,
 						   DateADT *day, KisError *failure);
@@ -36,18 +37,18 @@ typedef struct KisHours
 								 * DATEVAL_NOBEGIN: not known */
 } KisHours;
 
-/* To be called where kis_trade_date has found the day of the same moment. */
+/* Once kis_trade_date has found the day of the same moment. */
 extern KisHours kis_hours(KisQuery *query, KisConnection *connection,
 						  TimestampTz collected_at, KisCounters *counters);
 
-/* Seconds that the server's clock was ahead of KIS's (negative */
+/* Seconds that the server's clock was ahead of KIS's (negative: behind); 0: it is right. */
 extern int64 kis_clock_error(const KisRequest *request);
 
-/* The same in words, and what to do about it. */
+/* The same in words, and what to do about it, as a hint. */
 extern char *kis_clock_complaint(const KisRequest *request);
 extern const char *const kis_clock_hint;
 
-/* Asks for what kis_trade_date will need, without waiting. */
+/* Requests what kis_trade_date will need, without waiting. */
 extern void kis_trade_date_prepare(KisQuery *query, KisConnection *connection,
 								   KisCounters *counters);
 

@@ -7,6 +7,7 @@
 #include "utils/memutils.h"
 
 #include "common/day.h"
+#include "common/tables.h"
 #include "kis.h"
 #include "kis/catalog.h"
 #include "request/connection.h"
@@ -194,8 +195,9 @@ kis_query_allows(const KisQuery *query, const KisConnection *connection, int64 n
 static int
 hint_how_to_narrow(const KisCall *call)
 {
-	const char *pair = kis_call_takes(call, KIS_ARG_MARKET) ? "market_code and sector_code" : "";
-	const char *day = call->day_member >= 0 ? "trade_date, with a lower bound" : "";
+	const char *pair = kis_call_takes(call, KIS_ARG_SECTOR) ? "market_code and sector_code" :
+		kis_call_takes(call, KIS_ARG_MARKET) ? "market_code" : "";
+	const char *day = call->paging != KIS_PAGING_NONE ? "trade_date, with a lower bound" : "";
 
 	return errhint("Narrow the query by %s%s%s%s, or raise max_calls.",
 				   pair, pair[0] != '\0' && day[0] != '\0' ? ", and by " : "", day,
@@ -239,17 +241,14 @@ static void
 too_many_calls(const KisQuery *query, const KisRequest *request)
 {
 	const KisConnection *connection = request->connection;
-	const KisCallArgs *args = &request->args;
 
 	ereport(ERROR,
 			errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 			errmsg("statement would take at least %d calls to KIS, more than max_calls allows",
 				   query->ncalls + 1),
-			errdetail("Option max_calls of server \"%s\" is %d, and as many have been made. The next one would be for %s%s%s%s%s.",
+			errdetail("Option max_calls of server \"%s\" is %d, and as many have been made. The next one would be for %s.",
 					  connection->server_name, connection->options->max_calls,
-					  args->market[0] != '\0' ? args->market : "the calendar",
-					  args->market[0] != '\0' ? "/" : "", args->sector,
-					  args->date[0] != '\0' ? " from " : "", args->date),
+					  kis_call_subject(request->call, &request->args)),
 			hint_how_to_narrow(request->call));
 }
 

@@ -14,6 +14,7 @@
 #include "utils/lsyscache.h"
 
 #include "common/error.h"
+#include "common/tables.h"
 #include "kis.h"
 #include "kis/catalog.h"
 #include "kis/reply.h"
@@ -109,27 +110,20 @@ member_name(const KisConverter *converter, const ConvertedColumn *column)
 	return converter->plan->table->call->members[member_number(column, converter->row->investor)].field;
 }
 
-/* What was asked for: a pair, or the calendar, which is of none. */
-static const char *
-asked_for(const KisCallArgs *args)
-{
-	return args->market[0] != '\0' ? psprintf("%s/%s", args->market, args->sector) :
-		psprintf("the calendar from %s", args->date);
-}
-
 static void
 convert_context(void *arg)
 {
 	const KisConverter *converter = arg;
 	const ConvertedColumn *column = converter->current;
-	const char *asked = asked_for(&converter->row->request->args);
+	const KisRequest *request = converter->row->request;
+	const char *subject = kis_call_subject(request->call, &request->args);
 
 	if (member_name(converter, column) != NULL)
 		errcontext("column \"%s\" of foreign table \"%s\", member \"%s\", %s",
-				   column->name, converter->relname, member_name(converter, column), asked);
+				   column->name, converter->relname, member_name(converter, column), subject);
 	else
 		errcontext("column \"%s\" of foreign table \"%s\", %s",
-				   column->name, converter->relname, asked);
+				   column->name, converter->relname, subject);
 }
 
 /* The column's input function, looked up when it is first needed: most scans need none. */
@@ -234,6 +228,30 @@ convert_member(KisConverter *converter, ConvertedColumn *column, KisValue value,
 	return from_text(converter, column, kis_to_server(value.text), isnull);
 }
 
+/* Whose the row is by a member of it. A code that the call doesn't list comes as it is. */
+static KisValue
+row_investor(const KisConverter *converter)
+{
+	const KisCall *call = converter->plan->table->call;
+	KisValue	value = reply_row(converter)->values[call->investor_member];
+	const char *investor = kis_translate(call->investors, value.text);
+
+	if (value.kind != KIS_VALUE_INTEGER && value.kind != KIS_VALUE_TEXT)
+		return value;
+	if (investor != NULL)
+		return (KisValue)
+	{
+		.kind = KIS_VALUE_TEXT,.text = investor
+	};
+	if (kis_warn_once(converter->query, call->name))
+		ereport(WARNING,
+				(errmsg("KIS's reply has rows of an investor that is not known: \"%s\"",
+						kis_to_server_lossy(value.text)),
+				 errdetail("Column \"%s\" of foreign table \"%s\" shows KIS's code.",
+						   converter->current->name, converter->relname)));
+	return value;
+}
+
 /* The code of the i-th of values; as text it is at hand. */
 static Datum
 convert_code(const KisConverter *converter, ConvertedColumn *column, const KisKeyValues *values,
@@ -329,12 +347,12 @@ convert_day(const KisConverter *converter, ConvertedColumn *column, DateADT day,
 					 isnull);
 }
 
-/* The member object of the row, as KIS wrote it: output, or its element where it is an array. */
+/* The member object of the row, as KIS wrote it: the call's rows, or one of them where they are an array. */
 static char *
-member_object(const char *body, int position)
+member_object(const KisCall *call, const char *body, int position)
 {
 	Datum		output = DirectFunctionCall2(json_object_field, CStringGetTextDatum(body),
-											 CStringGetTextDatum("output"));
+											 CStringGetTextDatum(call->rows));
 	char	   *type = TextDatumGetCString(DirectFunctionCall1(json_typeof, output));
 
 	if (strcmp(type, "array") == 0)
@@ -371,13 +389,15 @@ convert_column(KisConverter *converter, ConvertedColumn *column, bool *isnull)
 			return convert_member(converter, column,
 								  reply_row(converter)->values[member_number(column, row->investor)],
 								  isnull);
+		case KIS_SOURCE_MEMBER_INVESTOR:
+			return convert_member(converter, column, row_investor(converter), isnull);
 		case KIS_SOURCE_EXTRA_MEMBER:
 			return convert_member(converter, column,
 								  kis_row_member(request->call, reply_row(converter),
 												 column->column.field), isnull);
 		case KIS_SOURCE_OBJECT:
 			return from_text(converter, column,
-							 member_object(kis_to_server(request->reply->body),
+							 member_object(request->call, kis_to_server(request->reply->body),
 										   reply_row(converter)->position), isnull);
 		case KIS_SOURCE_REPLY:
 			return from_text(converter, column, kis_to_server(request->reply->body), isnull);

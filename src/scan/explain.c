@@ -60,6 +60,7 @@ members_read(const KisScanPlan *plan)
 		switch (column->source)
 		{
 			case KIS_SOURCE_DAY:
+			case KIS_SOURCE_MEMBER_INVESTOR:
 			case KIS_SOURCE_MEMBER:
 				name = listed[column->member].field;
 				break;
@@ -110,7 +111,7 @@ kisExplainForeignScan(ForeignScanState *node, ExplainState *es)
 	{
 		List	   *members = members_read(plan);
 
-		if (kis_call_takes(plan->table->call, KIS_ARG_MARKET))
+		if (kis_call_takes(plan->table->call, KIS_ARG_SECTOR))
 			ExplainPropertyText("Pairs", plan->options.pairs == KIS_PAIRS_ALL ? "all" : "headline", es);
 		if (members != NIL || es->format != EXPLAIN_FORMAT_TEXT)
 			ExplainPropertyList("Members", members, es);

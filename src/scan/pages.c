@@ -9,6 +9,7 @@
 
 #include "common/day.h"
 #include "common/option.h"
+#include "common/tables.h"
 #include "kis.h"
 #include "kis/catalog.h"
 #include "kis/reply.h"
@@ -121,9 +122,10 @@ kis_pair_request(KisScan *scan, KisPairScan *pair)
 static void
 warn_of_empty(const KisScan *scan, const KisRequest *request)
 {
-	char	   *message = psprintf("KIS has no figures for %s/%s",
-								   request->args.market, request->args.sector);
-	bool		is_listed = kis_pair_find(request->args.market, request->args.sector) != NULL;
+	char	   *message = psprintf("KIS has no figures for %s",
+								   kis_call_subject(request->call, &request->args));
+	bool		is_listed = !kis_call_takes(request->call, KIS_ARG_SECTOR) ||
+		kis_pair_find(request->args.market, request->args.sector) != NULL;
 
 	if (kis_warn_once(scan->query, message))
 		ereport(WARNING,

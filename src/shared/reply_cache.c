@@ -19,9 +19,6 @@
 /* When a reply arrived that is fresh by no one's cache_ttl. */
 #define LONG_AGO_US		(PG_INT64_MIN / 2)
 
-/* Days in a row that the exchange may be closed, as in 2017 from 30 September on. */
-#define LONGEST_CLOSURE	10
-
 KisReplyKey
 kis_reply_key(const KisIdentity *identity, const KisCall *call, const KisCallArgs *args)
 {
@@ -241,7 +238,7 @@ is_sound(const KisCall *call, const KisReply *reply)
 		for (int m = 0; m < call->nmembers; m++)
 			if (!is_fit(call->members[m].type, &values[m]))
 				return false;
-		if (call->day_member < 0)
+		if (call->paging == KIS_PAGING_NONE)
 			continue;
 		if (!kis_day_from_text(values[call->day_member].text, &day) ||
 			(i > 0 && (call->paging == KIS_PAGING_FORWARD ? day <= before : day >= before)))
@@ -251,46 +248,34 @@ is_sound(const KisCall *call, const KisReply *reply)
 	return true;
 }
 
-/* Is a day open, as far as the call says that of days? */
-static bool
-has_open_day(const KisCall *call, const KisReply *reply)
-{
-	int			open_member = kis_call_member_find(call, "is_open");
-
-	for (int i = 0; i < reply->nrows && open_member >= 0; i++)
-		if (strcmp(reply->rows[i].values[open_member].text, "Y") == 0)
-			return true;
-	return open_member < 0;
-}
-
-/*
- * A reply that would be good for the day has rows. A page of days has them from
- * the one that was asked for on, however many, none left out, says all of each,
- * and, unless they are few, that one is open.
- */
+/* Is the reply whole, by what its call says of that? One that would be good for the day has rows. */
 static bool
 is_whole(const KisReplySlot *slot, const KisCall *call, const KisReply *reply)
 {
+	const KisWhole *whole = &call->whole;
+	bool		has_open_day = whole->longest_closure == 0 || reply->nrows <= whole->longest_closure;
 	DateADT		first;
 
-	if (call->lifetime != KIS_LIFETIME_DAY)
-		return true;
-	if (reply->nrows == 0 || call->paging != KIS_PAGING_FORWARD)
-		return reply->nrows > 0;
-	if (!kis_day_from_text(slot->args.date, &first))
+	if ((call->lifetime == KIS_LIFETIME_DAY && reply->nrows == 0) ||
+		(whole->every_day && !kis_day_from_text(slot->args.date, &first)))
 		return false;
 	for (int i = 0; i < reply->nrows; i++)
 	{
+		const KisValue *values = reply->rows[i].values;
 		char		day[KIS_DATE_LEN];
 
-		kis_day_to_text(first + i, day);
-		if (strcmp(reply->rows[i].values[call->day_member].text, day) != 0)
-			return false;
-		for (int m = 0; m < call->nmembers; m++)
-			if (reply->rows[i].values[m].text[0] == '\0')
+		if (whole->every_day)
+		{
+			kis_day_to_text(first + i, day);
+			if (strcmp(values[call->day_member].text, day) != 0)
 				return false;
+		}
+		for (int m = 0; whole->filled && m < call->nmembers; m++)
+			if (values[m].text[0] == '\0')
+				return false;
+		has_open_day = has_open_day || strcmp(values[call->open_member].text, "Y") == 0;
 	}
-	return reply->nrows <= LONGEST_CLOSURE || has_open_day(call, reply);
+	return has_open_day;
 }
 
 /*

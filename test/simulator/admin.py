@@ -7,8 +7,8 @@ GET  counts[?since=SEQ]            {"seq": the last one's, "counts": {app key:
 GET  stats                         counts
 GET  config                        the settings
 GET  wait?kind=K&count=N&timeout=S until so many requests of a kind arrived;
-                                   kind: trend, daily, holiday, token, other,
-                                   data, any; held: now held by a fault
+                                   kind: a call of documented.py, token,
+                                   other, data, any; held: now held by a fault
 POST config   {…}                  merged into the settings
 POST fault    {…}                  one more fault
 POST reset    {"keep_tokens": false}  all to the start state; held requests go on

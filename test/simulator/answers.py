@@ -124,7 +124,7 @@ class Answers:
         for name in PARAMETERS[request.kind]:
             if name not in request.parameters:
                 return missing_parameter(name)
-        return getattr(self, '_' + request.kind)(request)
+        return getattr(self, '_' + request.kind, self._as_captured)(request)
 
     def over_rate(self, request, now):
         """The refusal for a call over the rate, or None."""
@@ -186,6 +186,12 @@ class Answers:
     def _captured(self, kind, *names):
         body = self._captured_body(*names)
         return body and self._success(body, 'captured', TR_IDS[kind])
+
+    def _as_captured(self, request):
+        """The answer to a call that has no figures: as given, or that there is no such call."""
+        codes = '/'.join(code for code in (request.market, request.sector) if code)
+        return (self._captured(request.kind, '%s:%s' % (request.kind, codes), request.kind)
+                or data_error('OPSQ0002', 404))
 
     def _success(self, body, msg_cd='MCA00000', tr_id='', more=''):
         return Reply(200, body, msg_cd, ok=True,

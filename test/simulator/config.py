@@ -22,7 +22,8 @@ extra_pairs          []          pairs known besides the listed: ["KSP/0031"]
 captured             {}          answers served as they are: {"KSP/0027": file
                                  name or JSON}; "daily:KSP/0001",
                                  "holiday:20260105", "token" for the other
-                                 calls
+                                 calls; "NAME:" and the codes, or "NAME", for
+                                 one that has no figures of ours
 daily_rows           300         rows of a daily page at most
 calendar_days        24          days of a page of the calendar
 overrides            {}          figures of the trend call that tests fix:

@@ -4,6 +4,7 @@ import json
 import re
 
 from .answers import Reply, padded, to_json
+from .documented import CALLS
 from .mutate import mutated
 
 INTEGER = re.compile(r'-?[0-9]+\Z')
@@ -38,9 +39,14 @@ def _raw(text):
     return _RAW + text + _RAW
 
 
-def _objects(data):
+def _rows(request):
+    """The name of the member with the rows."""
+    return CALLS[request.kind].rows if request.kind in CALLS else 'output'
+
+
+def _objects(data, request):
     """Where a fault's members are: the rows, or the reply itself."""
-    output = data.get('output')
+    output = data.get(_rows(request))
     if isinstance(output, list):
         return output
     return [output] if isinstance(output, dict) else [data]
@@ -59,7 +65,7 @@ def _named(params, request, row, default=None):
 def _each(change, default=None):
     """A fault that changes the value of each named member."""
     def work(data, request, params):
-        for row in _objects(data):
+        for row in _objects(data, request):
             for name in _named(params, request, row, default):
                 if name in row:
                     row[name] = change(row[name], params)
@@ -87,24 +93,24 @@ def _signed(value, params):
 
 
 def _extra_member(data, request, params):
-    for target in [data, *_objects(data)]:
+    for target in [data, *_objects(data, request)]:
         target[params.get('member', 'new_member_of_kis')] = params.get('value', '새 값')
 
 
 def _missing_member(data, request, params):
-    for row in _objects(data):
+    for row in _objects(data, request):
         for name in _named(params, request, row):
             row.pop(name, None)
 
 
 def _duplicate_member(data, request, params):
-    for row in _objects(data):
+    for row in _objects(data, request):
         for name in _named(params, request, row):
             row[_TWIN + name] = params.get('value', '1')
 
 
 def _upper_case(data, request, params):
-    for row in _objects(data):
+    for row in _objects(data, request):
         names = _named(params, request, row)
         renamed = {n.upper() if n in names else n: v for n, v in row.items()}
         row.clear()
@@ -113,13 +119,14 @@ def _upper_case(data, request, params):
 
 def _output(make):
     def work(data, request, params):
-        if 'output' in data:
-            data['output'] = make(data['output'])
+        rows = _rows(request)
+        if rows in data:
+            data[rows] = make(data[rows])
     return work
 
 
 def _output_missing(data, request, params):
-    data.pop('output', None)
+    data.pop(_rows(request), None)
 
 
 def _all(value):

@@ -5,22 +5,24 @@ from collections import namedtuple
 
 QUOTATIONS = '/uapi/domestic-stock/v1/quotations/'
 
-# The parameters that name a market, a sector and a day are None where there is none
-Call = namedtuple('Call', 'path tr_id parameters market sector date')
+# What a parameter names, and what KIS calls our markets there, if not as we do
+Named = namedtuple('Named', 'what codes', defaults=(None,))
+MARKET, SECTOR, DATE = Named('market'), Named('sector'), Named('date')
+
+# parameters: {name: its one value, MARKET, SECTOR, DATE, or Named('market', {'KSP': '1'})};
+# rows: the member of the reply that holds them
+Call = namedtuple('Call', 'path tr_id parameters rows', defaults=('output',))
 CALLS = {
     'trend': Call(
         QUOTATIONS + 'inquire-investor-time-by-market', 'FHPTJ04030000',
-        ('FID_INPUT_ISCD', 'FID_INPUT_ISCD_2'),
-        'FID_INPUT_ISCD', 'FID_INPUT_ISCD_2', None),
+        {'FID_INPUT_ISCD': MARKET, 'FID_INPUT_ISCD_2': SECTOR}),
     'daily': Call(
         QUOTATIONS + 'inquire-investor-daily-by-market', 'FHPTJ04040000',
-        ('FID_COND_MRKT_DIV_CODE', 'FID_INPUT_ISCD', 'FID_INPUT_DATE_1',
-         'FID_INPUT_ISCD_1', 'FID_INPUT_DATE_2', 'FID_INPUT_ISCD_2'),
-        'FID_INPUT_ISCD_1', 'FID_INPUT_ISCD_2', 'FID_INPUT_DATE_1'),
+        {'FID_COND_MRKT_DIV_CODE': 'U', 'FID_INPUT_ISCD': SECTOR, 'FID_INPUT_DATE_1': DATE,
+         'FID_INPUT_ISCD_1': MARKET, 'FID_INPUT_DATE_2': DATE, 'FID_INPUT_ISCD_2': SECTOR}),
     'holiday': Call(
         QUOTATIONS + 'chk-holiday', 'CTCA0903R',
-        ('BASS_DT', 'CTX_AREA_NK', 'CTX_AREA_FK'),
-        None, None, 'BASS_DT'),
+        {'BASS_DT': DATE, 'CTX_AREA_NK': '', 'CTX_AREA_FK': ''}),
 }
 TREND_PATH, DAILY_PATH, HOLIDAY_PATH = (
     CALLS[kind].path for kind in ('trend', 'daily', 'holiday'))
@@ -79,14 +81,31 @@ def _parameter_problems(kind, query):
             problems.append('parameter %s comes twice' % name)
         given[upper] = value
     problems += ['parameter %s is missing' % name for name in expected if name not in given]
-    if kind == 'daily':
-        if given.get('FID_COND_MRKT_DIV_CODE') != 'U':
-            problems.append('FID_COND_MRKT_DIV_CODE is not U')
-        if given.get('FID_INPUT_DATE_1') != given.get('FID_INPUT_DATE_2'):
-            problems.append('FID_INPUT_DATE_2 is not FID_INPUT_DATE_1')
-        if given.get('FID_INPUT_ISCD') != given.get('FID_INPUT_ISCD_2'):
-            problems.append('FID_INPUT_ISCD is not FID_INPUT_ISCD_2')
+    first = {}
+    for name, meant in expected.items():
+        value = given.get(name)
+        if value is None:
+            continue
+        if not isinstance(meant, Named):
+            if value != meant:
+                problems.append('%s is not %s' % (name, meant or 'empty'))
+        elif meant.codes:
+            if value not in meant.codes.values():
+                problems.append('%s is none of %s' % (name, ', '.join(meant.codes.values())))
+        elif given[first.setdefault(meant.what, name)] != value:
+            problems.append('%s is not %s' % (name, first[meant.what]))
     return problems
+
+
+def named(kind, given):
+    """What the parameters of a request name: {'market': 'KSP', 'sector': …, 'date': …}."""
+    found = {'market': None, 'sector': None, 'date': None}
+    for name, meant in PARAMETERS.get(kind, {}).items():
+        if isinstance(meant, Named) and found[meant.what] is None:
+            ours = {code: market for market, code in (meant.codes or {}).items()}
+            value = given.get(name)
+            found[meant.what] = ours.get(value, value)
+    return found
 
 
 def token_problems(method, raw_query, headers, body):

@@ -1,7 +1,7 @@
 """Which fault a request gets.
 
 A fault is {"match": {…}, "fault": NAME, "times": N, "after": M, "params": {…}}.
-match (all optional; a list means any of them): kind (trend, daily, holiday,
+match (all optional; a list means any of them): kind (a call of documented.py,
 token, data, any; default data), market, sector, pair ("KSP/0001"), date (as
 the request writes it), reused (true: not the connection's first request).
 times: how many requests get it (default all); after: how many are spared

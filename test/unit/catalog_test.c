@@ -41,14 +41,14 @@ test_wire_order(void **state)
 	assert_int_equal(kis_call_trend.nmembers, 72);
 }
 
+static const KisCall *const calls[] = {
+	&kis_call_trend, &kis_call_daily, &kis_call_calendar
+};
+
 /* Every call's members have names of their own, by which they are found. */
 static void
 test_names(void **state)
 {
-	static const KisCall *const calls[] = {
-		&kis_call_trend, &kis_call_daily, &kis_call_calendar
-	};
-
 	(void) state;
 	for (size_t c = 0; c < lengthof(calls); c++)
 		for (int i = 0; i < calls[c]->nmembers; i++)
@@ -164,7 +164,30 @@ test_paging(void **state)
 	assert_int_equal(kis_call_calendar.usual_rows, 24);
 	assert_int_equal(kis_call_calendar.paging, KIS_PAGING_FORWARD);
 	assert_int_equal(kis_call_calendar.lifetime, KIS_LIFETIME_DAY);
-	assert_true(kis_call_member_find(&kis_call_calendar, "is_open") >= 0);
+	assert_string_equal(kis_call_calendar.members[kis_call_calendar.open_member].column, "is_open");
+}
+
+/* What an entry says goes together; the members that a call goes by are none of its figures. */
+static void
+test_entries(void **state)
+{
+	(void) state;
+	for (size_t c = 0; c < lengthof(calls); c++)
+	{
+		const KisCall *call = calls[c];
+		int			of_call[] = {call->day_member, call->investor_member, call->open_member};
+
+		assert_non_null(call->rows);
+		assert_true(call->usual_rows > 0 && strlen(call->name) < 16);
+		assert_true(call->paging == KIS_PAGING_NONE || call->day_member >= 0);
+		assert_true(!call->whole.every_day || call->paging == KIS_PAGING_FORWARD);
+		assert_true(call->whole.longest_closure == 0 || call->open_member >= 0);
+		assert_int_equal(call->investor_member >= 0, call->investors != NULL);
+		for (size_t i = 0; i < lengthof(of_call); i++)
+			assert_true(of_call[i] < 0 || !call->members[of_call[i]].is_figure);
+	}
+	for (int i = 0; i < kis_member_count; i++)
+		assert_true(kis_members[i].is_figure);
 }
 
 static void
@@ -185,6 +208,26 @@ test_served(void **state)
 	assert_false(kis_call_takes(&kis_call_calendar, KIS_ARG_MARKET));
 }
 
+/* A call may take one of the codes, and have names of its own for the markets. */
+static void
+test_codes_of_parameters(void **state)
+{
+	static const KisTranslation codes[] = {{"KSP", "1"}, {"KSQ", "4"}, {NULL, NULL}};
+	static const KisCall by_market = {.parameters = {{"A", .argument = KIS_ARG_MARKET, .codes = codes}}};
+	static const KisCall by_sector = {.parameters = {{"A", .argument = KIS_ARG_SECTOR}}};
+
+	(void) state;
+	assert_true(kis_call_takes(&by_market, KIS_ARG_MARKET));
+	assert_false(kis_call_takes(&by_market, KIS_ARG_SECTOR));
+	assert_true(kis_call_serves(&by_market, "KSQ"));
+	assert_false(kis_call_serves(&by_market, "ETF"));
+	assert_true(kis_call_takes(&by_sector, KIS_ARG_MARKET));
+	assert_true(kis_call_takes(&by_sector, KIS_ARG_SECTOR));
+	assert_false(kis_call_takes(&by_sector, KIS_ARG_DATE));
+	assert_string_equal(kis_translate(codes, "KSQ"), "4");
+	assert_null(kis_translate(codes, "4"));
+}
+
 int
 main(void)
 {
@@ -195,7 +238,9 @@ main(void)
 		cmocka_unit_test(test_figures),
 		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_paging),
+		cmocka_unit_test(test_entries),
 		cmocka_unit_test(test_served),
+		cmocka_unit_test(test_codes_of_parameters),
 	};
 
 	return run_unit_tests(tests);

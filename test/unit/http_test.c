@@ -52,13 +52,15 @@ static void
 test_parameters_are_escaped(void **state)
 {
 	static const KisMember odd_members[] = {{.field = "a", .column = "a"}};
+	static const KisTranslation odd_codes[] = {{"KSP", "1"}, {"+%\r\n", "&"}, {NULL, NULL}};
 	static const KisCall odd_call = {
 		.name = "odd", .path = "/odd", .tr_id = "ODD",
 		.parameters = {
-			{"A", KIS_ARG_CONSTANT, "a b&c=d/é"}, {"B", KIS_ARG_MARKET, NULL},
-			{"C", KIS_ARG_SECTOR, NULL}, {"D", KIS_ARG_DATE, NULL}, {"E", KIS_ARG_CONSTANT, ""},
+			{"A", .constant = "a b&c=d/é"}, {"B", .argument = KIS_ARG_MARKET},
+			{"C", .argument = KIS_ARG_SECTOR}, {"D", .argument = KIS_ARG_DATE}, {"E", .constant = ""},
+			{"F", .argument = KIS_ARG_MARKET, .codes = odd_codes},
 		},
-		.members = odd_members, .nmembers = 1, .usual_rows = 1,
+		.rows = "output", .members = odd_members, .nmembers = 1, .usual_rows = 1,
 	};
 	static const KisCallArgs args = {"+%\r\n", "-._~", "20260710"};
 	Server	   *server = server_start(serve_good, NULL);
@@ -74,7 +76,7 @@ test_parameters_are_escaped(void **state)
 	client->args = args;
 	expect_good(client);
 	request = server_last_request(server);
-	assert_non_null(strstr(request, "GET /odd?A=a%20b%26c%3Dd%2F%C3%A9&B=%2B%25%0D%0A&C=-._~&D=20260710&E= HTTP/1.1\r\n"));
+	assert_non_null(strstr(request, "GET /odd?A=a%20b%26c%3Dd%2F%C3%A9&B=%2B%25%0D%0A&C=-._~&D=20260710&E=&F=%26 HTTP/1.1\r\n"));
 	free(request);
 	client_destroy(client);
 	server_stop(server);

@@ -11,13 +11,15 @@
 
 /* A call small enough to read: three members, two rows as a rule. */
 static const KisMember members[] = {
-	{.field = "a_qty", .column = "a"}, {.field = "b_qty", .column = "b"}, {.field = "c_amt", .column = "c"}
+	{.field = "a_qty", .column = "a", .is_figure = true}, {.field = "b_qty", .column = "b"},
+	{.field = "c_amt", .column = "c", .is_figure = true}
 };
 
 static const KisCall call = {
 	.name = "test",
 	.path = "/test",
 	.tr_id = "TEST",
+	.rows = "output",
 	.members = members,
 	.nmembers = 3,
 	.usual_rows = 2,
@@ -28,6 +30,7 @@ static const KisCall object_call = {
 	.name = "object",
 	.path = "/test",
 	.tr_id = "TEST",
+	.rows = "output",
 	.members = members,
 	.nmembers = 3,
 	.usual_rows = 1,
@@ -207,6 +210,33 @@ test_rows(void **state)
 	}
 }
 
+/* The rows are in the member that the call names, whatever "output" holds. */
+static void
+test_name_of_rows(void **state)
+{
+	static const char body[] = "{\"output\":7,\"output1\":{\"a_qty\":\"1\"},\"output2\":[{\"a_qty\":\"2\"},{\"a_qty\":\"3\"}]," TAIL "}";
+	static const char none[] = "{\"output\":[]," TAIL "}";
+	static const char text[] = "{\"output2\":\"x\"," TAIL "}";
+	static const char numbers[] = "{\"output2\":[1]," TAIL "}";
+	KisCall		named = call;
+	KisError	error;
+	KisReply   *reply;
+
+	(void) state;
+	named.rows = "output2";
+	reply = kis_reply_decode(&named, 200, body, strlen(body), &error);
+	assert_non_null(reply);
+	assert_int_equal(reply->nrows, 2);
+	assert_int_equal(reply->rows[0].values[0].integer, 2);
+	kis_reply_free(reply);
+	assert_null(kis_reply_decode(&named, 200, none, strlen(none), &error));
+	assert_string_equal(error.text, "the reply has no \"output2\"");
+	assert_null(kis_reply_decode(&named, 200, text, strlen(text), &error));
+	assert_string_equal(error.text, "\"output2\" of the reply is neither an array nor an object");
+	assert_null(kis_reply_decode(&named, 200, numbers, strlen(numbers), &error));
+	assert_string_equal(error.text, "\"output2\" holds something else than objects");
+}
+
 /* Rows of nothing but blanks are none, wherever they stand; what names no member of the call is odd, not blank. */
 static void
 test_blank_rows(void **state)
@@ -337,6 +367,7 @@ test_empty_and_figures(void **state)
 		{"{\"other\":\"5\"}", true, false},
 		{"{\"a_qty\":\"0\",\"b_qty\":\"0\",\"c_amt\":\"0\"}", false, false},
 		{"{\"a_qty\":\"0\",\"b_qty\":\"\",\"c_amt\":\"-1\"}", false, true},
+		{"{\"a_qty\":\"0\",\"b_qty\":\"1000\",\"c_amt\":\"0\"}", false, false},
 		{"{\"a_qty\":\"0.5\"}", false, false},
 	};
 
@@ -771,6 +802,7 @@ main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_extra_members),
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_name_of_rows),
 		cmocka_unit_test(test_blank_rows),
 		cmocka_unit_test(test_one_object),
 		cmocka_unit_test(test_empty_page),
