@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(TOP, 'test'))
 
 from simulator import catalog  # noqa: E402
 from simulator.config import APP_KEY, APP_SECRET  # noqa: E402
-from simulator.documented import HOLIDAY_PATH, TREND_PATH  # noqa: E402
+from simulator.documented import DAILY_PATH, HOLIDAY_PATH, TREND_PATH  # noqa: E402
 from simulator_case import MID_SESSION, Case, run  # noqa: E402
 
 
@@ -432,6 +432,18 @@ class Recorded(Case):
         self.sim.issue('short', 'x')
         self.assertEqual(self.sim.requests('token')[-1]['problems'], [
             'appkey has 5 characters, not 36', 'appsecret has 1 characters, not 180'])
+
+    def test_deviations_of_parameters(self):
+        self.sim.get(
+            DAILY_PATH, 'FID_COND_MRKT_DIV_CODE=J&FID_INPUT_ISCD=0001&FID_INPUT_DATE_1=20260710'
+            '&FID_INPUT_ISCD_1=KSP&FID_INPUT_DATE_2=20260709&FID_INPUT_ISCD_2=0002', 'FHPTJ04040000')
+        self.sim.get(HOLIDAY_PATH, 'BASS_DT=20260710&CTX_AREA_NK=1&CTX_AREA_FK=', 'CTCA0903R')
+        daily, holiday = self.sim.requests('data')
+        self.assertEqual((daily['market'], daily['sector'], daily['date']), ('KSP', '0001', '20260710'))
+        self.assertEqual(daily['problems'], [
+            'FID_COND_MRKT_DIV_CODE is not U', 'FID_INPUT_DATE_2 is not FID_INPUT_DATE_1',
+            'FID_INPUT_ISCD_2 is not FID_INPUT_ISCD'])
+        self.assertEqual(holiday['problems'], ['CTX_AREA_NK is not empty'])
 
     def test_connections_and_stats(self):
         connection = self.sim.connect()

@@ -29,7 +29,7 @@ my @running;
 my %defaults = (clock => '2026-07-10T10:30:00', token_min_interval => 0);
 
 # Options: config => {...}; tls => 1; tls_names => 'localhost,127.0.0.1', the
-# hosts that the certificate is for.
+# hosts that the certificate is for; test_dir => the directory test of another tree.
 sub new
 {
 	my ($class, %opts) = @_;
@@ -43,7 +43,7 @@ sub new
 		http => HTTP::Tiny->new(timeout => 660, keep_alive => 0, proxy => undef, http_proxy => undef)
 	}, $class;
 	my @command = (
-		'python3', '-B', "$test_dir/kis_simulator.py", '--port', '0',
+		'python3', '-B', ($opts{test_dir} || $test_dir) . '/kis_simulator.py', '--port', '0',
 		'--port-file', "$dir/port", '--exit-with-parent',
 		'--config', _json({ %defaults, %{ $opts{config} || {} } }));
 
