@@ -11,6 +11,7 @@
 #include "kis.h"
 #include "kis/catalog.h"
 
+/* Columns that IMPORT makes; what else a call's members list may be declared by hand. */
 static const char *const live_columns[] = {
 	"market_code", "sector_code", "collected_at", "trade_date", NULL
 };
@@ -97,7 +98,10 @@ kis_table_find(const char *name)
 	return NULL;
 }
 
-/* The name to suggest to one who typed another. */
+/*
+ * The name to suggest to one who typed another: the nearest, or the first where
+ * none is near.
+ */
 const char *
 kis_suggest_table(const char *name)
 {

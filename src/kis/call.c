@@ -13,7 +13,6 @@
 #include "kis/token.h"
 #include "kis/transfer.h"
 
-#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +32,7 @@ typedef struct Writer
 	char	   *at;
 } Writer;
 
+/* Without its NUL. */
 static void
 put(Writer *writer, const char *text)
 {
@@ -42,6 +42,7 @@ put(Writer *writer, const char *text)
 	writer->at += len;
 }
 
+/* Ends the text that has been put from start on, and returns it. */
 static char *
 end_text(Writer *writer, char *start)
 {
@@ -49,15 +50,27 @@ end_text(Writer *writer, char *start)
 	return start;
 }
 
-/* All but RFC 3986's unreserved characters as %XX. */
+static const char *
+put_text(Writer *writer, const char *text)
+{
+	char	   *start = writer->at;
+
+	put(writer, text);
+	return end_text(writer, start);
+}
+
+/*
+ * All but RFC 3986's unreserved characters as %XX, so that no code can add a
+ * parameter or a line to the request.
+ */
 static void
-put_escaped(Writer *writer, const char *text)
+put_escaped(Writer *writer, const char *value)
 {
 	static const char digits[] = "0123456789ABCDEF";
 
-	for (; *text !='\0'; text ++)
+	for (; *value != '\0'; value++)
 	{
-		unsigned char c = *text;
+		unsigned char c = *value;
 
 		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
 			c == '-' || c == '.' || c == '_' || c == '~')
@@ -71,24 +84,23 @@ put_escaped(Writer *writer, const char *text)
 	}
 }
 
-/* Adds a header; returns where its value stands. */
+/*
+ * Adds a header; returns where its value stands. The list is linked by hand, in
+ * the transfer itself: curl_slist_append would copy secrets to where nobody
+ * wipes them.
+ */
 static const char *
 add_header(Writer *writer, const char *name, const char *value)
 {
 	KisTransfer *transfer = writer->transfer;
 	struct curl_slist *header = &transfer->headers[transfer->nheaders];
-	char	   *start = writer->at;
-	char	   *value_start;
 
-	put(writer, name);
-	value_start = writer->at;
-	put(writer, value);
-	header->data = end_text(writer, start);
+	header->data = writer->at;
 	header->next = NULL;
-	if (transfer->nheaders > 0)
+	if (transfer->nheaders++ > 0)
 		header[-1].next = header;
-	transfer->nheaders++;
-	return value_start;
+	put(writer, name);
+	return put_text(writer, value);
 }
 
 /* Can it stand in a header as it is? Nothing is ever mended or injected. */
@@ -110,7 +122,10 @@ check_secret(const char *what, const char *secret, KisError *error)
 	return fault == NULL;
 }
 
-/* A transfer with room for its request, or NULL and error. */
+/*
+ * A transfer with room for its request in one block, which is wiped and freed
+ * with it; NULL and error where there is none.
+ */
 static KisTransfer *
 acquire(KisHttp *http, size_t size, void *owner, Writer *writer, KisError *error)
 {
@@ -132,6 +147,7 @@ acquire(KisHttp *http, size_t size, void *owner, Writer *writer, KisError *error
 	return transfer;
 }
 
+/* The server's address, without the slashes that a user may have put at its end. */
 static void
 put_base_url(Writer *writer, const char *base_url)
 {
@@ -159,7 +175,7 @@ argument(const KisParameter *parameter, const KisCallArgs *args)
 	return parameter->constant;
 }
 
-/* How much room the URL takes at most. */
+/* How much room the URL takes at most: each byte of a value may become three. */
 static size_t
 url_size(const KisEndpoint *endpoint, const KisCall *call, const KisCallArgs *args)
 {
@@ -189,18 +205,9 @@ put_url(Writer *writer, const KisEndpoint *endpoint, const KisCall *call, const 
 	return end_text(writer, start);
 }
 
-/* Those of libcurl's own that KIS's documentation doesn't have. */
-static void
-drop_headers(Writer *writer)
-{
-	add_header(writer, "Accept-Encoding:", "");
-	if (writer->transfer->post != NULL)
-		add_header(writer, "Expect:", "");
-}
-
 /*
- * Starts a data call or a token issue. NULL and error where it can't even
- * begin. owner comes back from kis_transfer_owner.
+ * Starts a data call. NULL and error where it can't even begin; owner comes back
+ * from kis_transfer_owner.
  */
 KisTransfer *
 kis_call_start(KisHttp *http, const KisEndpoint *endpoint, const KisSecrets *secrets,
@@ -209,6 +216,7 @@ kis_call_start(KisHttp *http, const KisEndpoint *endpoint, const KisSecrets *sec
 	KisTransfer *transfer;
 	Writer		writer;
 
+	/* a token file may hold anything */
 	if (!check_secret("app key", secrets->app_key, error) ||
 		!check_secret("app secret", secrets->app_secret, error) ||
 		!check_secret("access token", secrets->token, error))
@@ -228,75 +236,69 @@ kis_call_start(KisHttp *http, const KisEndpoint *endpoint, const KisSecrets *sec
 	transfer->secrets.app_secret = add_header(&writer, "appsecret: ", secrets->app_secret);
 	add_header(&writer, "tr_id: ", call->tr_id);
 	add_header(&writer, "custtype: ", "P");
-	drop_headers(&writer);
+	/* libcurl's own, which KIS doesn't document */
+	add_header(&writer, "Accept-Encoding:", "");
 	return kis_http_start(transfer, endpoint, error) ? transfer : NULL;
 }
 
-/* The body of a token issue, to be wiped and freed; NULL where memory is out. */
-static char *
-token_body(const KisSecrets *secrets)
+/* A secret as a JSON string: check_secret leaves no other character to be escaped. */
+static void
+put_json(Writer *writer, const char *secret)
 {
-	cJSON	   *root = cJSON_CreateObject();
-	char	   *body = NULL;
-
-	/* by reference: no copies of secrets to wipe */
-	if (root != NULL &&
-		cJSON_AddStringToObject(root, "grant_type", "client_credentials") != NULL &&
-		cJSON_AddItemToObjectCS(root, "appkey", cJSON_CreateStringReference(secrets->app_key)) &&
-		cJSON_AddItemToObjectCS(root, "appsecret", cJSON_CreateStringReference(secrets->app_secret)))
-		body = cJSON_PrintUnformatted(root);
-	cJSON_Delete(root);
-	return body;
+	put(writer, "\"");
+	for (; *secret != '\0'; secret++)
+	{
+		if (*secret == '"' || *secret == '\\')
+			put(writer, "\\");
+		*writer->at++ = *secret;
+	}
+	put(writer, "\"");
 }
 
-static const char *
-put_text(Writer *writer, const char *text)
-{
-	char	   *start = writer->at;
-
-	put(writer, text);
-	return end_text(writer, start);
-}
-
+/*
+ * Starts a token request. NULL and error where it can't even begin; owner comes
+ * back from kis_transfer_owner. No secret is copied but into the transfer's own
+ * block, which is wiped with it.
+ */
 KisTransfer *
 kis_token_start(KisHttp *http, const KisEndpoint *endpoint, const KisSecrets *secrets,
 				void *owner, KisError *error)
 {
 	KisTransfer *transfer;
 	Writer		writer;
-	char	   *body;
 
 	if (!check_secret("app key", secrets->app_key, error) ||
 		!check_secret("app secret", secrets->app_secret, error))
 		return NULL;
-	body = token_body(secrets);
-	if (body == NULL)
-	{
-		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "out of memory");
+	/* each secret by itself, and once more with every character escaped */
+	transfer = acquire(http, strlen(endpoint->base_url) + 3 * strlen(secrets->app_key) +
+					   3 * strlen(secrets->app_secret) + FIXED_SIZE, owner, &writer, error);
+	if (transfer == NULL)
 		return NULL;
-	}
-	transfer = acquire(http, strlen(endpoint->base_url) + strlen(body) +
-					   strlen(secrets->app_key) + strlen(secrets->app_secret) + FIXED_SIZE,
-					   owner, &writer, error);
-	if (transfer != NULL)
-	{
-		put_base_url(&writer, endpoint->base_url);
-		transfer->url = transfer->request;
-		put_text(&writer, TOKEN_PATH);
-		transfer->secrets.app_key = put_text(&writer, secrets->app_key);
-		transfer->secrets.app_secret = put_text(&writer, secrets->app_secret);
-		transfer->post = put_text(&writer, body);
-		add_header(&writer, "content-type: ", "application/json");
-		drop_headers(&writer);
-	}
-	kis_wipe(body, strlen(body));
-	cJSON_free(body);
-	return transfer != NULL && kis_http_start(transfer, endpoint, error) ? transfer : NULL;
+	put_base_url(&writer, endpoint->base_url);
+	transfer->url = transfer->request;
+	put_text(&writer, TOKEN_PATH);
+	transfer->secrets.app_key = put_text(&writer, secrets->app_key);
+	transfer->secrets.app_secret = put_text(&writer, secrets->app_secret);
+	transfer->post = writer.at;
+	put(&writer, "{\"grant_type\":\"client_credentials\",\"appkey\":");
+	put_json(&writer, secrets->app_key);
+	put(&writer, ",\"appsecret\":");
+	put_json(&writer, secrets->app_secret);
+	put_text(&writer, "}");
+	add_header(&writer, "content-type: ", "application/json");
+	/* libcurl's own, which KIS doesn't document */
+	add_header(&writer, "Accept-Encoding:", "");
+	add_header(&writer, "Expect:", "");
+	return kis_http_start(transfer, endpoint, error) ? transfer : NULL;
 }
 
 /* ---- what came back ------------------------------------------------------------- */
 
-/* Is there a whole reply to look at? Else error says why not. */
+/*
+ * Is there a whole reply to look at, to a token request or to a data call? Else
+ * error says why not, be it that its caller is wrong.
+ */
 static bool
 has_reply(KisTransfer *transfer, bool is_token, KisError *error)
 {
@@ -310,13 +312,14 @@ has_reply(KisTransfer *transfer, bool is_token, KisError *error)
 	return error->error_class == KIS_OK;
 }
 
+/* The secret, where it is long enough to be looked for in figures; or NULL. */
 static const char *
 long_one(const char *secret)
 {
 	return secret != NULL && strlen(secret) >= SHORTEST_IN_BODY ? secret : NULL;
 }
 
-/* All that is KIS's own words */
+/* Masks the secrets in all that is KIS's own words: there even short ones are. */
 static void
 redact_error(KisError *error, const KisSecrets *secrets)
 {
@@ -324,7 +327,10 @@ redact_error(KisError *error, const KisSecrets *secrets)
 	kis_redact(error->code, secrets);
 }
 
-/* A page that begins after the day that it was asked for is one to another request. */
+/*
+ * A page back in time that begins after the day that it was requested for is the
+ * reply to another request. Says so in error.
+ */
 static bool
 begins_too_late(const KisTransfer *transfer, const KisReply *reply, KisError *error)
 {
@@ -343,7 +349,8 @@ begins_too_late(const KisTransfer *transfer, const KisReply *reply, KisError *er
 
 /*
  * What a finished transfer brought: a reply to be freed by the caller, or NULL
- * and error. Secrets that stand in KIS's text are blotted out.
+ * and error. Secrets that stand in KIS's text are masked, in the body before it
+ * is decoded: all that is ever shown of it comes from there.
  */
 KisReply *
 kis_transfer_reply(KisTransfer *transfer, KisError *error)
@@ -375,6 +382,10 @@ kis_transfer_reply(KisTransfer *transfer, KisError *error)
 	return reply;
 }
 
+/*
+ * The token that a finished transfer brought, at now in Unix seconds; false and
+ * error where it brought none.
+ */
 bool
 kis_transfer_token(KisTransfer *transfer, int64_t now, KisToken *token, KisError *error)
 {

@@ -15,14 +15,14 @@
 #include "kis/reply.h"
 #include "kis/token.h"
 
-/* Starts a data call or a token issue. */
+/* Starts a data call, or a token request; NULL and error where it can't even begin. */
 extern KisTransfer *kis_call_start(KisHttp *http, const KisEndpoint *endpoint,
 								   const KisSecrets *secrets, const KisCall *call,
 								   const KisCallArgs *args, void *owner, KisError *error);
 extern KisTransfer *kis_token_start(KisHttp *http, const KisEndpoint *endpoint,
 									const KisSecrets *secrets, void *owner, KisError *error);
 
-/* What a finished transfer brought */
+/* What a finished transfer brought, or why it brought nothing. */
 extern KisReply *kis_transfer_reply(KisTransfer *transfer, KisError *error);
 extern bool kis_transfer_token(KisTransfer *transfer, int64_t now, KisToken *token, KisError *error);
 

@@ -29,7 +29,10 @@ static const KisTableColumn key_columns[] = {
 /* The figures of each investor that IMPORT makes columns of. */
 static const char *const net_measures[] = {"net_qty", "net_amount"};
 
-/* Has the table such a column beside its members? */
+/*
+ * Has the table such a column beside its members? One of the call's members
+ * takes the place of trade_date, or of investor.
+ */
 static bool
 is_column_of(const KisTable *table, KisSource source)
 {
@@ -48,6 +51,7 @@ is_column_of(const KisTable *table, KisSource source)
 	}
 }
 
+/* The number of the measure of that name; -1 where there is none. */
 static int
 find_measure(const char *name)
 {
@@ -76,19 +80,17 @@ resolve_name(const KisTable *table, const char *name, KisTableColumn *column)
 			return true;
 		}
 	}
-	if (table->by_investor && find_measure(name) >= 0)
+	column->name = name;
+	column->member = table->by_investor ? find_measure(name) : -1;
+	if (column->member >= 0)
 	{
-		*column = (KisTableColumn)
-		{
-			.name = name,.type = "pg_catalog.int8",
-				.source = KIS_SOURCE_FIGURE,.member = find_measure(name)
-		};
+		column->type = "pg_catalog.int8";
+		column->source = KIS_SOURCE_FIGURE;
 		return true;
 	}
 	column->member = kis_call_member_find(call, name);
 	if (column->member < 0)
 		return false;
-	column->name = name;
 	column->type = psprintf("pg_catalog.%s", call->members[column->member].type);
 	if (column->member == call->day_member && call->paging != KIS_PAGING_NONE)
 		column->source = KIS_SOURCE_DAY;
@@ -100,39 +102,43 @@ resolve_name(const KisTable *table, const char *name, KisTableColumn *column)
 	return true;
 }
 
+/* Adds a column that the table's entry names: that it can't be is a fault of the entry. */
 static int
-add_columns(const KisTable *table, const char *const *names, KisTableColumn *columns, int n)
+add_column(const KisTable *table, const char *name, KisTableColumn *columns, int n)
 {
-	for (int i = 0; names != NULL && names[i] != NULL; i++)
-		if (!resolve_name(table, names[i], &columns[n++]))
-			elog(ERROR, "table %s has no column %s", table->name, names[i]);
-	return n;
+	if (!resolve_name(table, name, &columns[n]))
+		elog(ERROR, "table %s has no column %s", table->name, name);
+	return n + 1;
 }
 
-/* The columns in order; palloc'd array, its length in *ncolumns. */
+/*
+ * The columns that IMPORT makes, in order: those of the entry, the net figures
+ * of each investor, and those that come last. Palloc'd, as many as *ncolumns.
+ */
 KisTableColumn *
 kis_table_columns(const KisTable *table, int *ncolumns)
 {
 	KisTableColumn *columns = palloc((lengthof(key_columns) + table->call->nmembers) *
 									 sizeof(KisTableColumn));
-	int			n = add_columns(table, table->columns, columns, 0);
+	int			n = 0;
 
+	for (int i = 0; table->columns[i] != NULL; i++)
+		n = add_column(table, table->columns[i], columns, n);
 	for (int i = 0; table->net_figures && i < kis_investor_count; i++)
-	{
 		for (int j = 0; j < (int) lengthof(net_measures); j++)
-		{
-			const char *const name[] = {
-				psprintf("%s_%s", kis_investors[i].code, net_measures[j]), NULL
-			};
-
-			n = add_columns(table, name, columns, n);
-		}
-	}
-	*ncolumns = add_columns(table, table->more_columns, columns, n);
+			n = add_column(table, psprintf("%s_%s", kis_investors[i].code, net_measures[j]),
+						   columns, n);
+	for (int i = 0; table->more_columns != NULL && table->more_columns[i] != NULL; i++)
+		n = add_column(table, table->more_columns[i], columns, n);
+	*ncolumns = n;
 	return columns;
 }
 
-/* The same, but false where that one raises. */
+/*
+ * Resolves a column by its option field, or else its name. False where that
+ * stands for nothing in the table; a field stands for a member of that name
+ * which KIS may send, listed or not.
+ */
 bool
 kis_column_lookup(const KisTable *table, Oid relid, AttrNumber attnum,
 				  const char *attname, KisColumn *column)
@@ -157,7 +163,7 @@ kis_column_lookup(const KisTable *table, Oid relid, AttrNumber attnum,
 	return true;
 }
 
-/* The column name nearest to one that is none, or NULL. */
+/* The name of a column that the table can have, nearest to one that is none; or NULL. */
 static const char *
 nearest_column(const KisTable *table, const char *name)
 {
@@ -196,7 +202,7 @@ unknown_column_hint(const KisTable *table, const char *name)
 	return pstrdup("Set the column's option \"field\" to a member of KIS's answer, such as 'frgn_ntby_qty'.");
 }
 
-/* Types whose input cuts what is too long, without a word. */
+/* Refuses types whose input cuts what is too long, without a word. */
 static void
 require_room(Oid relid, AttrNumber attnum, const char *attname, const KisColumn *column)
 {

@@ -199,12 +199,7 @@ kis_trade_date(KisQuery *query, KisConnection *connection,
 			   TimestampTz collected_at, bool has_figures, KisCounters *counters,
 			   DateADT *day, KisError *failure)
 {
-	CalendarReader reader = {
-		.query = query,
-		.connection = connection,
-		.counters = counters,
-		.failure = failure
-	};
+	CalendarReader reader = {query, connection, counters, failure};
 
 	return trade_date(connection->options, collected_at, has_figures,
 					  open_days(connection->options), &reader, day);
@@ -230,11 +225,7 @@ kis_hours(KisQuery *query, KisConnection *connection, TimestampTz collected_at,
 		  KisCounters *counters)
 {
 	const KisServerOptions *options = connection->options;
-	CalendarReader reader = {
-		.query = query,
-		.connection = connection,
-		.counters = counters
-	};
+	CalendarReader reader = {query, connection, counters, NULL};
 	KisIsOpenDay is_open = open_days(options);
 	DateADT		today = kis_seoul_day(collected_at);
 	int			seconds = kis_seoul_seconds(collected_at);
@@ -297,11 +288,7 @@ kis_clock_complaint(const KisRequest *request)
 void
 kis_trade_date_prepare(KisQuery *query, KisConnection *connection, KisCounters *counters)
 {
-	CalendarReader reader = {
-		.query = query,
-		.connection = connection,
-		.counters = counters
-	};
+	CalendarReader reader = {query, connection, counters, NULL};
 
 	if (connection->options->calendar == KIS_CALENDAR_KIS)
 		(void) request_day(&reader, kis_seoul_day(GetCurrentTimestamp()));
