@@ -88,7 +88,7 @@ const KisTable *const kis_tables[] = {
 	&market_trend, &sector_trend, &investor_trend, &market_trend_daily, &calendar, NULL
 };
 
-/* NULL where there is no such remote table. */
+/* The table of that name; NULL where there is none. */
 const KisTable *
 kis_table_find(const char *name)
 {

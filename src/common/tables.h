@@ -12,14 +12,14 @@
 #include "kis.h"
 #include "kis/catalog.h"
 
-/* A foreign table as IMPORT FOREIGN SCHEMA makes it: data in table.c. */
+/* A foreign table as IMPORT FOREIGN SCHEMA makes it: data in tables.c. */
 typedef struct KisTable
 {
 	const char *name;
 	const KisCall *call;
 	KisPairSet	pairs;			/* unless the option pairs says otherwise */
-	bool		by_investor;	/* a row of the trend call's reply is one of
-								 * the table for each investor */
+	bool		by_investor;	/* of the trend call alone: a row of its reply
+								 * is one of the table for each investor */
 
 	/*
 	 * columns that IMPORT makes, by name: these, the net figures of all
@@ -34,7 +34,7 @@ typedef struct KisTable
 
 extern const KisTable *const kis_tables[];	/* ends with NULL */
 
-/* NULL where there is no such remote table. */
+/* The table of that name; NULL where there is none. */
 extern const KisTable *kis_table_find(const char *name);
 
 /* The name to suggest to one who typed another. */

@@ -156,7 +156,7 @@ put_base_url(Writer *writer, const char *base_url)
 		writer->at--;
 }
 
-/* A parameter's value; a market that the call doesn't serve is never asked for. */
+/* A parameter's value; nobody requests a market that the call doesn't serve. */
 static const char *
 argument(const KisParameter *parameter, const KisCallArgs *args)
 {

@@ -194,7 +194,7 @@ kis_call_takes(const KisCall *call, KisArgument argument)
 	return false;
 }
 
-/* Can the call be asked for a market's rows? KIS may have no code for it there. */
+/* Has the call rows of a market? KIS may have no code for it there. */
 bool
 kis_call_serves(const KisCall *call, const char *market)
 {

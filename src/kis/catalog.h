@@ -131,7 +131,7 @@ typedef enum KisPaging
 {
 	KIS_PAGING_NONE,
 	KIS_PAGING_BACK,			/* the days of trading, newest first, ending
-								 * at the date that is asked for */
+								 * at the date that is requested */
 	KIS_PAGING_FORWARD			/* all days, oldest first, beginning at that
 								 * date */
 } KisPaging;
@@ -147,7 +147,7 @@ typedef enum KisLifetime
 typedef struct KisWhole
 {
 	bool		every_day;		/* its rows are of the days from the one that
-								 * is asked for on, none left out */
+								 * is requested on, none left out */
 	bool		filled;			/* none of them lacks a value */
 	int			longest_closure;	/* among more rows than so many one is of
 									 * an open day; 0: not looked at */
@@ -191,7 +191,7 @@ extern int	kis_call_member_find(const KisCall *call, const char *name);
 /* Are the call's rows of a market, a sector, a day? */
 extern bool kis_call_takes(const KisCall *call, KisArgument argument);
 
-/* Can the call be asked for a market's rows? */
+/* Has the call rows of a market? */
 extern bool kis_call_serves(const KisCall *call, const char *market);
 
 #endif							/* KIS_CATALOG_H */

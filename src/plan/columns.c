@@ -1,7 +1,6 @@
 /*
  * columns.c
- *		The foreign tables as data, and what a foreign table's options and
- *		columns make of them.
+ *		What a foreign table's options and columns make of the tables of KIS.
  */
 #include "postgres.h"
 

@@ -1,7 +1,6 @@
 /*
  * columns.h
- *		The foreign tables as data, and what a foreign table's options and
- *		columns make of them.
+ *		What a foreign table's options and columns make of the tables of KIS.
  */
 #ifndef KIS_PLAN_COLUMNS_H
 #define KIS_PLAN_COLUMNS_H
@@ -43,7 +42,7 @@ typedef struct KisTableColumn
 								 * KIS_SOURCE_FIGURE into kis_measures */
 } KisTableColumn;
 
-/* The columns in order; palloc'd array, its length in *ncolumns. */
+/* The columns that IMPORT makes, in order; palloc'd array, its length in *ncolumns. */
 extern KisTableColumn *kis_table_columns(const KisTable *table, int *ncolumns);
 
 /* A foreign table's column, resolved by its option field or its name. */
@@ -54,7 +53,7 @@ typedef struct KisColumn
 	char	   *field;			/* KIS_SOURCE_EXTRA_MEMBER: KIS's name */
 } KisColumn;
 
-/* Resolves a column */
+/* Resolves a column; raises HV007 where it stands for nothing in the table. */
 extern KisColumn kis_column_resolve(const KisTable *table, Oid relid, AttrNumber attnum,
 									const char *attname);
 
@@ -65,7 +64,7 @@ extern bool kis_column_lookup(const KisTable *table, Oid relid, AttrNumber attnu
 /* The table behind a foreign table's options; raises HV00R where there is none. */
 extern const KisTable *kis_table_of_relation(Oid relid, KisTableOptions **options);
 
-/* The pairs that a table holds, extra_pairs included */
+/* The pairs of codes that a table's calls are made with, extra_pairs included. */
 extern KisPairCode *kis_table_pairs(const KisTable *table, const KisTableOptions *options,
 									const KisServerOptions *server, int *npairs);
 

@@ -153,7 +153,7 @@ check_row(const KisCall *call, const KisRow *row, const Node *object)
 
 		check_value(*value, member_of(object, call->members[i].field));
 		empty = empty && (value->kind == KIS_VALUE_MISSING || value->kind == KIS_VALUE_EMPTY);
-		figures = figures || (value->kind == KIS_VALUE_INTEGER && value->integer != 0);
+		figures = figures || (call->members[i].is_figure && value->kind == KIS_VALUE_INTEGER && value->integer != 0);
 	}
 	for (const Node *node = object->child; node != NULL; node = node->next)
 	{
