@@ -170,11 +170,11 @@ kis_unit_factor(const char *unit)
 	return 0;
 }
 
-/* What the list has for the code; NULL where it has nothing. */
+/* What the list has for the code; NULL where it has nothing, or is none. */
 const char *
 kis_translate(const KisTranslation *list, const char *code)
 {
-	for (; list->from != NULL; list++)
+	for (; list != NULL && list->from != NULL; list++)
 		if (strcmp(list->from, code) == 0)
 			return list->to;
 	return NULL;

@@ -100,7 +100,7 @@ typedef struct KisTranslation
 	const char *to;
 } KisTranslation;
 
-/* What the list has for the code; NULL where it has nothing. */
+/* What the list has for the code; NULL where it has nothing, or is none. */
 extern const char *kis_translate(const KisTranslation *list, const char *code);
 
 /* What fills a parameter of a call. */
