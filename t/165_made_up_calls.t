@@ -195,11 +195,11 @@ END
 my $documented = <<'END';
     'flows': Call(
         QUOTATIONS + 'made-up-flows', 'MADEUP000001',
-        {'EXCH_DIV_CLS_CODE': 'J', 'MRKT_DIV_CLS_CODE': Named('market', {'KSP': '1', 'KSQ': '4'})},
+        {'EXCH_DIV_CLS_CODE': 'J', 'MRKT_DIV_CLS_CODE': Argument('market', {'KSP': '1', 'KSQ': '4'})},
         'output2'),
     'levels': Call(
         QUOTATIONS + 'made-up-levels', 'MADEUP000002',
-        {'FID_COND_MRKT_DIV_CODE': Named('market', {'KSP': 'U', 'KSQ': 'V'}), 'FID_INPUT_ISCD': SECTOR}),
+        {'FID_COND_MRKT_DIV_CODE': Argument('market', {'KSP': 'U', 'KSQ': 'V'}), 'FID_INPUT_ISCD': SECTOR}),
     'sectors': Call(
         QUOTATIONS + 'made-up-sectors', 'MADEUP000003', {'FID_INPUT_ISCD': SECTOR}),
     'times': Call(

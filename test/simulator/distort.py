@@ -52,7 +52,7 @@ def _objects(data, request):
     return [output] if isinstance(output, dict) else [data]
 
 
-def _named(params, request, row, default=None):
+def _affected(params, request, row, default=None):
     """The members that a fault is about."""
     member = params.get('member', default)
     if member is None:
@@ -63,10 +63,10 @@ def _named(params, request, row, default=None):
 
 
 def _each(change, default=None):
-    """A fault that changes the value of each named member."""
+    """A fault that changes the value of each member that it is about."""
     def work(data, request, params):
         for row in _objects(data, request):
-            for name in _named(params, request, row, default):
+            for name in _affected(params, request, row, default):
                 if name in row:
                     row[name] = change(row[name], params)
     return work
@@ -99,19 +99,19 @@ def _extra_member(data, request, params):
 
 def _missing_member(data, request, params):
     for row in _objects(data, request):
-        for name in _named(params, request, row):
+        for name in _affected(params, request, row):
             row.pop(name, None)
 
 
 def _duplicate_member(data, request, params):
     for row in _objects(data, request):
-        for name in _named(params, request, row):
+        for name in _affected(params, request, row):
             row[_TWIN + name] = params.get('value', '1')
 
 
 def _upper_case(data, request, params):
     for row in _objects(data, request):
-        names = _named(params, request, row)
+        names = _affected(params, request, row)
         renamed = {n.upper() if n in names else n: v for n, v in row.items()}
         row.clear()
         row.update(renamed)

@@ -6,10 +6,10 @@ from collections import namedtuple
 QUOTATIONS = '/uapi/domestic-stock/v1/quotations/'
 
 # What a parameter names, and what KIS calls our markets there, if not as we do
-Named = namedtuple('Named', 'what codes', defaults=(None,))
-MARKET, SECTOR, DATE = Named('market'), Named('sector'), Named('date')
+Argument = namedtuple('Argument', 'what codes', defaults=(None,))
+MARKET, SECTOR, DATE = Argument('market'), Argument('sector'), Argument('date')
 
-# parameters: {name: its one value, MARKET, SECTOR, DATE, or Named('market', {'KSP': '1'})};
+# parameters: {name: its one value, MARKET, SECTOR, DATE, or Argument('market', {'KSP': '1'})};
 # rows: the member of the reply that holds them
 Call = namedtuple('Call', 'path tr_id parameters rows', defaults=('output',))
 CALLS = {
@@ -82,29 +82,29 @@ def _parameter_problems(kind, query):
         given[upper] = value
     problems += ['parameter %s is missing' % name for name in expected if name not in given]
     first = {}
-    for name, meant in expected.items():
+    for name, argument in expected.items():
         value = given.get(name)
         if value is None:
             continue
-        if not isinstance(meant, Named):
-            if value != meant:
-                problems.append('%s is not %s' % (name, meant or 'empty'))
-        elif meant.codes:
-            if value not in meant.codes.values():
-                problems.append('%s is none of %s' % (name, ', '.join(meant.codes.values())))
-        elif given[first.setdefault(meant.what, name)] != value:
-            problems.append('%s is not %s' % (name, first[meant.what]))
+        if not isinstance(argument, Argument):
+            if value != argument:
+                problems.append('%s is not %s' % (name, argument or 'empty'))
+        elif argument.codes:
+            if value not in argument.codes.values():
+                problems.append('%s is none of %s' % (name, ', '.join(argument.codes.values())))
+        elif given[first.setdefault(argument.what, name)] != value:
+            problems.append('%s is not %s' % (name, first[argument.what]))
     return problems
 
 
-def named(kind, given):
+def arguments(kind, given):
     """What the parameters of a request name: {'market': 'KSP', 'sector': …, 'date': …}."""
     found = {'market': None, 'sector': None, 'date': None}
-    for name, meant in PARAMETERS.get(kind, {}).items():
-        if isinstance(meant, Named) and found[meant.what] is None:
-            ours = {code: market for market, code in (meant.codes or {}).items()}
+    for name, argument in PARAMETERS.get(kind, {}).items():
+        if isinstance(argument, Argument) and found[argument.what] is None:
+            ours = {code: market for market, code in (argument.codes or {}).items()}
             value = given.get(name)
-            found[meant.what] = ours.get(value, value)
+            found[argument.what] = ours.get(value, value)
     return found
 
 

@@ -5,7 +5,7 @@ import itertools
 from urllib.parse import parse_qsl
 
 from . import deliver
-from .documented import DATA_KINDS, KINDS, data_problems, named, token_problems
+from .documented import DATA_KINDS, KINDS, arguments, data_problems, token_problems
 from .faults import take
 
 MAX_HEAD = 65536
@@ -40,7 +40,7 @@ class Request:
         self.parameters = {name.upper(): value for name, value in pairs}
         self.kind = KINDS.get(self.path, 'other')
         self.is_admin = self.path.startswith('/_simulator/')
-        self.market, self.sector, self.date = named(self.kind, self.parameters).values()
+        self.market, self.sector, self.date = arguments(self.kind, self.parameters).values()
         connection = self.headers.get('connection', '').lower()
         self.keep_alive = connection != 'close' and self.version == 'HTTP/1.1'
         self.problems = (data_problems(self.kind, self.method, pairs, self.headers)
