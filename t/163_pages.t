@@ -13,7 +13,8 @@ use Test::More;
 my $simulator = KisTest::Simulator->new;
 my $node = new_node('main');
 
-setup($node, 'postgres', $simulator, calendar => 'kis', max_calls => 1000);
+# at whatever time of the day it runs, a reply is that of today
+setup($node, 'postgres', $simulator, calendar => 'kis', max_calls => 1000, session_start => '00:00');
 $node->safe_psql('postgres', q{SELECT create_market_investor_trend()});
 
 # An account of which nothing is known, neither token nor replies
