@@ -84,20 +84,18 @@ goes_on_to(const KisRequest *page, DateADT day, KisCallArgs *args)
 	return true;
 }
 
-/* What a page says of a day: 1 open, 0 not; -1 neither, and why it does not. */
+/* What a page says of a day: 1 open, 0 not; -1 neither, or nothing, or something twice. */
 static int
-said_of_day(const KisReply *reply, const char *day, const char **complaint)
+said_of_day(const KisReply *reply, const char *day)
 {
 	const char *said = NULL;
 
-	*complaint = reply->nrows == 0 ? "it is empty" : "it has no such day";
 	for (int i = 0; i < reply->nrows; i++)
 	{
 		const KisValue *values = reply->rows[i].values;
 
 		if (strcmp(values[kis_call_calendar.day_member].text, day) != 0)
 			continue;
-		*complaint = said != NULL ? "it has that day twice" : "it says neither Y nor N";
 		if (said != NULL)
 			return -1;
 		said = values[kis_call_calendar.open_member].text;
@@ -119,8 +117,7 @@ is_open_day(void *context, int64_t unix_day)
 	DateADT		day = (DateADT) (unix_day - KIS_UNIX_EPOCH_DAYS);
 	KisRequest *page = request_day(reader, day);
 	KisCallArgs next = {0};
-	char text[	KIS_DATE_LEN];
-	const char *complaint;
+	char		day_text[KIS_DATE_LEN];
 	int			open;
 
 	while (kis_request_wait(page) && goes_on_to(page, day, &next))
@@ -131,14 +128,14 @@ is_open_day(void *context, int64_t unix_day)
 			*reader->failure = page->error;
 		return -1;
 	}
-	kis_day_to_text(day, text);
-	open = said_of_day(page->reply, text, &complaint);
+	kis_day_to_text(day, day_text);
+	open = said_of_day(page->reply, day_text);
 	if (open < 0 && reader->failure != NULL)
 	{
 		reader->failure->error_class = KIS_ERROR_REPLY;
 		snprintf(reader->failure->text, sizeof(reader->failure->text),
-				 "%s does not say whether %s is open: %s",
-				 kis_call_subject(page->call, &page->args), text, complaint);
+				 "%s does not say whether %s is open",
+				 kis_call_subject(page->call, &page->args), day_text);
 	}
 	return open;
 }
