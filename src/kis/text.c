@@ -37,6 +37,26 @@ kis_utf8_char_len(const char *text, size_t len)
 	return n;
 }
 
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/*
+ * Moves past blanks at the start of text, which has len bytes and need not end
+ * with a NUL. Returns how many bytes are left without those at its end.
+ */
+size_t
+kis_text_trim(const char **text, size_t len)
+{
+	for (; len > 0 && is_blank(**text); len--)
+		(*text)++;
+	while (len > 0 && is_blank((*text)[len - 1]))
+		len--;
+	return len;
+}
+
 /*
  * Copies len bytes of text to buffer: blanks and control characters become
  * single blanks, those around it go, bytes that are not UTF-8 become '?', and

@@ -17,6 +17,9 @@ extern const char *kis_error_class_name(KisErrorClass error_class);
 
 #define KIS_BLANKS	" \t\r\n"
 
+/* Moves past blanks at the start of text; the length left without those at its end. */
+extern size_t kis_text_trim(const char **text, size_t len);
+
 /* Length of the valid UTF-8 character at text, at most len bytes; 0 if there is none. */
 extern int	kis_utf8_char_len(const char *text, size_t len);
 
