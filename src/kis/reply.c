@@ -10,6 +10,8 @@
 #include "kis/reply.h"
 #include "kis/text.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,13 +19,17 @@
 /* Unknown members of a row: KIS may add some, not hundreds. */
 #define MOST_EXTRA_MEMBERS	256
 
+#define EXTRA_ALIGNMENT		sizeof(void *)
+
 /* A reply as it is being laid out in its one block. */
 typedef struct Layout
 {
-	KisRow	   *row;
-	KisValue   *values;
-	KisExtraMember *extra;
-	char	   *text;
+	const KisCall *call;
+	KisRow	   *row;			/* the next one */
+	KisValue   *values;			/* and its own */
+	char	   *next_text;		/* where texts go on */
+	const char *nothing;		/* the empty text */
+	KisError   *error;
 } Layout;
 
 /* Index of a call's member, -1 where it has no such; the guess is tried first. */
@@ -46,190 +52,155 @@ refuse(KisError *error, const char *what, const char *name)
 }
 
 static bool
-refuse_twice(KisError *error, const char *name)
-{
-	return refuse(error, "the reply has member \"%.64s\" twice", name);
-}
-
-static bool
 out_of_memory(KisError *error)
 {
 	kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_REPLY, "out of memory");
 	return false;
 }
 
-/* Can this be kept as a row? Counts the members that the call doesn't list. */
+/* Does KIS say that there are no rows? */
 static bool
-check_row(const KisCall *call, const cJSON *object, int *nextra, KisError *error)
-{
-	const char *extra[MOST_EXTRA_MEMBERS];
-	int			n = 0;
-	int			at = 0;
-
-	if (!cJSON_IsObject(object))
-		return refuse(error, "\"output\" holds something else than objects", NULL);
-	for (const cJSON *item = object->child; item != NULL; item = item->next, at++)
-	{
-		if (member_index(call, item->string, at) >= 0)
-		{
-			if (kis_json_text(item) == NULL)
-				return refuse(error, "member \"%.64s\" of the reply is not a single value", item->string);
-			continue;
-		}
-		if (n == MOST_EXTRA_MEMBERS)
-			return refuse(error, "the reply has too many members", NULL);
-		for (int e = 0; e < n; e++)
-			if (strcmp(extra[e], item->string) == 0)
-				return refuse_twice(error, item->string);
-		extra[n++] = item->string;
-	}
-	*nextra += n;
-	return true;
-}
-
-/* Does KIS say that there are no rows? Then what is no list of them is none. */
-static bool
-is_empty_page(const cJSON *root, const cJSON *output)
+is_empty_page(const cJSON *root)
 {
 	char		code[sizeof(((KisError *) NULL)->code)];
 	const KisCodeRule *rule;
 
 	kis_classify_code(root, code, sizeof(code));
 	rule = kis_code_rule(code, 200);
-	return rule != NULL && strcmp(rule->code, KIS_CODE_EMPTY_PAGE) == 0 &&
-		!cJSON_IsArray(output) && !cJSON_IsObject(output);
+	return rule != NULL && strcmp(rule->code, KIS_CODE_EMPTY_PAGE) == 0;
 }
 
-/* output: an array of objects, or one object where one is meant. Counts what needs room. */
+/* The rows of "output": an array of objects, or one object where one is meant. */
 static bool
-check_output(const KisCall *call, const cJSON *root, int *nrows, int *nextra, KisError *error)
+find_rows(const KisCall *call, const cJSON *root, const cJSON **first, int *nrows, KisError *error)
 {
 	const cJSON *output = cJSON_GetObjectItemCaseSensitive(root, "output");
 
+	*first = NULL;
 	*nrows = 0;
-	*nextra = 0;
-	if (is_empty_page(root, output))
-		return true;
-	if (output == NULL || cJSON_IsNull(output))
-		return refuse(error, "the reply has no \"output\"", NULL);
 	if (cJSON_IsObject(output))
 	{
+		*first = output;
 		*nrows = 1;
-		return check_row(call, output, nextra, error);
+		return true;
 	}
-	if (!cJSON_IsArray(output))
-		return refuse(error, "\"output\" of the reply is neither an array nor an object", NULL);
-	for (const cJSON *object = output->child; object != NULL; object = object->next)
+	if (cJSON_IsArray(output))
 	{
-		if ((call->usual_rows == 1 && *nrows == 1) || *nrows >= KIS_MAX_VALUES / call->nmembers)
-			return refuse(error, "the reply has too many rows", NULL);
-		if (!check_row(call, object, nextra, error))
-			return false;
-		(*nrows)++;
+		*first = output->child;
+		*nrows = cJSON_GetArraySize(output);
+		return *nrows <= (call->usual_rows == 1 ? 1 : KIS_MAX_VALUES / call->nmembers) ||
+			refuse(error, "the reply has too many rows", NULL);
 	}
-	return true;
+	if (is_empty_page(root))
+		return true;
+	return refuse(error, output == NULL || cJSON_IsNull(output) ? "the reply has no \"output\"" :
+				  "\"output\" of the reply is neither an array nor an object", NULL);
 }
 
 static const char *
 keep_text(Layout *layout, const char *text, size_t len)
 {
-	char	   *kept = layout->text;
+	char	   *kept = layout->next_text;
 
 	memcpy(kept, text, len);
 	kept[len] = '\0';
-	layout->text +=len + 1;
+	layout->next_text += len + 1;
 	return kept;
 }
 
-/* Digits with or without a sign, within 64 bits. */
+/* Digits with or without a sign, within 64 bits; text goes on behind len bytes, or ends. */
 static bool
 parse_integer(const char *text, size_t len, int64_t *integer)
 {
-	bool		negative = text[0] == '-';
-	size_t		i = negative || text[0] == '+' ? 1 : 0;
+	char	   *end;
 
-	if (i == len)
+	/* which strtoll would skip */
+	if (isspace((unsigned char) text[0]))
 		return false;
-	*integer = 0;
-	for (; i < len; i++)
-	{
-		int			digit = text[i] - '0';
-
-		if (digit < 0 || digit > 9 ||
-			__builtin_mul_overflow(*integer, 10, integer) ||
-			__builtin_sub_overflow(*integer, digit, integer))
-			return false;
-	}
-	/* gathered below zero, where there is room for one more */
-	return negative || !__builtin_sub_overflow(0, *integer, integer);
+	errno = 0;
+	*integer = strtoll(text, &end, 10);
+	return errno == 0 && end == text +len;
 }
 
 static KisValue
 keep_value(Layout *layout, const char *text)
 {
-	KisValue	value = {.kind = KIS_VALUE_EMPTY,.text = ""};
-	size_t		len;
+	KisValue	value = {.kind = KIS_VALUE_EMPTY,.text = layout->nothing};
+	size_t		len = kis_text_trim(&text, strlen(text));
 
-	text	  +=strspn(text, KIS_BLANKS);
-
-	len = strlen(text);
-	while (len > 0 && strchr(KIS_BLANKS, text[len - 1]) != NULL)
-		len--;
 	if (len == 0)
 		return value;
-	value.kind = parse_integer(text, len, &value.integer) ? KIS_VALUE_INTEGER : KIS_VALUE_TEXT;
-	if (value.kind == KIS_VALUE_TEXT)
+	value.kind = KIS_VALUE_INTEGER;
+	if (!parse_integer(text, len, &value.integer))
+	{
+		value.kind = KIS_VALUE_TEXT;
 		value.integer = 0;
+	}
 	value.text = keep_text(layout, text, len);
 	return value;
 }
 
-/* False where memory is out. */
+/* Keeps members of a row that the call doesn't list, in a list of their own among the texts. */
 static bool
-keep_extra(Layout *layout, const cJSON *item)
+keep_extra(Layout *layout, const cJSON **items, int n)
 {
-	KisExtraMember *extra = layout->extra++;
-	const char *text = kis_json_text(item);
-	char	   *printed = NULL;
+	uintptr_t	at = ((uintptr_t) layout->next_text + EXTRA_ALIGNMENT - 1) / EXTRA_ALIGNMENT * EXTRA_ALIGNMENT;
+	KisExtraMember *extra = (KisExtraMember *) at;
 
-	if (text == NULL && (text = printed = kis_json_print(item)) == NULL)
-		return false;
-	extra->name = keep_text(layout, item->string, strlen(item->string));
-	extra->value = keep_value(layout, text);
-	cJSON_free(printed);
-	layout->row->nextra++;
+	layout->row->extra = extra;
+	layout->row->nextra = n;
+	layout->next_text = (char *) (extra + n);
+	for (int i = 0; i < n; i++)
+	{
+		const char *text = kis_json_text(items[i]);
+		char	   *printed = NULL;
+
+		if (text == NULL && (text = printed = kis_json_print(items[i])) == NULL)
+			return out_of_memory(layout->error);
+		extra[i].name = keep_text(layout, items[i]->string, strlen(items[i]->string));
+		extra[i].value = keep_value(layout, text);
+		cJSON_free(printed);
+	}
 	return true;
 }
 
+/* Keeps an element of "output" as the next row, or fills error. */
 static bool
-keep_row(const KisCall *call, Layout *layout, const cJSON *object, KisError *error)
+keep_row(Layout *layout, const cJSON *object)
 {
+	const KisCall *call = layout->call;
 	KisValue   *values = layout->values;
+	const cJSON *extra[MOST_EXTRA_MEMBERS];
+	int			nextra = 0;
 	int			at = 0;
 
+	if (!cJSON_IsObject(object))
+		return refuse(layout->error, "\"output\" holds something else than objects", NULL);
 	layout->row->values = values;
-	layout->row->extra = layout->extra;
-	layout->row->nextra = 0;
 	for (int i = 0; i < call->nmembers; i++)
 		values[i] = (KisValue)
 	{
-		.kind = KIS_VALUE_MISSING,.text = ""
+		.kind = KIS_VALUE_MISSING,.text = layout->nothing
 	};
-	for (const cJSON *item = object->child; item != NULL; item = item->next, at++)
+	for (const cJSON *item = object->child; item != NULL; item = item->next)
 	{
-		int			i = member_index(call, item->string, at);
+		int			i = member_index(call, item->string, at++);
+		bool		is_twice = i >= 0 && values[i].kind != KIS_VALUE_MISSING;
 
+		for (int e = 0; e < nextra && i < 0; e++)
+			is_twice = is_twice || strcmp(extra[e]->string, item->string) == 0;
+		if (is_twice)
+			return refuse(layout->error, "the reply has member \"%.64s\" twice", item->string);
+		if (i < 0 && nextra == MOST_EXTRA_MEMBERS)
+			return refuse(layout->error, "the reply has too many members", NULL);
 		if (i < 0)
-		{
-			if (!keep_extra(layout, item))
-				return out_of_memory(error);
-			continue;
-		}
-		if (values[i].kind != KIS_VALUE_MISSING)
-			return refuse_twice(error, item->string);
-		values[i] = keep_value(layout, kis_json_text(item));
+			extra[nextra++] = item;
+		else if (kis_json_text(item) == NULL)
+			return refuse(layout->error, "member \"%.64s\" of the reply is not a single value", item->string);
+		else
+			values[i] = keep_value(layout, kis_json_text(item));
 	}
-	return true;
+	return keep_extra(layout, extra, nextra);
 }
 
 /* A row of a list that has members of the call, but says nothing in any of them. */
@@ -246,29 +217,35 @@ is_blank(const KisCall *call, const KisRow *row)
 static const char *
 keep_member(Layout *layout, const cJSON *root, const char *name)
 {
-	const char *text = kis_classify_text(root, name);
-	size_t		len = text !=NULL ? strlen(text) : 0;
+	const char *text = kis_json_member(root, name);
+	const char *first = text;
+	size_t		len = text !=NULL ? kis_text_trim(&first, strlen(text)) : 0;
 
-	while (len > 0 && strchr(KIS_BLANKS, text[len - 1]) != NULL)
-		len--;
-	return len > 0 ? keep_text(layout, text, len) : "";
+	return len > 0 ? keep_text(layout, text, first - text +len) : layout->nothing;
 }
 
 /*
  * Lays the reply out in one block: structs, then texts, then the body. No text
- * is longer than what stood for it in the body, quotes or comma included.
+ * is longer than what stood for it in the body, quotes or comma included; there
+ * is room for all members of a row to be such as the call doesn't list.
  */
 static KisReply *
-build_reply(const KisCall *call, const cJSON *root, int nrows, int nextra,
-			const char *body, size_t len, KisError *error)
+build_reply(const KisCall *call, const cJSON *root, const char *body, size_t len, KisError *error)
 {
-	const cJSON *object = cJSON_GetObjectItemCaseSensitive(root, "output");
-	size_t		nvalues = (size_t) nrows * call->nmembers;
-	KisReply   *reply = malloc(sizeof(KisReply) + nrows * sizeof(KisRow) +
-							   nvalues * sizeof(KisValue) + nextra * sizeof(KisExtraMember) +
-							   2 * (len + 1));
-	Layout		layout;
+	const cJSON *first;
+	const cJSON *object;
+	int			nrows;
+	size_t		nextra = 0;
+	KisReply   *reply;
+	Layout		layout = {.call = call,.error = error};
 
+	if (!find_rows(call, root, &first, &nrows, error))
+		return NULL;
+	object = first;
+	for (int i = 0; i < nrows; i++, object = object->next)
+		nextra += 1 + cJSON_GetArraySize(object);
+	reply = malloc(sizeof(KisReply) + nrows * (sizeof(KisRow) + call->nmembers * sizeof(KisValue)) +
+				   nextra * sizeof(KisExtraMember) + 2 * (len + 2));
 	if (reply == NULL)
 	{
 		out_of_memory(error);
@@ -276,15 +253,13 @@ build_reply(const KisCall *call, const cJSON *root, int nrows, int nextra,
 	}
 	layout.row = (KisRow *) (reply + 1);
 	layout.values = (KisValue *) (layout.row + nrows);
-	layout.extra = (KisExtraMember *) (layout.values + nvalues);
-	layout.text = (char *) (layout.extra + nextra);
-
+	layout.next_text = (char *) (layout.values + (size_t) nrows * call->nmembers);
+	layout.nothing = keep_text(&layout, "", 0);
 	reply->rows = layout.row;
-	if (cJSON_IsArray(object))
-		object = object->child;
+	object = first;
 	for (int i = 0; i < nrows; i++, object = object->next)
 	{
-		if (!keep_row(call, &layout, object, error))
+		if (!keep_row(&layout, object))
 		{
 			free(reply);
 			return NULL;
@@ -302,21 +277,13 @@ build_reply(const KisCall *call, const cJSON *root, int nrows, int nextra,
 	reply->body = keep_text(&layout, body, len);
 	reply->body_len = len;
 	reply->date = 0;
-	reply->size = layout.text -(char *) reply;
+	reply->size = layout.next_text - (char *) reply;
 	return reply;
 }
 
-/* Where a pointer into the old block points now; what was outside is "". */
-static const char *
-relocated(const char *pointer, const char *from, const char *to, size_t size)
-{
-	if (pointer < from || pointer >= from + size)
-		return "";
-	return to + (pointer - from);
-}
-
+/* All that a reply points to lies in its block. */
 #define relocate(pointer) \
-	((pointer) = (void *) relocated((const char *) (pointer), from, to, copy->size))
+	((pointer) = (void *) (to + ((const char *) (pointer) - from)))
 
 /*
  * Makes a copy of a reply's block whole, which was copied byte by byte from
@@ -366,18 +333,16 @@ kis_reply_decode(const KisCall *call, int http_status, const char *body, size_t 
 {
 	KisReply   *reply = NULL;
 	cJSON	   *root;
-	int			nrows;
-	int			nextra;
 
 	memset(error, 0, sizeof(*error));
 	kis_json_skip_mark(&body, &len);
 	root = kis_classify(http_status, body, len, true, error);
 	if (root == NULL)
 		return NULL;
-	if (kis_classify_text(root, "rt_cd") == NULL && kis_classify_text(root, "msg_cd") == NULL)
+	if (kis_json_member(root, "rt_cd") != NULL || kis_json_member(root, "msg_cd") != NULL)
+		reply = build_reply(call, root, body, len, error);
+	else
 		refuse(error, "the reply has no \"rt_cd\"", NULL);
-	else if (check_output(call, root, &nrows, &nextra, error))
-		reply = build_reply(call, root, nrows, nextra, body, len, error);
 	cJSON_Delete(root);
 	if (reply == NULL)
 		error->http_status = http_status;

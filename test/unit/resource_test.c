@@ -53,11 +53,18 @@ is_refused(void)
 	return calls_until_refusal > 0 && --calls_until_refusal == 0;
 }
 
+static void *
+out_of_memory(void)
+{
+	errno = ENOMEM;
+	return NULL;
+}
+
 void *
 __wrap_malloc(size_t size)
 {
 	if (is_refused())
-		return NULL;
+		return out_of_memory();
 	blocks++;
 	return __real_malloc(size);
 }
@@ -66,7 +73,7 @@ void *
 __wrap_calloc(size_t count, size_t size)
 {
 	if (is_refused())
-		return NULL;
+		return out_of_memory();
 	blocks++;
 	return __real_calloc(count, size);
 }
@@ -75,7 +82,7 @@ void *
 __wrap_realloc(void *memory, size_t size)
 {
 	if (is_refused())
-		return NULL;
+		return out_of_memory();
 	blocks += memory == NULL;
 	return __real_realloc(memory, size);
 }
