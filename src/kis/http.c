@@ -196,7 +196,7 @@ kis_http_destroy(KisHttp *http)
 
 /* ---- the pool ----------------------------------------------------------------------- */
 
-/* A transfer to be filled by call.c and started, or NULL and error. */
+/* An idle transfer, to be filled by call.c and started before another one is acquired; or NULL and error. */
 KisTransfer *
 kis_http_acquire(KisHttp *http, KisError *error)
 {
@@ -208,8 +208,6 @@ kis_http_acquire(KisHttp *http, KisError *error)
 		transfer = kis_transfer_create(http, &http->pool);
 	if (transfer == NULL)
 		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "out of memory");
-	else
-		transfer->state = TRANSFER_RUNNING;
 	return transfer;
 }
 
@@ -297,8 +295,7 @@ kis_http_start(KisTransfer *transfer, const KisEndpoint *endpoint, KisError *err
 	KisHttp    *http = transfer->http;
 
 	note_owner(http);
-	/* an absence before its start is none of its own */
-	transfer->unattended_us = 0;
+	transfer->state = TRANSFER_RUNNING;
 	if (attach(transfer, kis_transfer_prepare(transfer, endpoint, http->distrusted_us), error))
 		return true;
 	kis_transfer_clear(transfer);

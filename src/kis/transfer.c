@@ -474,7 +474,7 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint, int64_t
 
 		/*
 		 * libcurl sends again what was lost on an old connection; a token
-		 * issue must not be
+		 * request must not be
 		 */
 		SET(CURLOPT_FRESH_CONNECT, 1L);
 	}
@@ -661,25 +661,12 @@ met_long_line(const KisTransfer *transfer, CURLcode result)
 	return result == LONG_LINE && first_byte_us > 0 && !transfer->framing.ended;
 }
 
-/* What broke off or was no HTTP after the request had been sent. */
-static void
-note_bad_reply(KisTransfer *transfer, CURLcode result, const char *reason)
+/* Results that are our own fault: of memory, of an option or a file. */
+static bool
+is_local(CURLcode result)
 {
-	KisError   *failure = &transfer->failure;
-
-	if (met_long_line(transfer, result))
-		refuse_headers(transfer);
-	else if (result == CURLE_FILESIZE_EXCEEDED)
-		kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
-					  "the reply is larger than %d bytes", KIS_MAX_REPLY);
-	else if (is_cut_off(result) && transfer->framing.len == 0 && transfer->body_len == 0)
-		kis_error_set(failure, KIS_ERROR_DROPPED, KIS_PHASE_REPLY,
-					  "the connection was closed without a reply: %s", reason);
-	else if (is_cut_off(result) || result == CURLE_PARTIAL_FILE)
-		kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
-					  "the reply is truncated after %zu bytes: %s", transfer->body_len, reason);
-	else
-		kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "the reply can't be read: %s", reason);
+	return result == CURLE_OUT_OF_MEMORY || result == CURLE_ABORTED_BY_CALLBACK ||
+		result == CURLE_FAILED_INIT || result == CURLE_URL_MALFORMAT || result == CURLE_SSL_CACERT_BADFILE;
 }
 
 /* What libcurl reports, where no callback of ours has said more. */
@@ -687,39 +674,25 @@ static void
 note_failure(KisTransfer *transfer, CURLcode result)
 {
 	const char *reason = transfer->curl_error[0] != '\0' ? transfer->curl_error : curl_easy_strerror(result);
+	KisError   *failure = &transfer->failure;
 	KisPhase	phase = phase_reached(transfer);
 
-	switch (result)
-	{
-		case CURLE_OUT_OF_MEMORY:
-			if (met_long_line(transfer, result))
-				break;
-			/* FALLTHROUGH */
-		case CURLE_ABORTED_BY_CALLBACK:
-		case CURLE_FAILED_INIT:
-		case CURLE_URL_MALFORMAT:
-		case CURLE_SSL_CACERT_BADFILE:
-			kis_error_set(&transfer->failure, KIS_ERROR_LOCAL, phase, "%s", reason);
-			return;
-			/* which may be further back than it came */
-		case CURLE_COULDNT_RESOLVE_HOST:
-		case CURLE_COULDNT_RESOLVE_PROXY:
-			phase = KIS_PHASE_RESOLVE;
-			break;
-		case CURLE_SSL_CONNECT_ERROR:
-		case CURLE_PEER_FAILED_VERIFICATION:
-		case CURLE_SSL_CIPHER:
-		case CURLE_SSL_INVALIDCERTSTATUS:
-		case CURLE_SSL_ISSUER_ERROR:
-			phase = KIS_PHASE_TLS;
-			break;
-		default:
-			break;
-	}
-	if (phase < KIS_PHASE_REPLY)
-		kis_error_set(&transfer->failure, KIS_ERROR_CONNECT, phase, "%s", reason);
+	if (met_long_line(transfer, result))
+		refuse_headers(transfer);
+	else if (is_local(result))
+		kis_error_set(failure, KIS_ERROR_LOCAL, phase, "%s", reason);
+	else if (phase < KIS_PHASE_REPLY)
+		kis_error_set(failure, KIS_ERROR_CONNECT, phase, "%s", reason);
+	else if (result == CURLE_FILESIZE_EXCEEDED)
+		kis_error_set(failure, KIS_ERROR_REPLY, phase, "the reply is larger than %d bytes", KIS_MAX_REPLY);
+	else if (is_cut_off(result) && transfer->framing.len == 0 && transfer->body_len == 0)
+		kis_error_set(failure, KIS_ERROR_DROPPED, phase,
+					  "the connection was closed without a reply: %s", reason);
+	else if (is_cut_off(result) || result == CURLE_PARTIAL_FILE)
+		kis_error_set(failure, KIS_ERROR_REPLY, phase,
+					  "the reply is truncated after %zu bytes: %s", transfer->body_len, reason);
 	else
-		note_bad_reply(transfer, result, reason);
+		kis_error_set(failure, KIS_ERROR_REPLY, phase, "the reply can't be read: %s", reason);
 }
 
 /*
