@@ -3,7 +3,7 @@
  *		All transfers of a session: libcurl's multi handle behind one epoll
  *		descriptor.
  *
- * libcurl tells by callbacks which sockets to watch and when to call it again.
+ * libcurl says by callbacks which sockets to watch and when to call it again.
  * The sockets go into a private epoll set, whose descriptor the owner waits
  * for; the time is kept as a deadline. The limits of connecting and of the
  * whole request are watched here and not by libcurl: ours stand still while
@@ -30,7 +30,7 @@
 #define MOST_EVENTS				64
 
 /* libcurl's pool has a thread for each family of addresses: of hung look-ups and of others. */
-#define MOST_LOOK_UP_THREADS	(2 * (16 + 64L))
+#define MOST_LOOK_UP_THREADS	(2 * (KIS_MOST_PARKED + 64L))
 
 /* An owner who neither steps nor waits for so long is not looking. */
 #define ABSENCE_US				250000
@@ -98,20 +98,6 @@ on_timer(CURLM *multi, long timeout_ms, void *context)
 
 /* ---- its life -------------------------------------------------------------------- */
 
-static bool
-init_libcurl(KisError *error)
-{
-	static bool done = false;
-
-	if (!done && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-	{
-		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "libcurl can't be initialized");
-		return false;
-	}
-	done = true;
-	return true;
-}
-
 /*
  * NULL and error where libcurl or the kernel has nothing left. The process must
  * ignore SIGPIPE, as PostgreSQL's do.
@@ -119,11 +105,8 @@ init_libcurl(KisError *error)
 KisHttp *
 kis_http_create(KisError *error)
 {
-	KisHttp    *http;
+	KisHttp    *http = calloc(1, sizeof(KisHttp));
 
-	if (!init_libcurl(error))
-		return NULL;
-	http = calloc(1, sizeof(KisHttp));
 	if (http == NULL)
 	{
 		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "out of memory");
@@ -135,8 +118,8 @@ kis_http_create(KisError *error)
 	if (http->poll_fd < 0)
 		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE,
 					  "can't create an epoll descriptor: %s", strerror(errno));
-	else if ((http->multi = curl_multi_init()) == NULL)
-		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "libcurl has no multi handle left");
+	else if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || (http->multi = curl_multi_init()) == NULL)
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "libcurl can't be initialized");
 	else
 	{
 		curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
@@ -322,7 +305,7 @@ due_of(const KisTransfer *transfer)
 
 /*
  * Milliseconds until kis_http_step must be called whatever the descriptor says;
- * -1: no such time. To be called right before each wait: it tells that the
+ * -1: no such time. To be called right before each wait: it says that the
  * owner is about to wait, see kis_transfer_unattended.
  */
 long

@@ -70,7 +70,7 @@ is_empty_page(const cJSON *root)
 	return rule != NULL && strcmp(rule->code, KIS_CODE_EMPTY_PAGE) == 0;
 }
 
-/* The rows of "output": an array of objects, or one object where one is meant. */
+/* The rows of "output": an array of objects, or one object. */
 static bool
 find_rows(const KisCall *call, const cJSON *root, const cJSON **first, int *nrows, KisError *error)
 {

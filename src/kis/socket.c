@@ -110,7 +110,7 @@ kis_socket_note_tls(KisSocket *socket, CURL *easy)
 		socket->ssl = session->internals;
 }
 
-/* Each frame of HTTP/2 names the request that it is for, and some come unasked. */
+/* Each frame of HTTP/2 names the request that it is for, and some come without one. */
 static bool
 is_http2(const KisSocket *socket)
 {

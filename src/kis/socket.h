@@ -42,7 +42,7 @@ extern void kis_socket_note_tls(KisSocket *socket, CURL *easy);
 typedef enum KisUnread
 {
 	KIS_UNREAD_NONE,
-	KIS_UNREAD_SOME,			/* or nobody can tell */
+	KIS_UNREAD_SOME,			/* or nobody can know */
 	KIS_UNREAD_END				/* nothing, and the server has closed */
 } KisUnread;
 

@@ -15,7 +15,7 @@
 #include <time.h>
 
 
-/* What KIS says beyond this is no life of a token. */
+/* No token lives longer, whatever KIS says. */
 #define LONGEST_LIFE	(3660LL * 24 * 3600)
 
 /* "2026-04-11 09:30:00", Korean time, as Unix seconds; -1 where it is something else. */
@@ -161,41 +161,31 @@ token_in_json(const char *text, size_t len, char *token)
 	return found;
 }
 
-/* "name: value" of a YAML file, either in quotes or not; the value's length, 0 where it is another line. */
-static size_t
-value_of_line(const char *line, size_t len, const char *name, const char **value)
-{
-	static const char around[] = " \t\r'\"";
-	const char *end = line + len;
-
-	line += strspn(line, around);
-	if (strncmp(line, name, strlen(name)) != 0)
-		return 0;
-	line += strlen(name);
-	line += strspn(line, around);
-	if (line >= end || *line != ':')
-		return 0;
-	line++;
-	line += strspn(line, around);
-	while (end > line && strchr(around, end[-1]) != NULL)
-		end--;
-	*value = line;
-	return end > line ? end - line : 0;
-}
-
+/* In a line "name: value", each of both in quotes or not. */
 static bool
 token_in_yaml(const char *text, char *token)
 {
-	for (int i = 0; token_names[i] != NULL; i++)
-		for (const char *line = text; *line != '\0'; line += line[0] == '\n')
-		{
-			size_t		len = strcspn(line, "\n");
-			const char *value;
-			size_t		value_len = value_of_line(line, len, token_names[i], &value);
+	static const char around[] = " \t\r'\"";
 
-			if (value_len > 0)
-				return copy_token(token, value, value_len);
-			line += len;
+	for (int i = 0; token_names[i] != NULL; i++)
+		for (const char *line = text; line != NULL; line = strchr(line, '\n'))
+		{
+			const char *at;
+			size_t		len;
+
+			line += strspn(line, "\n \t\r'\"");
+			if (strncmp(line, token_names[i], strlen(token_names[i])) != 0)
+				continue;
+			at = line + strlen(token_names[i]);
+			at += strspn(at, around);
+			if (*at != ':')
+				continue;
+			at += 1 + strspn(at + 1, around);
+			len = strcspn(at, "\n");
+			while (len > 0 && strchr(around, at[len - 1]) != NULL)
+				len--;
+			if (len > 0)
+				return copy_token(token, at, len);
 		}
 	return false;
 }

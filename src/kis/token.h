@@ -16,7 +16,7 @@ typedef struct KisToken
 {
 	char		token[KIS_TOKEN_LEN];
 	int64_t		expires_at;		/* Unix seconds, the earlier of both that KIS
-								 * tells */
+								 * says */
 } KisToken;
 
 /* Decodes a reply of the token endpoint; now is Unix seconds. */

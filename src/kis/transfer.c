@@ -36,9 +36,6 @@
 /* Since 7.80 libcurl calls back before it sends a request, with the connection. */
 #define CALLS_BEFORE_SENDING	(LIBCURL_VERSION_NUM >= 0x075000)
 
-/* Look-ups that hang hold a thread each: with so many, no more are begun. */
-#define MOST_PARKED			16
-
 #define FIRST_BODY_SIZE		4096
 #define LARGEST_KEPT_BODY	(64 * 1024)
 #define LARGEST_HEADERS		(64 * 1024)
@@ -81,12 +78,9 @@ on_body(char *data, size_t size, size_t count, void *context)
 	}
 	if (needed > transfer->body_size)
 	{
-		size_t		larger = transfer->body_size < FIRST_BODY_SIZE ? FIRST_BODY_SIZE : transfer->body_size;
-		char	   *body;
+		size_t		larger = needed < FIRST_BODY_SIZE ? FIRST_BODY_SIZE : 2 * needed;
+		char	   *body = realloc(transfer->body, larger);
 
-		while (larger < needed)
-			larger *= 2;
-		body = realloc(transfer->body, larger);
 		if (body == NULL)
 		{
 			kis_error_set(&transfer->failure, KIS_ERROR_LOCAL, KIS_PHASE_REPLY, "out of memory");
@@ -144,16 +138,18 @@ static int
 on_look_up(void *resolver_state, void *reserved, void *context)
 {
 	KisTransfer *transfer = context;
-	int			nparked;
+	int			nparked = 0;
 
 	(void) resolver_state;
 	(void) reserved;
 	enter_phase(transfer, KIS_PHASE_RESOLVE);
-	nparked = kis_transfer_count_parked(transfer->pool);
-	if (transfer->state == TRANSFER_RUNNING && nparked < MOST_PARKED)
+	for (const KisTransfer *other = transfer->pool->transfers; other != NULL; other = other->next)
+		nparked += other->state == TRANSFER_PARKED;
+	if (transfer->state == TRANSFER_RUNNING && nparked < KIS_MOST_PARKED)
 		return 0;
-	kis_error_set(&transfer->failure, KIS_ERROR_CONNECT, KIS_PHASE_RESOLVE,
-				  "%d earlier look-ups of host names have not ended yet", nparked);
+	if (transfer->state == TRANSFER_RUNNING)
+		kis_error_set(&transfer->failure, KIS_ERROR_CONNECT, KIS_PHASE_RESOLVE,
+					  "%d earlier look-ups of host names have not ended yet", nparked);
 	return 1;
 }
 
@@ -330,17 +326,6 @@ kis_transfer_clear(KisTransfer *transfer)
 	*transfer = cleared;
 }
 
-/* How many transfers are parked: released while their look-ups hang. */
-int
-kis_transfer_count_parked(const KisPool *pool)
-{
-	int			n = 0;
-
-	for (const KisTransfer *transfer = pool->transfers; transfer != NULL; transfer = transfer->next)
-		n += transfer->state == TRANSFER_PARKED;
-	return n;
-}
-
 /* Options that are the same for each request. */
 static bool
 set_common_options(KisTransfer *transfer)
@@ -367,7 +352,7 @@ set_common_options(KisTransfer *transfer)
 	SET(CURLOPT_TCP_KEEPINTVL, KEEPALIVE_SECONDS);
 	SET(CURLOPT_MAXAGE_CONN, OLDEST_IDLE_SECONDS);
 	SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t) KIS_MAX_REPLY);
-	/* not asked for (see the header), but read where a proxy brings it */
+	/* no request accepts it, but a proxy may send it all the same */
 	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
 #if LIBCURL_VERSION_NUM >= 0x075700
 	/* where a handle must go while its look-up hangs, don't wait for it */

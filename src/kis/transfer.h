@@ -88,6 +88,9 @@ struct KisTransfer
 	char		curl_error[CURL_ERROR_SIZE];
 };
 
+/* Look-ups that hang hold a thread each: with so many, no more are begun. */
+#define KIS_MOST_PARKED	16
+
 /* libcurl compares the ages of connections by whole seconds. */
 #define KIS_TRUST_US	1000000
 
@@ -99,9 +102,6 @@ extern void kis_transfer_destroy(KisTransfer *transfer);
 
 /* Forgets the request and what it brought: idle again. */
 extern void kis_transfer_clear(KisTransfer *transfer);
-
-/* How many transfers are parked. */
-extern int	kis_transfer_count_parked(const KisPool *pool);
 
 /* Readies the handle for the request that the transfer holds. */
 extern bool kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint,

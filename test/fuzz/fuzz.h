@@ -73,8 +73,8 @@ extern const char *behind_mark(const char *text, size_t *len);
 
 /* ---- expected.c -------------------------------------------------------------- */
 
-/* What the documentation has a reply's verdict be; KIS_OK: a success. */
-extern KisErrorClass expected_verdict(int http_status, const Node *root);
+/* The class that a reply has by the documentation; KIS_OK: a success. */
+extern KisErrorClass expected_class(int http_status, const Node *root);
 
 /* Is that the reply's code? */
 extern bool says_code(const Node *root, const char *code);

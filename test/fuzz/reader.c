@@ -147,7 +147,7 @@ static long
 read_escape(Reader *r)
 {
 	static const char letters[] = "\"\\/bfnrt";
-	static const char meant[] = "\"\\/\b\f\n\r\t";
+	static const char escaped[] = "\"\\/\b\f\n\r\t";
 	int			c = next_char(r);
 	const char *letter = c > 0 ? strchr(letters, c) : NULL;
 	long		high;
@@ -156,7 +156,7 @@ read_escape(Reader *r)
 	if (letter != NULL)
 	{
 		r->at++;
-		return meant[letter - letters];
+		return escaped[letter - letters];
 	}
 	if (!accept(r, "u"))
 		return -1;

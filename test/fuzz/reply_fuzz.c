@@ -230,7 +230,7 @@ check_call(const KisCall *call, int http_status, const char *text, size_t text_l
 	size_t		len = text_len;
 	const char *body = behind_mark(text, &len);
 	Node	   *root = read_json(body, len);
-	KisErrorClass error_class = expected_verdict(http_status, root);
+	KisErrorClass error_class = expected_class(http_status, root);
 	KisError	error;
 	KisReply   *reply = kis_reply_decode(call, http_status, text, text_len, &error);
 

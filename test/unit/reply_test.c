@@ -676,7 +676,7 @@ test_too_many_of_the_reply(void **state)
 	}
 }
 
-/* A copy made byte by byte tells the same, wherever the first one is. */
+/* A copy made byte by byte says the same, wherever the first one is. */
 static void
 test_relocated(void **state)
 {

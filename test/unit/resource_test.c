@@ -189,7 +189,7 @@ test_token(void **state)
 	refuse_each(decode_token, "{\"access_token\":\"TOKEN\",\"expires_in\":86400}", "out of memory");
 }
 
-/* ---- asking -------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------- */
 
 static void
 serve_both(Server *server, int fd, int number)
@@ -227,21 +227,21 @@ call(Client *client, KisError *error)
 }
 
 static bool
-issue(Client *client, KisError *error)
+request_token(Client *client, KisError *error)
 {
 	KisTransfer *transfer = await(client, kis_token_start(client->http, &client->endpoint, &client->secrets,
 														  NULL, error));
 	KisToken	token;
-	bool		issued = transfer != NULL && kis_transfer_token(transfer, 1000, &token, error);
+	bool		has_token = transfer != NULL && kis_transfer_token(transfer, 1000, &token, error);
 
 	if (transfer != NULL)
 		kis_transfer_release(transfer);
-	return issued;
+	return has_token;
 }
 
 /* A session's first request, whichever it is, and one after a failure. */
 static bool
-ask(const Server *server, bool (*request) (Client *client, KisError *error), KisError *error)
+request_anew(const Server *server, bool (*request) (Client *client, KisError *error), KisError *error)
 {
 	static Client client;
 	bool		answered;
@@ -267,15 +267,15 @@ ask(const Server *server, bool (*request) (Client *client, KisError *error), Kis
 }
 
 static bool
-ask_for_reply(void *context, KisError *error)
+request_for_reply(void *context, KisError *error)
 {
-	return ask(context, call, error);
+	return request_anew(context, call, error);
 }
 
 static bool
-ask_for_token(void *context, KisError *error)
+request_for_token(void *context, KisError *error)
 {
-	return ask(context, issue, error);
+	return request_anew(context, request_token, error);
 }
 
 static void
@@ -284,8 +284,8 @@ test_requests(void **state)
 	Server	   *server = server_start(serve_both, NULL);
 
 	(void) state;
-	refuse_each(ask_for_reply, server, "");
-	refuse_each(ask_for_token, server, "");
+	refuse_each(request_for_reply, server, "");
+	refuse_each(request_for_token, server, "");
 	server_stop(server);
 }
 
