@@ -316,26 +316,3 @@ kis_json_member(const cJSON *object, const char *name)
 {
 	return kis_json_text(cJSON_GetObjectItemCaseSensitive(object, name));
 }
-
-/* An item as compact JSON, to be freed by cJSON_free; NULL where memory is out. */
-char *
-kis_json_print(const cJSON *item)
-{
-	char	   *text = cJSON_PrintUnformatted(item);
-	char	   *out = text;
-
-	for (const char *at = text; at != NULL && *at != '\0';)
-	{
-		if (at[0] == '"' && at[1] == NUMBER_MARK)
-		{
-			for (at += 2; *at != '"'; at++)
-				*out++ = *at;
-			at++;
-		}
-		else
-			*out++ = *at++;
-	}
-	if (out != NULL)
-		*out = '\0';
-	return text;
-}

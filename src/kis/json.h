@@ -23,7 +23,4 @@ extern const char *kis_json_text(const cJSON *item);
 /* The same of an object's member; NULL where it is missing, too. */
 extern const char *kis_json_member(const cJSON *object, const char *name);
 
-/* An item as compact JSON, to be freed by cJSON_free; NULL where memory is out. */
-extern char *kis_json_print(const cJSON *item);
-
 #endif							/* KIS_JSON_H */

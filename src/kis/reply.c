@@ -19,8 +19,6 @@
 /* Unknown members of a row: KIS may add some, not hundreds. */
 #define MOST_EXTRA_MEMBERS	256
 
-#define EXTRA_ALIGNMENT		sizeof(void *)
-
 /* A reply as it is being laid out in its one block. */
 typedef struct Layout
 {
@@ -140,37 +138,16 @@ keep_value(Layout *layout, const char *text)
 	return value;
 }
 
-/* Keeps members of a row that the call doesn't list, in a list of their own among the texts. */
-static bool
-keep_extra(Layout *layout, const cJSON **items, int n)
-{
-	uintptr_t	at = ((uintptr_t) layout->next_text + EXTRA_ALIGNMENT - 1) / EXTRA_ALIGNMENT * EXTRA_ALIGNMENT;
-	KisExtraMember *extra = (KisExtraMember *) at;
-
-	layout->row->extra = extra;
-	layout->row->nextra = n;
-	layout->next_text = (char *) (extra + n);
-	for (int i = 0; i < n; i++)
-	{
-		const char *text = kis_json_text(items[i]);
-		char	   *printed = NULL;
-
-		if (text == NULL && (text = printed = kis_json_print(items[i])) == NULL)
-			return out_of_memory(layout->error);
-		extra[i].name = keep_text(layout, items[i]->string, strlen(items[i]->string));
-		extra[i].value = keep_value(layout, text);
-		cJSON_free(printed);
-	}
-	return true;
-}
-
-/* Keeps an element of "output" as the next row, or fills error. */
+/*
+ * Keeps an element of "output" as the next row, or fills error. Of members that
+ * the call doesn't list only the names are looked at.
+ */
 static bool
 keep_row(Layout *layout, const cJSON *object)
 {
 	const KisCall *call = layout->call;
 	KisValue   *values = layout->values;
-	const cJSON *extra[MOST_EXTRA_MEMBERS];
+	const char *extra[MOST_EXTRA_MEMBERS];
 	int			nextra = 0;
 	int			at = 0;
 
@@ -188,19 +165,19 @@ keep_row(Layout *layout, const cJSON *object)
 		bool		is_twice = i >= 0 && values[i].kind != KIS_VALUE_MISSING;
 
 		for (int e = 0; e < nextra && i < 0; e++)
-			is_twice = is_twice || strcmp(extra[e]->string, item->string) == 0;
+			is_twice = is_twice || strcmp(extra[e], item->string) == 0;
 		if (is_twice)
 			return refuse(layout->error, "the reply has member \"%.64s\" twice", item->string);
 		if (i < 0 && nextra == MOST_EXTRA_MEMBERS)
 			return refuse(layout->error, "the reply has too many members", NULL);
 		if (i < 0)
-			extra[nextra++] = item;
+			extra[nextra++] = item->string;
 		else if (kis_json_text(item) == NULL)
 			return refuse(layout->error, "member \"%.64s\" of the reply is not a single value", item->string);
 		else
 			values[i] = keep_value(layout, kis_json_text(item));
 	}
-	return keep_extra(layout, extra, nextra);
+	return true;
 }
 
 /* A row of a list that has members of the call, but says nothing in any of them. */
@@ -226,8 +203,7 @@ keep_member(Layout *layout, const cJSON *root, const char *name)
 
 /*
  * Lays the reply out in one block: structs, then texts, then the body. No text
- * is longer than what stood for it in the body, quotes or comma included; there
- * is room for all members of a row to be such as the call doesn't list.
+ * is longer than what stood for it in the body, quotes or comma included.
  */
 static KisReply *
 build_reply(const KisCall *call, const cJSON *root, const char *body, size_t len, KisError *error)
@@ -235,17 +211,13 @@ build_reply(const KisCall *call, const cJSON *root, const char *body, size_t len
 	const cJSON *first;
 	const cJSON *object;
 	int			nrows;
-	size_t		nextra = 0;
 	KisReply   *reply;
 	Layout		layout = {.call = call,.error = error};
 
 	if (!find_rows(call, root, &first, &nrows, error))
 		return NULL;
-	object = first;
-	for (int i = 0; i < nrows; i++, object = object->next)
-		nextra += 1 + cJSON_GetArraySize(object);
 	reply = malloc(sizeof(KisReply) + nrows * (sizeof(KisRow) + call->nmembers * sizeof(KisValue)) +
-				   nextra * sizeof(KisExtraMember) + 2 * (len + 2));
+				   2 * (len + 2));
 	if (reply == NULL)
 	{
 		out_of_memory(error);
@@ -305,19 +277,11 @@ kis_reply_relocate(const KisCall *call, KisReply *copy)
 	{
 		KisRow	   *row = (KisRow *) &copy->rows[i];
 		KisValue   *values;
-		KisExtraMember *extra;
 
 		relocate(row->values);
-		relocate(row->extra);
 		values = (KisValue *) row->values;
-		extra = (KisExtraMember *) row->extra;
 		for (int m = 0; m < call->nmembers; m++)
 			relocate(values[m].text);
-		for (int e = 0; e < row->nextra; e++)
-		{
-			relocate(extra[e].name);
-			relocate(extra[e].value.text);
-		}
 	}
 }
 
@@ -355,18 +319,13 @@ kis_reply_free(KisReply *reply)
 	free(reply);
 }
 
-/* A member's value by KIS's name, listed or not; KIS_VALUE_MISSING if absent. */
+/* A listed member's value by KIS's name; KIS_VALUE_MISSING if it is not listed or absent. */
 KisValue
 kis_row_member(const KisCall *call, const KisRow *row, const char *field)
 {
 	int			i = member_index(call, field, 0);
 
-	if (i >= 0)
-		return row->values[i];
-	for (i = 0; i < row->nextra; i++)
-		if (strcmp(row->extra[i].name, field) == 0)
-			return row->extra[i].value;
-	return (KisValue)
+	return i >= 0 ? row->values[i] : (KisValue)
 	{
 		.kind = KIS_VALUE_MISSING,.text = ""
 	};

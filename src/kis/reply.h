@@ -27,18 +27,9 @@ typedef struct KisValue
 	const char *text;			/* as KIS wrote it, without blanks around it */
 } KisValue;
 
-/* A member that the call's list doesn't name. */
-typedef struct KisExtraMember
-{
-	const char *name;
-	KisValue	value;
-} KisExtraMember;
-
 typedef struct KisRow
 {
 	const KisValue *values;		/* as many as the call has members */
-	const KisExtraMember *extra;
-	int			nextra;
 	int			position;		/* in KIS's output, blank rows counted */
 } KisRow;
 
@@ -63,7 +54,7 @@ extern void kis_reply_free(KisReply *reply);
 
 extern void kis_reply_relocate(const KisCall *call, KisReply *copy);
 
-/* A member's value by KIS's name, listed or not; KIS_VALUE_MISSING if absent. */
+/* A listed member's value by KIS's name; KIS_VALUE_MISSING if it is not listed or absent. */
 extern KisValue kis_row_member(const KisCall *call, const KisRow *row, const char *field);
 
 /* No listed member has a value: KIS doesn't know the pair. */

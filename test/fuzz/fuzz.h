@@ -60,8 +60,6 @@ extern bool has_double_names(const Node *object);
 /* A member's text, "" of null; NULL where it is missing, an array or an object. */
 extern const char *text_of(const Node *node);
 
-extern bool same_tree(const Node *a, const Node *b);
-
 /* How many bytes the character has; 0: no UTF-8. */
 extern int	utf8_length(const char *text, size_t len);
 

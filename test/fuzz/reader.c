@@ -370,20 +370,6 @@ text_of(const Node *node)
 }
 
 bool
-same_tree(const Node *a, const Node *b)
-{
-	for (; a != NULL && b != NULL; a = a->next, b = b->next)
-	{
-		if (a->kind != b->kind ||
-			strcmp(a->name != NULL ? a->name : "", b->name != NULL ? b->name : "") != 0 ||
-			strcmp(a->text != NULL ? a->text : "", b->text != NULL ? b->text : "") != 0 ||
-			!same_tree(a->child, b->child))
-			return false;
-	}
-	return a == b;
-}
-
-bool
 is_fit_to_show(const char *text)
 {
 	size_t		len = strlen(text);
