@@ -191,16 +191,6 @@ is_blank(const KisCall *call, const KisRow *row)
 	return any && call->usual_rows > 1 && kis_row_is_empty(call, row);
 }
 
-static const char *
-keep_member(Layout *layout, const cJSON *root, const char *name)
-{
-	const char *text = kis_json_member(root, name);
-	const char *first = text;
-	size_t		len = text !=NULL ? kis_text_trim(&first, strlen(text)) : 0;
-
-	return len > 0 ? keep_text(layout, text, first - text +len) : layout->nothing;
-}
-
 /*
  * Lays the reply out in one block: structs, then texts, then the body. No text
  * is longer than what stood for it in the body, quotes or comma included.
@@ -243,11 +233,7 @@ build_reply(const KisCall *call, const cJSON *root, const char *body, size_t len
 		layout.values += call->nmembers;
 	}
 	reply->nrows = (int) (layout.row - reply->rows);
-	reply->rt_cd = keep_member(&layout, root, "rt_cd");
-	reply->msg_cd = keep_member(&layout, root, "msg_cd");
-	reply->msg1 = keep_member(&layout, root, "msg1");
 	reply->body = keep_text(&layout, body, len);
-	reply->body_len = len;
 	reply->date = 0;
 	reply->size = layout.next_text - (char *) reply;
 	return reply;
@@ -268,9 +254,6 @@ kis_reply_relocate(const KisCall *call, KisReply *copy)
 	const char *from = (const char *) copy->rows - sizeof(KisReply);
 	const char *to = (const char *) copy;
 
-	relocate(copy->rt_cd);
-	relocate(copy->msg_cd);
-	relocate(copy->msg1);
 	relocate(copy->body);
 	relocate(copy->rows);
 	for (int i = 0; i < copy->nrows; i++)
@@ -317,18 +300,6 @@ void
 kis_reply_free(KisReply *reply)
 {
 	free(reply);
-}
-
-/* A listed member's value by KIS's name; KIS_VALUE_MISSING if it is not listed or absent. */
-KisValue
-kis_row_member(const KisCall *call, const KisRow *row, const char *field)
-{
-	int			i = member_index(call, field, 0);
-
-	return i >= 0 ? row->values[i] : (KisValue)
-	{
-		.kind = KIS_VALUE_MISSING,.text = ""
-	};
 }
 
 /* No listed member has a value: KIS doesn't know the pair. */

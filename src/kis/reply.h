@@ -35,13 +35,9 @@ typedef struct KisRow
 
 typedef struct KisReply
 {
-	const char *rt_cd;
-	const char *msg_cd;
-	const char *msg1;			/* blanks at its end cut */
 	const KisRow *rows;
 	int			nrows;
 	const char *body;			/* whole, NUL-terminated, valid UTF-8 JSON */
-	size_t		body_len;
 	int64_t		date;			/* of the header Date, Unix seconds; 0: none
 								 * that can be read */
 	size_t		size;			/* bytes of the block, from here on */
@@ -53,9 +49,6 @@ extern KisReply *kis_reply_decode(const KisCall *call, int http_status,
 extern void kis_reply_free(KisReply *reply);
 
 extern void kis_reply_relocate(const KisCall *call, KisReply *copy);
-
-/* A listed member's value by KIS's name; KIS_VALUE_MISSING if it is not listed or absent. */
-extern KisValue kis_row_member(const KisCall *call, const KisRow *row, const char *field);
 
 /* No listed member has a value: KIS doesn't know the pair. */
 extern bool kis_row_is_empty(const KisCall *call, const KisRow *row);
