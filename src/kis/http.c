@@ -328,6 +328,7 @@ kis_http_timeout_ms(KisHttp *http)
 	return (long) ((due - now + 999) / 1000);
 }
 
+/* Its reply is here, or its failure. */
 static void
 finish(KisTransfer *transfer)
 {
@@ -437,6 +438,7 @@ check_limits(KisHttp *http)
 	http->poll_errno = 0;
 }
 
+/* Hands libcurl the sockets on which something has happened. */
 static void
 serve_sockets(KisHttp *http)
 {
@@ -506,19 +508,21 @@ kis_http_finished(KisHttp *http)
 
 /* ---- what the owner may know of a transfer ------------------------------------------------------ */
 
+/* What it was started with. */
 void *
 kis_transfer_owner(const KisTransfer *transfer)
 {
 	return transfer->owner;
 }
 
-/* Bytes of the reply's body, and milliseconds from start to end (or to now). */
+/* Bytes of the reply's body. */
 size_t
 kis_transfer_bytes(const KisTransfer *transfer)
 {
 	return transfer->body_len;
 }
 
+/* Milliseconds from start to end, or to now. */
 double
 kis_transfer_elapsed_ms(const KisTransfer *transfer)
 {

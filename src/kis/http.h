@@ -38,8 +38,10 @@ extern KisTransfer *kis_http_finished(KisHttp *http);
 /* What it was started with. */
 extern void *kis_transfer_owner(const KisTransfer *transfer);
 
-/* Bytes of the reply's body, and milliseconds from start to end (or to now). */
+/* Bytes of the reply's body. */
 extern size_t kis_transfer_bytes(const KisTransfer *transfer);
+
+/* Milliseconds from start to end, or to now. */
 extern double kis_transfer_elapsed_ms(const KisTransfer *transfer);
 
 /* It failed perhaps only because its owner was not there: tried again, it should count as new. */

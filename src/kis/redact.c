@@ -191,8 +191,7 @@ mask(char *text, size_t len, const KisSecrets *all, bool in_json)
 }
 
 /*
- * Overwrites every occurrence of the secrets in a message with asterisks, in
- * place: also parts of eight characters or more, and the beginning of one at
+ * Masks every occurrence of the secrets in a message with asterisks, in place: also parts of eight characters or more, and the beginning of one at
  * the end of text, which may have been cut there; also where their letters are
  * written as JSON, a URL or HTML may do it, and whatever that is no visible
  * ASCII stands between them. Secrets of less than four characters are none.
@@ -203,7 +202,10 @@ kis_redact(char *text, const KisSecrets *secrets)
 	mask(text, strlen(text), secrets, false);
 }
 
-/* The same of whole ones in a reply's body; JSON stays valid. */
+/*
+ * Masks whole secrets in a reply's body of len bytes, in place; JSON stays valid.
+ * What is no JSON may have zeros in it.
+ */
 void
 kis_redact_json(char *text, size_t len, const KisSecrets *secrets)
 {
