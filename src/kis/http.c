@@ -59,6 +59,7 @@ struct KisHttp
 
 /* ---- libcurl's callbacks: they note, and never fail the multi handle ------------ */
 
+/* Watches a socket as libcurl wants it, or no more. */
 static int
 on_watch(CURL *easy, curl_socket_t fd, int what, void *context, void *fd_context)
 {
@@ -86,6 +87,7 @@ on_watch(CURL *easy, curl_socket_t fd, int what, void *context, void *fd_context
 	return 0;
 }
 
+/* Notes when libcurl wants to be called, whatever its sockets do. */
 static int
 on_timer(CURLM *multi, long timeout_ms, void *context)
 {

@@ -120,6 +120,7 @@ skip_one(Scan *s, const char *bytes)
 	return true;
 }
 
+/* Brings the copy up to a place in the text. */
 static void
 copy_until(Scan *s, const char *end)
 {
@@ -162,6 +163,7 @@ scan_number(Scan *s)
 	return true;
 }
 
+/* A token; of true, false and null each letter by itself. */
 static bool
 scan_token(Scan *s)
 {

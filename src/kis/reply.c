@@ -95,6 +95,7 @@ find_rows(const KisCall *call, const cJSON *root, const cJSON **first, int *nrow
 				  "\"output\" of the reply is neither an array nor an object", NULL);
 }
 
+/* Puts a text of len bytes and its NUL behind those that are kept. */
 static const char *
 keep_text(Layout *layout, const char *text, size_t len)
 {
@@ -120,6 +121,7 @@ parse_integer(const char *text, size_t len, int64_t *integer)
 	return errno == 0 && end == text +len;
 }
 
+/* A value without the blanks around it. */
 static KisValue
 keep_value(Layout *layout, const char *text)
 {

@@ -72,6 +72,7 @@ is_visible_ascii(const char *text)
 	return true;
 }
 
+/* Takes the token and the earlier of its two ends from a reply that is a success. */
 static bool
 read_token(const cJSON *root, int64_t now, KisToken *token, KisError *error)
 {
@@ -132,6 +133,7 @@ kis_token_decode(int http_status, const char *body, size_t len, int64_t now,
 /* The names under which programs keep a token. */
 static const char *const token_names[] = {"access_token", "token", NULL};
 
+/* False where no header could carry it. */
 static bool
 copy_token(char *token, const char *text, size_t len)
 {
@@ -142,6 +144,7 @@ copy_token(char *token, const char *text, size_t len)
 	return is_visible_ascii(token);
 }
 
+/* The first of its names that has a token. */
 static bool
 token_in_json(const char *text, size_t len, char *token)
 {

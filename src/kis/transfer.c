@@ -63,6 +63,7 @@
 
 /* ---- libcurl's callbacks ---------------------------------------------------- */
 
+/* Gathers the body, with a NUL behind it; more than KIS_MAX_REPLY ends the transfer. */
 static size_t
 on_body(char *data, size_t size, size_t count, void *context)
 {
@@ -95,6 +96,7 @@ on_body(char *data, size_t size, size_t count, void *context)
 	return len;
 }
 
+/* Notes the failure; false, as what is refused is. */
 static bool
 refuse_headers(KisTransfer *transfer)
 {
@@ -103,6 +105,10 @@ refuse_headers(KisTransfer *transfer)
 	return false;
 }
 
+/*
+ * Called for each line of headers and trailers. After an odd framing what follows
+ * on the connection may be anything, so it is not kept.
+ */
 static size_t
 on_header(char *data, size_t size, size_t count, void *context)
 {
@@ -118,6 +124,7 @@ on_header(char *data, size_t size, size_t count, void *context)
 	return framing->len <= LARGEST_HEADERS || refuse_headers(transfer) ? len : 0;
 }
 
+/* From now on the connection must stand within its limit. */
 static void
 start_connecting(KisTransfer *transfer)
 {
@@ -153,6 +160,7 @@ on_look_up(void *resolver_state, void *reserved, void *context)
 	return 1;
 }
 
+/* Opens a socket for each address that libcurl tries. */
 static curl_socket_t
 on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -193,6 +201,7 @@ on_close(void *context, curl_socket_t fd)
 	return close(fd);
 }
 
+/* Called when a TLS session is prepared: the connection stands. */
 static CURLcode
 on_tls(CURL *easy, void *tls_context, void *context)
 {
