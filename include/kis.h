@@ -19,7 +19,8 @@
 #define KIS_MAX_REPLY		(4 * 1024 * 1024)	/* bytes of a reply's body */
 #define KIS_MAX_VALUES		100000	/* in it: eight times what KIS's longest
 									 * page has */
-#define KIS_TOKEN_SLOW_MS	10000	/* KIS may take so long to issue a token */
+#define KIS_TOKEN_SLOW_MS	10000	/* KIS may take so long for a token
+									 * request */
 
 /* What went wrong, as far as it decides what to do about it. */
 typedef enum KisErrorClass
@@ -77,7 +78,7 @@ typedef struct KisEndpoint
 	const char *ca_file;		/* NULL: the system's */
 	const char *ca_pem;			/* its content; NULL: libcurl reads it */
 	int			connect_timeout_ms; /* resolve, connect and TLS together */
-	int			request_timeout_ms; /* the whole attempt; a token issue gets
+	int			request_timeout_ms; /* the whole attempt; a token request gets
 									 * KIS_TOKEN_SLOW_MS more */
 } KisEndpoint;
 
@@ -85,7 +86,7 @@ typedef struct KisSecrets
 {
 	const char *app_key;
 	const char *app_secret;
-	const char *token;			/* NULL for a token issue */
+	const char *token;			/* NULL for a token request */
 } KisSecrets;
 
 /* What fills a call's parameters; "" where the call has no use for it. */

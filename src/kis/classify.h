@@ -1,6 +1,6 @@
 /*
  * classify.h
- *		Did KIS do what it was asked, and if not, what kind of refusal is it?
+ *		Did KIS do what the request says, and if not, what kind of refusal is it?
  */
 #ifndef KIS_CLASSIFY_H
 #define KIS_CLASSIFY_H
@@ -12,14 +12,11 @@
 
 #include "kis.h"
 
-/* The body of a reply as an object that KIS calls a success, to be freed by cJSON_Delete */
+/* The body of a reply as an object that KIS calls a success, to be freed by cJSON_Delete; else NULL. */
 extern cJSON *kis_classify(int http_status, const char *body, size_t len,
 						   bool quote_page, KisError *error);
 
 /* KIS's code as it may be shown, "" where there is none. */
 extern void kis_classify_code(const cJSON *root, char *buffer, size_t size);
-
-/* A member as text; NULL where it is missing, an object or an array. */
-extern const char *kis_classify_text(const cJSON *root, const char *name);
 
 #endif							/* KIS_CLASSIFY_H */

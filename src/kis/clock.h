@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+/* Microseconds since some moment before the process began. */
 extern int64_t kis_now_monotonic_us(void);
 
 #endif							/* KIS_CLOCK_H */

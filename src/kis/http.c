@@ -3,7 +3,7 @@
  *		All transfers of a session: libcurl's multi handle behind one epoll
  *		descriptor.
  *
- * libcurl tells by callbacks which sockets to watch and when to call it again.
+ * libcurl says by callbacks which sockets to watch and when to call it again.
  * The sockets go into a private epoll set, whose descriptor the owner waits
  * for; the time is kept as a deadline. The limits of connecting and of the
  * whole request are watched here and not by libcurl: ours stand still while
@@ -26,15 +26,11 @@
 #include <unistd.h>
 
 
-#define MOST_IDLE_TRANSFERS		16
 #define MOST_IDLE_CONNECTIONS	64L
 #define MOST_EVENTS				64
 
-/* Look-ups that hang hold a thread each: with so many, no more are begun. */
-#define MOST_PARKED				16
-
-/* Of those and of running ones; libcurl's pool has a thread for each family of addresses. */
-#define MOST_LOOK_UP_THREADS	(2 * (MOST_PARKED + 64L))
+/* libcurl's pool has a thread for each family of addresses: of hung look-ups and of others. */
+#define MOST_LOOK_UP_THREADS	(2 * (KIS_MOST_PARKED + 64L))
 
 /* An owner who neither steps nor waits for so long is not looking. */
 #define ABSENCE_US				250000
@@ -42,7 +38,7 @@
 /* One that a server may have answered by closing the connection. */
 #define LONG_ABSENCE_US			1000000
 
-/* For so long nothing must follow a reply that is in doubt. */
+/* For so long nothing must follow a reply that may be another request's. */
 #define SETTLE_US				1000
 
 /* A request that is given up after so long without a byte may have met a dead connection. */
@@ -50,6 +46,7 @@
 
 struct KisHttp
 {
+	KisPool		pool;
 	CURLM	   *multi;
 	int			poll_fd;
 	int			poll_errno;		/* noted by the callback */
@@ -58,15 +55,11 @@ struct KisHttp
 								 * known */
 	int64_t		distrusted_us;	/* connections from a second before then are
 								 * not used again; 0: all are */
-	int			nparked;
-	int			nidle;
-	KisTransfer *transfers;		/* all but idle ones */
-	KisTransfer *idle;
-	KisSocket  *sockets;
 };
 
 /* ---- libcurl's callbacks: they note, and never fail the multi handle ------------ */
 
+/* Watches a socket as libcurl wants it, or no more. */
 static int
 on_watch(CURL *easy, curl_socket_t fd, int what, void *context, void *fd_context)
 {
@@ -94,6 +87,7 @@ on_watch(CURL *easy, curl_socket_t fd, int what, void *context, void *fd_context
 	return 0;
 }
 
+/* Notes when libcurl wants to be called, whatever its sockets do. */
 static int
 on_timer(CURLM *multi, long timeout_ms, void *context)
 {
@@ -104,64 +98,7 @@ on_timer(CURLM *multi, long timeout_ms, void *context)
 	return 0;
 }
 
-/* ---- its sockets ----------------------------------------------------------------- */
-
-/* All sockets that libcurl has open for the session. */
-KisSocket **
-kis_http_sockets(KisHttp *http)
-{
-	return &http->sockets;
-}
-
-/* Does a transfer wait for what may follow its reply there? */
-bool
-kis_http_settles_on(const KisHttp *http, const KisSocket *socket)
-{
-	for (const KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
-		if (transfer->state == TRANSFER_SETTLING && transfer->socket == socket)
-			return true;
-	return false;
-}
-
-/* Has libcurl lent the transfer's connection to another one meanwhile? */
-bool
-kis_http_has_lent(const KisHttp *http, const KisTransfer *transfer)
-{
-	for (const KisTransfer *other = http->transfers; other != NULL; other = other->next)
-		if (other != transfer && other->state == TRANSFER_RUNNING && other->socket == transfer->socket)
-			return true;
-	return false;
-}
-
-/* For libcurl, which closes one: no transfer has it any more. */
-int
-kis_http_close_socket(void *context, curl_socket_t fd)
-{
-	KisHttp    *http = context;
-	KisSocket  *socket = kis_socket_remove(&http->sockets, fd);
-
-	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
-		if (transfer->socket == socket)
-			transfer->socket = NULL;
-	kis_socket_free(socket);
-	return close(fd);
-}
-
 /* ---- its life -------------------------------------------------------------------- */
-
-static bool
-init_libcurl(KisError *error)
-{
-	static bool done = false;
-
-	if (!done && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-	{
-		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "libcurl can't be initialized");
-		return false;
-	}
-	done = true;
-	return true;
-}
 
 /*
  * NULL and error where libcurl or the kernel has nothing left. The process must
@@ -170,11 +107,8 @@ init_libcurl(KisError *error)
 KisHttp *
 kis_http_create(KisError *error)
 {
-	KisHttp    *http;
+	KisHttp    *http = calloc(1, sizeof(KisHttp));
 
-	if (!init_libcurl(error))
-		return NULL;
-	http = calloc(1, sizeof(KisHttp));
 	if (http == NULL)
 	{
 		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "out of memory");
@@ -186,8 +120,8 @@ kis_http_create(KisError *error)
 	if (http->poll_fd < 0)
 		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE,
 					  "can't create an epoll descriptor: %s", strerror(errno));
-	else if ((http->multi = curl_multi_init()) == NULL)
-		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "libcurl has no multi handle left");
+	else if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || (http->multi = curl_multi_init()) == NULL)
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "libcurl can't be initialized");
 	else
 	{
 		curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
@@ -221,28 +155,25 @@ detach(KisTransfer *transfer)
 	transfer->in_multi = false;
 }
 
-/* Frees all its transfers as well, and closes its connections; never waits. */
+/*
+ * Frees all its transfers as well, and closes its connections. Never waits: with
+ * CURLOPT_QUICK_EXIT a hung look-up is left to itself.
+ */
 void
 kis_http_destroy(KisHttp *http)
 {
-	KisTransfer *next;
+	KisTransfer *transfer;
 
-	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = next)
+	while ((transfer = http->pool.transfers) != NULL)
 	{
-		next = transfer->next;
-		/* CURLOPT_QUICK_EXIT: a hung look-up is left to itself */
 		detach(transfer);
-		http->transfers = next;
-		kis_transfer_destroy(transfer);
-	}
-	for (KisTransfer *transfer = http->idle; transfer != NULL; transfer = next)
-	{
-		next = transfer->next;
+		http->pool.transfers = transfer->next;
 		kis_transfer_destroy(transfer);
 	}
 	if (http->multi != NULL)
 		curl_multi_cleanup(http->multi);
-	kis_socket_free_all(&http->sockets);
+	while (http->pool.sockets != NULL)
+		free(kis_socket_remove(&http->pool.sockets, http->pool.sockets->fd));
 	if (http->poll_fd >= 0)
 		close(http->poll_fd);
 	free(http);
@@ -250,58 +181,19 @@ kis_http_destroy(KisHttp *http)
 
 /* ---- the pool ----------------------------------------------------------------------- */
 
-/* A transfer to be filled by request.c, or NULL and error. */
+/* An idle transfer, to be filled by call.c and started before another one is acquired; or NULL and error. */
 KisTransfer *
 kis_http_acquire(KisHttp *http, KisError *error)
 {
-	KisTransfer *transfer;
+	KisTransfer *transfer = http->pool.transfers;
 
-	transfer = http->idle;
-	if (transfer != NULL)
-	{
-		http->idle = transfer->next;
-		http->nidle--;
-	}
-	else if ((transfer = kis_transfer_create(http)) == NULL)
-	{
+	while (transfer != NULL && transfer->state != TRANSFER_IDLE)
+		transfer = transfer->next;
+	if (transfer == NULL)
+		transfer = kis_transfer_create(http, &http->pool);
+	if (transfer == NULL)
 		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "out of memory");
-		return NULL;
-	}
-	transfer->next = http->transfers;
-	http->transfers = transfer;
-	transfer->state = TRANSFER_RUNNING;
 	return transfer;
-}
-
-/* How many look-ups hang, where they are too many to begin another; else 0. */
-int
-kis_http_too_many_look_ups(const KisHttp *http)
-{
-	return http->nparked >= MOST_PARKED ? http->nparked : 0;
-}
-
-/* Ends a transfer for good; libcurl has let go of it. */
-static void
-recycle(KisTransfer *transfer)
-{
-	KisHttp    *http = transfer->http;
-	KisTransfer **link = &http->transfers;
-
-	while (*link != transfer)
-		link = &(*link)->next;
-	*link = transfer->next;
-	if (transfer->state == TRANSFER_PARKED)
-		http->nparked--;
-
-	if (http->nidle >= MOST_IDLE_TRANSFERS)
-	{
-		kis_transfer_destroy(transfer);
-		return;
-	}
-	kis_transfer_clear(transfer);
-	transfer->next = http->idle;
-	http->idle = transfer;
-	http->nidle++;
 }
 
 /*
@@ -318,7 +210,7 @@ note_owner(KisHttp *http)
 	http->attended_us = now;
 	if (absence < ABSENCE_US)
 		return;
-	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
+	for (KisTransfer *transfer = http->pool.transfers; transfer != NULL; transfer = transfer->next)
 		if (transfer->state == TRANSFER_RUNNING)
 			kis_transfer_extend_deadline(transfer, absence);
 }
@@ -358,35 +250,40 @@ kis_transfer_release(KisTransfer *transfer)
 	{
 		kis_transfer_abandon(transfer);
 		transfer->state = TRANSFER_PARKED;
-		http->nparked++;
 		return;
 	}
 	detach(transfer);
-	recycle(transfer);
+	kis_transfer_clear(transfer);
 }
 
 /* ---- the loop --------------------------------------------------------------------------- */
 
-/* Sets it going, or gives it back and fills error. */
+/* Gives a transfer to libcurl, or fills error. */
+static bool
+attach(KisTransfer *transfer, bool ready, KisError *error)
+{
+	CURLMcode	rc = CURLM_OUT_OF_MEMORY;
+
+	if (ready)
+		rc = curl_multi_add_handle(transfer->http->multi, transfer->easy);
+	transfer->in_multi = rc == CURLM_OK;
+	if (rc != CURLM_OK)
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE,
+					  "the request can't be begun: %s", curl_multi_strerror(rc));
+	return rc == CURLM_OK;
+}
+
+/* Sets it going; or gives it back, fills error and returns false. */
 bool
 kis_http_start(KisTransfer *transfer, const KisEndpoint *endpoint, KisError *error)
 {
 	KisHttp    *http = transfer->http;
-	CURLMcode	rc = CURLM_OUT_OF_MEMORY;
 
 	note_owner(http);
-	/* an absence before its start is none of its own */
-	transfer->unattended_us = 0;
-	if (kis_transfer_prepare(transfer, endpoint, http->distrusted_us))
-		rc = curl_multi_add_handle(http->multi, transfer->easy);
-	if (rc == CURLM_OK)
-	{
-		transfer->in_multi = true;
+	transfer->state = TRANSFER_RUNNING;
+	if (attach(transfer, kis_transfer_prepare(transfer, endpoint, http->distrusted_us), error))
 		return true;
-	}
-	kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE,
-				  "the request can't be begun: %s", curl_multi_strerror(rc));
-	recycle(transfer);
+	kis_transfer_clear(transfer);
 	return false;
 }
 
@@ -397,33 +294,33 @@ kis_http_fd(const KisHttp *http)
 	return http->poll_fd;
 }
 
+/* When the limit that the transfer has next is over; INT64_MAX: it has none. */
 static int64_t
 due_of(const KisTransfer *transfer)
 {
-	if (transfer->state == TRANSFER_SETTLING)
-		return transfer->settled_us;
-	if (transfer->phase < KIS_PHASE_REPLY && transfer->connect_due_us < transfer->due_us)
-		return transfer->connect_due_us;
-	return transfer->due_us;
+	if (transfer->state != TRANSFER_RUNNING && transfer->state != TRANSFER_SETTLING)
+		return INT64_MAX;
+	if (transfer->state == TRANSFER_RUNNING && transfer->phase == KIS_PHASE_REPLY)
+		return transfer->due_us;
+	return transfer->stage_due_us < transfer->due_us ? transfer->stage_due_us : transfer->due_us;
 }
 
 /*
  * Milliseconds until kis_http_step must be called whatever the descriptor says;
- * -1: no such time. To be called right before each wait: it tells that the
+ * -1: no such time. To be called right before each wait: it says that the
  * owner is about to wait, see kis_transfer_unattended.
  */
 long
 kis_http_timeout_ms(KisHttp *http)
 {
-	int64_t		due = http->curl_due_us;
+	int64_t		due = http->curl_due_us >= 0 ? http->curl_due_us : INT64_MAX;
 	int64_t		now;
 
 	note_owner(http);
-	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
-		if ((transfer->state == TRANSFER_RUNNING || transfer->state == TRANSFER_SETTLING) &&
-			(due < 0 || due_of(transfer) < due))
+	for (KisTransfer *transfer = http->pool.transfers; transfer != NULL; transfer = transfer->next)
+		if (due_of(transfer) < due)
 			due = due_of(transfer);
-	if (due < 0)
+	if (due == INT64_MAX)
 		return -1;
 	now = http->attended_us;
 	if (due <= now)
@@ -433,62 +330,68 @@ kis_http_timeout_ms(KisHttp *http)
 	return (long) ((due - now + 999) / 1000);
 }
 
+/* Its reply is here, or its failure. */
 static void
 finish(KisTransfer *transfer)
 {
 	transfer->ended_us = kis_now_monotonic_us();
 	if (transfer->socket != NULL)
-		kis_socket_note_reply(transfer->socket, transfer->ended_us);
+		transfer->socket->last_reply_us = transfer->ended_us;
 	transfer->state = TRANSFER_FINISHED;
 }
 
-/* Tries once more on a new connection; false where that can't be. */
-static bool
+/* Tries once more on a new connection. */
+static void
 start_again(KisTransfer *transfer)
 {
 	kis_transfer_renew(transfer);
 	transfer->state = TRANSFER_RUNNING;
-	if (curl_multi_add_handle(transfer->http->multi, transfer->easy) != CURLM_OK)
-		return false;
-	transfer->in_multi = true;
-	return true;
+	if (!attach(transfer, true, &transfer->failure))
+		finish(transfer);
 }
 
+/* libcurl has done with a running transfer. */
+static void
+note_done(KisTransfer *transfer, CURLcode result)
+{
+	bool		stale = kis_transfer_was_stale(transfer, result);
+
+	kis_transfer_note_outcome(transfer, result);
+	detach(transfer);
+	if (!stale && kis_transfer_must_settle(transfer))
+	{
+		transfer->state = TRANSFER_SETTLING;
+		transfer->stage_due_us = kis_now_monotonic_us() + SETTLE_US;
+	}
+	else if (stale)
+		start_again(transfer);
+	else
+		finish(transfer);
+}
+
+/* Notes how far transfers are, and takes those that have ended from libcurl. */
 static void
 collect_finished(KisHttp *http)
 {
 	CURLMsg    *message;
 	int			nleft;
 
-	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
+	for (KisTransfer *transfer = http->pool.transfers; transfer != NULL; transfer = transfer->next)
 		if (transfer->state == TRANSFER_RUNNING)
 			kis_transfer_note_phase(transfer);
 	while ((message = curl_multi_info_read(http->multi, &nleft)) != NULL)
 	{
 		KisTransfer *transfer = NULL;
-		CURLcode	result = message->data.result;
 
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **) &transfer);
 		if (transfer->state == TRANSFER_RUNNING)
-		{
-			bool		stale = kis_transfer_was_stale(transfer, result);
-
-			kis_transfer_classify(transfer, result);
-			detach(transfer);
-			if (!stale && kis_transfer_must_settle(transfer))
-			{
-				transfer->state = TRANSFER_SETTLING;
-				transfer->settled_us = kis_now_monotonic_us() + SETTLE_US;
-			}
-			else if (!stale || !start_again(transfer))
-				finish(transfer);
-		}
+			note_done(transfer, message->data.result);
 		else
 			detach(transfer);
 		if (transfer->state == TRANSFER_PARKED)
-			recycle(transfer);
+			kis_transfer_clear(transfer);
 	}
 }
 
@@ -503,42 +406,41 @@ fail_running(KisTransfer *transfer)
 		detach(transfer);
 }
 
-/* If nothing has followed it, the reply is the request's own. */
-static void
-settle(KisTransfer *transfer)
-{
-	if (transfer->socket == NULL || kis_socket_unread(transfer->socket) != KIS_UNREAD_SOME ||
-		!start_again(transfer))
-		finish(transfer);
-}
-
+/* Ends transfers whose limit is over, or which can't be watched. */
 static void
 check_limits(KisHttp *http)
 {
 	int64_t		now = kis_now_monotonic_us();
 
-	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
+	for (KisTransfer *transfer = http->pool.transfers; transfer != NULL; transfer = transfer->next)
 	{
-		if (transfer->state == TRANSFER_SETTLING && now >= transfer->settled_us)
-			settle(transfer);
-		if (transfer->state != TRANSFER_RUNNING)
-			continue;
-		if (http->poll_errno != 0)
+		bool		due = now >= due_of(transfer);
+
+		if (transfer->state == TRANSFER_SETTLING && due)
+		{
+			/* if nothing has followed it, the reply is the request's own */
+			if (transfer->socket != NULL && kis_socket_unread(transfer->socket) == KIS_UNREAD_SOME)
+				start_again(transfer);
+			else
+				finish(transfer);
+		}
+		else if (transfer->state == TRANSFER_RUNNING && http->poll_errno != 0)
 		{
 			kis_error_set(&transfer->failure, KIS_ERROR_LOCAL, transfer->phase,
 						  "can't watch a socket: %s", strerror(http->poll_errno));
 			fail_running(transfer);
 		}
-		else if (now >= due_of(transfer))
+		else if (due)
 		{
 			note_silence(transfer, now, 0);
-			kis_transfer_timed_out(transfer);
+			kis_transfer_note_timeout(transfer);
 			fail_running(transfer);
 		}
 	}
 	http->poll_errno = 0;
 }
 
+/* Hands libcurl the sockets on which something has happened. */
 static void
 serve_sockets(KisHttp *http)
 {
@@ -597,7 +499,7 @@ kis_http_step(KisHttp *http)
 KisTransfer *
 kis_http_finished(KisHttp *http)
 {
-	for (KisTransfer *transfer = http->transfers; transfer != NULL; transfer = transfer->next)
+	for (KisTransfer *transfer = http->pool.transfers; transfer != NULL; transfer = transfer->next)
 		if (transfer->state == TRANSFER_FINISHED)
 		{
 			transfer->state = TRANSFER_TAKEN;
@@ -606,21 +508,23 @@ kis_http_finished(KisHttp *http)
 	return NULL;
 }
 
-/* ---- what the owner asks of a transfer ------------------------------------------------------ */
+/* ---- what the owner may know of a transfer ------------------------------------------------------ */
 
+/* What it was started with. */
 void *
 kis_transfer_owner(const KisTransfer *transfer)
 {
 	return transfer->owner;
 }
 
-/* Bytes of the reply's body, and milliseconds from start to end (or to now). */
+/* Bytes of the reply's body. */
 size_t
 kis_transfer_bytes(const KisTransfer *transfer)
 {
 	return transfer->body_len;
 }
 
+/* Milliseconds from start to end, or to now. */
 double
 kis_transfer_elapsed_ms(const KisTransfer *transfer)
 {
@@ -640,7 +544,7 @@ kis_transfer_is_sent(const KisTransfer *transfer)
  * It failed on the wire, not by KIS's word, and only perhaps because its owner
  * was not looking for a second or more: tried again, it should count as the
  * first time. The time limits themselves stand still in such a while. For a
- * token issue only true if the request was not sent.
+ * token request only true if it was not sent.
  */
 bool
 kis_transfer_unattended(const KisTransfer *transfer)
@@ -649,6 +553,6 @@ kis_transfer_unattended(const KisTransfer *transfer)
 		transfer->failure.error_class == KIS_ERROR_LOCAL ||
 		transfer->unattended_us < LONG_ABSENCE_US)
 		return false;
-	/* once asked, KIS may have issued a token all the same */
+	/* once sent, KIS may have issued a token all the same */
 	return transfer->call != NULL || transfer->failure.phase < KIS_PHASE_REPLY;
 }

@@ -1,11 +1,17 @@
 /*
  * json.c
  *		JSON as strict as a figure needs it.
+ *
+ * cJSON reads the grammar, but silently takes what it can't keep: an escaped
+ * zero ends a string, bad UTF-8 and control characters pass, 01 is 1, and a
+ * number becomes a double. So the text is scanned first: each token by itself,
+ * with each number made a marked string, so that cJSON keeps its digits.
  */
-#include "kis.h"
 #include "kis/json.h"
 #include "kis/text.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,283 +21,211 @@
 /* Stands before the text of a number; no valid text has this byte. */
 #define NUMBER_MARK	'\xFF'
 
-typedef struct Checker
+typedef struct Scan
 {
-	const char *start;
 	const char *at;
 	const char *end;
+	const char *fault;			/* "is not UTF-8" ...; NULL: memory is out */
+	char		last;			/* the last token's first byte; 0: none yet */
 	int			depth;
 	int			nvalues;
-	size_t		nnumbers;
-	KisJsonFault *fault;
-} Checker;
-
-static bool check_value(Checker *c);
+	char	   *copy;			/* with numbers marked; NULL: none has come */
+	char	   *copy_end;
+	const char *copied;			/* how far the text is in the copy */
+} Scan;
 
 static bool
-stop(Checker *c, const char *what)
+stop(Scan *s, const char *fault)
 {
-	c->fault->at = c->at - c->start;
-	c->fault->what = what;
+	s->fault = fault;
 	return false;
 }
 
 static bool
-stop_unexpected(Checker *c)
+stop_unexpected(Scan *s)
 {
-	c->fault->ends_early = c->at >= c->end;
-	return stop(c, c->at >= c->end ? "ends early" : "has an unexpected character");
+	return stop(s, "has an unexpected character");
 }
 
-static void
-skip_blanks(Checker *c)
-{
-	while (c->at < c->end &&
-		   (*c->at == ' ' || *c->at == '\n' || *c->at == '\r' || *c->at == '\t'))
-		c->at++;
-}
-
+/* After a backslash. Unknown escapes and halves of surrogate pairs are left to cJSON. */
 static bool
-take(Checker *c, char expected)
+scan_escape(Scan *s)
 {
-	if (c->at >= c->end || *c->at != expected)
-		return false;
-	c->at++;
-	return true;
-}
+	bool		is_zero = true;
 
-/* Four hexadecimal digits; -1 where they are not. */
-static int
-take_hex4(Checker *c)
-{
-	int			code = 0;
-
-	for (int i = 0; i < 4; i++)
-	{
-		char		digit = c->at < c->end ? *c->at : '\0';
-
-		if (digit >= '0' && digit <= '9')
-			code = code * 16 + (digit - '0');
-		else if ((digit | 0x20) >= 'a' && (digit | 0x20) <= 'f')
-			code = code * 16 + ((digit | 0x20) - 'a' + 10);
-		else
-			return -1;
-		c->at++;
-	}
-	return code;
-}
-
-static bool
-check_escape(Checker *c)
-{
-	int			code;
-
-	if (c->at >= c->end)
-		return stop_unexpected(c);
-	if (*c->at != 'u')
-	{
-		if (strchr("\"\\/bfnrt", *c->at) == NULL || *c->at == '\0')
-			return stop(c, "has an unknown escape");
-		c->at++;
+	if (s->at >= s->end || *s->at++ != 'u')
 		return true;
-	}
-	c->at++;
-	code = take_hex4(c);
-	if (code < 0)
-		return c->at >= c->end ? stop_unexpected(c) : stop(c, "has an unknown escape");
-	if (code == 0)
-		return stop(c, "has a zero character");
-	if (code >= 0xD800 && code <= 0xDBFF)
+	for (int i = 0; i < 4; i++, s->at++)
 	{
-		if (!take(c, '\\') || !take(c, 'u') ||
-			(code = take_hex4(c)) < 0xDC00 || code > 0xDFFF)
-			return c->at >= c->end ? stop_unexpected(c) : stop(c, "has half a surrogate pair");
+		if (s->at >= s->end || *s->at == '\0' || strchr("0123456789abcdefABCDEF", *s->at) == NULL)
+			return stop(s, "has an unknown escape");
+		is_zero = is_zero && *s->at == '0';
 	}
-	else if (code >= 0xDC00 && code <= 0xDFFF)
-		return stop(c, "has half a surrogate pair");
-	return true;
+	return !is_zero || stop(s, "has a zero character");
 }
 
+/* After the opening quote. */
 static bool
-check_string(Checker *c)
+scan_string(Scan *s)
 {
 	/* what stands for itself in a string; most bytes of a reply pass here */
 	static const bool plain[256] = {
-		[' '...'!'] = true,['#'...'['] = true,[']'...0x7F] = true
+		[' '...'!'] = true,['#'...'['] = true,[']'...'~'] = true
 	};
+	int			n;
 
-	if (!take(c, '"'))
-		return stop_unexpected(c);
 	for (;;)
 	{
-		const char *at = c->at;
-		const char *end = c->end;
-		int			n;
+		const char *at = s->at;
 
-		while (at < end && plain[(unsigned char) *at])
+		while (at < s->end && plain[(unsigned char) *at])
 			at++;
-		c->at = at;
-		if (at >= end)
-			return stop_unexpected(c);
-		if (take(c, '"'))
-			return true;
-		if (take(c, '\\'))
+		s->at = at;
+		if (at >= s->end)
+			return false;
+		if (*s->at == '"' || *s->at == '\\')
 		{
-			if (!check_escape(c))
+			if (*s->at++ == '"')
+				return true;
+			if (!scan_escape(s))
 				return false;
 			continue;
 		}
-		if ((unsigned char) *c->at < ' ')
-			return stop(c, "has a control character in a string");
-		n = kis_utf8_char_len(c->at, c->end - c->at);
+		if ((unsigned char) *s->at < ' ')
+			return stop(s, "has a control character in a string");
+		n = kis_utf8_char_len(s->at, s->end - s->at);
 		if (n == 0)
-			return stop(c, "is not UTF-8");
-		c->at += n;
+			return stop(s, "is not UTF-8");
+		s->at += n;
 	}
 }
 
 static bool
-take_digits(Checker *c)
+scan_digits(Scan *s)
 {
-	const char *first = c->at;
+	const char *first = s->at;
 
-	while (c->at < c->end && *c->at >= '0' && *c->at <= '9')
-		c->at++;
-	return c->at > first;
+	while (s->at < s->end && *s->at >= '0' && *s->at <= '9')
+		s->at++;
+	return s->at > first || stop_unexpected(s);
 }
 
+/* Moves past a byte that is one of these. */
 static bool
-check_number(Checker *c)
+skip_one(Scan *s, const char *bytes)
 {
-	take(c, '-');
-	if (!take(c, '0') && !take_digits(c))
-		return stop_unexpected(c);
-	if (take(c, '.') && !take_digits(c))
-		return stop_unexpected(c);
-	if (c->at < c->end && (*c->at | 0x20) == 'e')
-	{
-		c->at++;
-		if (!take(c, '+'))
-			take(c, '-');
-		if (!take_digits(c))
-			return stop_unexpected(c);
-	}
-	c->nnumbers++;
+	if (s->at >= s->end || *s->at == '\0' || strchr(bytes, *s->at) == NULL)
+		return false;
+	s->at++;
 	return true;
 }
 
-static bool
-check_word(Checker *c, const char *word)
+/* Brings the copy up to a place in the text. */
+static void
+copy_until(Scan *s, const char *end)
 {
-	for (; *word != '\0'; word++)
-		if (!take(c, *word))
-			return stop_unexpected(c);
+	memcpy(s->copy_end, s->copied, end - s->copied);
+	s->copy_end += end - s->copied;
+	s->copied = end;
+}
+
+/* A number, which goes to the copy as a string with a mark: 12 becomes "\xFF12". */
+static bool
+scan_number(Scan *s)
+{
+	const char *first = s->at;
+
+	skip_one(s, "-");
+	if (!skip_one(s, "0") && !scan_digits(s))
+		return false;
+	if (skip_one(s, ".") && !scan_digits(s))
+		return false;
+	if (skip_one(s, "eE"))
+	{
+		skip_one(s, "+-");
+		if (!scan_digits(s))
+			return false;
+	}
+	if (s->copy == NULL)
+	{
+		size_t		len = s->end - s->copied;
+
+		/* three bytes more for each, and at least one between two of them */
+		s->copy = s->copy_end = malloc(len + 3 * (len / 2 + 1));
+		if (s->copy == NULL)
+			return stop(s, NULL);
+	}
+	copy_until(s, first);
+	*s->copy_end++ = '"';
+	*s->copy_end++ = NUMBER_MARK;
+	copy_until(s, s->at);
+	*s->copy_end++ = '"';
 	return true;
 }
 
-/* Members of an object or elements of an array, after the opening bracket. */
+/* A token; of true, false and null each letter by itself. */
 static bool
-check_list(Checker *c, char closing)
+scan_token(Scan *s)
 {
-	if (++c->depth > DEEPEST)
-		return stop(c, "is nested too deep");
-	skip_blanks(c);
-	if (!take(c, closing))
-	{
-		do
-		{
-			skip_blanks(c);
-			if (closing == '}')
-			{
-				if (!check_string(c))
-					return false;
-				skip_blanks(c);
-				if (!take(c, ':'))
-					return stop_unexpected(c);
-			}
-			if (!check_value(c))
-				return false;
-			skip_blanks(c);
-		} while (take(c, ','));
-		if (!take(c, closing))
-			return stop_unexpected(c);
-	}
-	c->depth--;
-	return true;
-}
+	char		last = s->last;
+	char		c = *s->at;
 
-static bool
-check_value(Checker *c)
-{
-	skip_blanks(c);
-	if (c->at >= c->end)
-		return stop_unexpected(c);
-	if (++c->nvalues > KIS_MAX_VALUES)
-	{
-		/* each costs memory, and nothing ends the reading but its end */
-		c->fault->has_too_many = true;
-		return stop(c, "has too many values");
-	}
-	switch (*c->at)
+	if (last != '\0' && s->depth == 0)
+		return stop(s, "goes on after its end");
+	s->last = c == '-' || (c >= '0' && c <= '9') ? '0' : c;
+
+	/*
+	 * cJSON would take a number, which is a string to it, for the name of a
+	 * member; and between two there must be a byte, so that the copy fits
+	 */
+	if (last == '0' && (c == ':' || s->last == '0'))
+		return stop_unexpected(s);
+	if (s->last == '0')
+		return scan_number(s);
+	switch (c)
 	{
 		case '{':
-			c->at++;
-			return check_list(c, '}');
 		case '[':
-			c->at++;
-			return check_list(c, ']');
+			if (++s->depth > DEEPEST)
+				return stop(s, "is nested too deep");
+			/* FALLTHROUGH */
+		case ',':
+			/* a value after each comma, and the first one of a list */
+			if (++s->nvalues > KIS_MAX_VALUES)
+				return stop(s, "has too many values");
+			break;
+		case '}':
+		case ']':
+			s->depth--;
+			break;
 		case '"':
-			return check_string(c);
-		case 't':
-			return check_word(c, "true");
-		case 'f':
-			return check_word(c, "false");
-		case 'n':
-			return check_word(c, "null");
+			s->at++;
+			return scan_string(s);
+		case ':':
+			break;
 		default:
-			return check_number(c);
+			/* of true, false or null */
+			if (c < 'a' || c > 'z')
+				return stop_unexpected(s);
+			break;
 	}
+	s->at++;
+	return true;
 }
 
-/*
- * A copy of a text that has been found good, with each number a marked string:
- * 12 becomes "\xFF12". Outside of strings a number begins with a digit or '-'.
- */
-static char *
-quote_numbers(const char *body, size_t len, size_t nnumbers, size_t *out_len)
+/* Is each token what it should be? The grammar between them is left to cJSON. */
+static bool
+scan(Scan *s)
 {
-	char	   *copy = malloc(len + 3 * nnumbers + 1);
-	char	   *out = copy;
-	const char *at = body;
-	const char *end = body + len;
-
-	if (copy == NULL)
-		return NULL;
-	while (at < end)
+	while (s->at < s->end)
 	{
-		if (*at == '"')
-		{
-			do
-			{
-				if (*at == '\\')
-					*out++ = *at++;
-				*out++ = *at++;
-			} while (*at != '"');
-			*out++ = *at++;
-		}
-		else if (*at == '-' || (*at >= '0' && *at <= '9'))
-		{
-			*out++ = '"';
-			*out++ = NUMBER_MARK;
-			while (at < end && strchr("+-.0123456789eE", *at) != NULL && *at != '\0')
-				*out++ = *at++;
-			*out++ = '"';
-		}
-		else
-			*out++ = *at++;
+		/* most bytes between tokens are none of them */
+		if (*s->at <= ' ' && skip_one(s, KIS_BLANKS))
+			continue;
+		if (!scan_token(s))
+			return false;
 	}
-	*out_len = out - copy;
-	return copy;
+	return s->depth <= 0 && s->last != '\0';
 }
 
 /* Moves past a byte order mark: harmless, but not JSON. */
@@ -305,39 +239,62 @@ kis_json_skip_mark(const char **body, size_t *len)
 	}
 }
 
-/* NULL and fault where body, len bytes, is no JSON; else to be freed by cJSON_Delete. */
-cJSON *
-kis_json_parse(const char *body, size_t len, KisJsonFault *fault)
+/* What is wrong with a text that the scan stopped in, or cJSON at byte at. */
+static void
+set_fault(KisError *error, const Scan *s, size_t at, size_t len)
 {
-	Checker		c = {.start = body,.at = body,.end = body + len,.fault = fault};
+	if (s->fault == NULL)
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_REPLY, "out of memory");
+	else if (s->nvalues > KIS_MAX_VALUES)
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply has more than %d values", KIS_MAX_VALUES);
+	else if (at >= len)
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply is truncated after %zu bytes", len);
+	else
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply is not valid JSON: it %s at byte %zu", s->fault, at + 1);
+}
+
+/*
+ * The tree of a text of len bytes, to be freed by cJSON_Delete; NULL and error
+ * where it is no JSON, or more than anybody needs. Its items are to be read by
+ * kis_json_text, which knows of the marks.
+ */
+cJSON *
+kis_json_parse(const char *body, size_t len, KisError *error)
+{
+	Scan		s = {.at = body,.end = body + len,.copied = body,.nvalues = 1,.fault = ""};
 	const char *text = body;
-	char	   *copy = NULL;
-	cJSON	   *root;
+	const char *stopped = NULL;
+	size_t		at;
+	cJSON	   *root = NULL;
 
-	memset(fault, 0, sizeof(*fault));
-	if (!check_value(&c))
-		return NULL;
-	skip_blanks(&c);
-	if (c.at < c.end)
+	if (!scan(&s))
 	{
-		stop(&c, "goes on after its end");
+		set_fault(error, &s, s.at - body, len);
+		free(s.copy);
 		return NULL;
 	}
-	if (c.nnumbers > 0)
+	if (s.copy != NULL)
 	{
-		text = copy = quote_numbers(body, len, c.nnumbers, &len);
+		copy_until(&s, s.end);
+		text = s.copy;
 
-		if (copy == NULL)
-		{
-			fault->out_of_memory = true;
-			return NULL;
-		}
+		len = s.copy_end - s.copy;
 	}
-	root = cJSON_ParseWithLengthOpts(text, len, NULL, false);
-	free(copy);
+	errno = 0;
+	root = cJSON_ParseWithLengthOpts(text, len, &stopped, false);
+	if (root == NULL)
+	{
+		at = stopped - text;
 
-	/* it takes all that passed the check, unless memory is out */
-	fault->out_of_memory = root == NULL;
+		for (const char *marked = text; marked < stopped; marked++)
+			at -= *marked == NUMBER_MARK ? 3 : 0;
+		s.fault = errno == ENOMEM ? NULL : "has an unexpected character";
+		set_fault(error, &s, at, len);
+	}
+	free(s.copy);
 	return root;
 }
 
@@ -350,46 +307,14 @@ kis_json_text(const cJSON *item)
 {
 	if (cJSON_IsString(item))
 		return item->valuestring + (item->valuestring[0] == NUMBER_MARK);
-	if (cJSON_IsTrue(item))
-		return "true";
-	if (cJSON_IsFalse(item))
-		return "false";
-	if (cJSON_IsNull(item))
-		return "";
-	return NULL;
+	if (cJSON_IsBool(item))
+		return cJSON_IsTrue(item) ? "true" : "false";
+	return cJSON_IsNull(item) ? "" : NULL;
 }
 
-/* An item as compact JSON, to be freed by cJSON_free; NULL where memory is out. */
-char *
-kis_json_print(const cJSON *item)
-{
-	char	   *text = cJSON_PrintUnformatted(item);
-	char	   *out = text;
-
-	if (text == NULL)
-		return NULL;
-	for (const char *at = text; *at != '\0';)
-	{
-		if (at[0] == '"' && at[1] == NUMBER_MARK)
-		{
-			for (at += 2; *at != '"'; at++)
-				*out++ = *at;
-			at++;
-		}
-		else
-			*out++ = *at++;
-	}
-	*out = '\0';
-	return text;
-}
-
-/* A name that an object has twice, or NULL; each is compared with each. */
+/* The same of an object's member; NULL where it is missing, too. */
 const char *
-kis_json_duplicate(const cJSON *object)
+kis_json_member(const cJSON *object, const char *name)
 {
-	for (const cJSON *item = object->child; item != NULL; item = item->next)
-		for (const cJSON *other = object->child; other != item; other = other->next)
-			if (strcmp(item->string, other->string) == 0)
-				return item->string;
-	return NULL;
+	return kis_json_text(cJSON_GetObjectItemCaseSensitive(object, name));
 }

@@ -5,47 +5,34 @@
 #include "kis.h"
 #include "kis/redact.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
-/* Shorter ones are no real secrets and would blot out half of a message. */
+/* Shorter ones are no real secrets and would mask half of a message. */
 #define SHORTEST_SECRET	4
 
-/* A part this long is told nowhere by chance. */
+/* A part this long stands nowhere by chance. */
 #define SHORTEST_PART	8
 
 /* The longest name that HTML has for a character. */
 #define LONGEST_NAME	31
 
-/* Letters that a secret, or a part of it, may begin with, and what may stand for one. */
-typedef bool Beginnings[256];
-
-static int
-hex_value(char digit)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	if (digit >= 'a' && digit <= 'f')
-		return digit - 'a' + 10;
-	if (digit >= 'A' && digit <= 'F')
-		return digit - 'A' + 10;
-	return -1;
-}
-
 /* The number at the start of text, of at most so many digits; how many it has. */
 static size_t
 read_number(const char *text, size_t len, int base, size_t most, unsigned *number)
 {
+	static const char digits[] = "0123456789abcdef";
 	size_t		n = 0;
 
 	*number = 0;
 	for (; n < len && n < most; n++)
 	{
-		int			digit = hex_value(text[n]);
+		const char *digit = memchr(digits, tolower((unsigned char) text[n]), base);
 
-		if (digit < 0 || digit >= base)
+		if (digit == NULL)
 			break;
-		*number = *number * base + digit;
+		*number = *number * base + (digit - digits);
 	}
 	return n;
 }
@@ -65,7 +52,7 @@ read_entity(const char *text, size_t len, unsigned *character)
 		/* whatever it is, it is no letter of a secret */
 		*character = ' ';
 		prefix = 0;
-		for (n = 0; n < len && n < LONGEST_NAME && ((text[n] | 0x20) >='a' && (text[n] | 0x20) <='z'); n++)
+		for (n = 0; n < len && n < LONGEST_NAME && isalpha((unsigned char) text[n]); n++)
 			;
 	}
 	return n > 0 && prefix + n < len && text[prefix + n] == ';' ? prefix + n + 1 : 0;
@@ -123,24 +110,20 @@ covered(const char *text, size_t len, const char *secret, size_t from, bool in_j
 
 	while (at < len && *letter != '\0')
 	{
-		unsigned	character;
+		unsigned	character = (unsigned char) text[at];
 		size_t		n = 1;
 
 		/* a backslash is never itself in JSON */
 		if (text[at] != *letter || (in_json && *letter == '\\'))
-		{
 			n = read_character(text +at, len - at, &character);
-			if (character != (unsigned char) *letter)
-			{
-				if (end == 0 || !is_overlooked(character))
-					break;
-				at += n;
-				continue;
-			}
+		if (character == (unsigned char) *letter)
+		{
+			letter++;
+			end = at + n;
 		}
-		letter++;
+		else if (end == 0 || !is_overlooked(character))
+			break;
 		at += n;
-		end = at;
 	}
 	if ((!in_json && letter - secret - from >= SHORTEST_PART) ||
 		(from == 0 && letter - secret >= SHORTEST_SECRET && (*letter == '\0' || at == len)))
@@ -148,82 +131,67 @@ covered(const char *text, size_t len, const char *secret, size_t from, bool in_j
 	return 0;
 }
 
+/* The same of all secrets; in a message from each of their letters on. */
 static size_t
-longest_covered(const char *text, size_t len, const char *secret, bool in_json)
+longest_covered(const char *text, size_t len, const char *const *secrets, bool in_json)
 {
+	bool		is_escape = text[0] == '\\' || text[0] == '%' || text[0] == '&';
 	size_t		longest = 0;
-	size_t		from = 0;
 
-	do
-	{
-		size_t		n = covered(text, len, secret, from, in_json);
+	for (int s = 0; s < 3; s++)
+		for (size_t from = 0; secrets[s][from] != '\0' && (from == 0 || !in_json); from++)
+			if (is_escape || text[0] == secrets[s][from])
+			{
+				size_t		n = covered(text, len, secrets[s], from, in_json);
 
-		longest = n > longest ? n : longest;
-	} while (!in_json && secret[++from] != '\0');
+				longest = n > longest ? n : longest;
+			}
 	return longest;
 }
 
+/*
+ * Masks secrets in one pass: where they overlap, each is looked for before it is
+ * touched.
+ */
 static void
-note_beginnings(Beginnings begins, const char *secret, bool in_json)
-{
-	do
-		begins[(unsigned char) *secret] = true;
-	while (!in_json && *++secret != '\0');
-}
-
-static void
-blot_out(char *text, size_t len, const KisSecrets *all, bool in_json)
+mask(char *text, size_t len, const KisSecrets *all, bool in_json)
 {
 	const char *secrets[3] = {all->app_key, all->app_secret, all->token};
-	static const Beginnings is_escape = {['\\'] = true,['%'] = true,['&'] = true};
-	Beginnings	begins;
-	size_t		blot_until = 0;
+	bool		begins[256] = {['\\'] = true,['%'] = true,['&'] = true};
+	size_t		masked_until = 0;
+	size_t		covered_until;
+	unsigned	ignored;
 
-	memcpy(begins, is_escape, sizeof(begins));
 	for (int s = 0; s < 3; s++)
 	{
-		if (secrets[s] != NULL && strlen(secrets[s]) >= SHORTEST_SECRET)
-			note_beginnings(begins, secrets[s], in_json);
-		else
-			secrets[s] = NULL;
+		if (secrets[s] == NULL || strlen(secrets[s]) < SHORTEST_SECRET)
+			secrets[s] = "";
+		/* in a message a part may begin with each letter */
+		for (size_t from = 0; secrets[s][from] != '\0' && (from == 0 || !in_json); from++)
+			begins[(unsigned char) secrets[s][from]] = true;
 	}
-
-	/*
-	 * one pass: where secrets overlap, each is looked for before it is
-	 * touched
-	 */
 	for (size_t i = 0; i < len; i++)
 	{
-		if (i >= blot_until)
+		/* most bytes of a reply end here */
+		if (i >= masked_until)
 			while (i < len && !begins[(unsigned char) text[i]])
 				i++;
-		for (int s = 0; s < 3 && i < len; s++)
-		{
-			size_t		n;
-
-			/* most places of a reply end here */
-			if (secrets[s] == NULL || (in_json && text[i] != secrets[s][0] && !is_escape[(unsigned char) text[i]]))
-				continue;
-			n = longest_covered(text +i, len - i, secrets[s], in_json);
-			if (n > 0 && i + n > blot_until)
-				blot_until = i + n;
-		}
-		if (i < blot_until)
+		if (i >= len)
+			break;
+		covered_until = i + longest_covered(text +i, len - i, secrets, in_json);
+		if (covered_until > masked_until)
+			masked_until = covered_until;
+		if (i < masked_until)
 			text[		i] = '*';
 
-		else if (in_json && i < len && text[i] == '\\')
-		{
-			unsigned	ignored;
-
+		else if (in_json && text[i] == '\\')
 			/* what an escape is written with is no character itself */
 			i += read_character(text +i, len - i, &ignored) - 1;
-		}
 	}
 }
 
 /*
- * Overwrites every occurrence of the secrets in a message with asterisks, in
- * place: also parts of eight characters or more, and the beginning of one at
+ * Masks every occurrence of the secrets in a message with asterisks, in place: also parts of eight characters or more, and the beginning of one at
  * the end of text, which may have been cut there; also where their letters are
  * written as JSON, a URL or HTML may do it, and whatever that is no visible
  * ASCII stands between them. Secrets of less than four characters are none.
@@ -231,23 +199,26 @@ blot_out(char *text, size_t len, const KisSecrets *all, bool in_json)
 void
 kis_redact(char *text, const KisSecrets *secrets)
 {
-	blot_out(text, strlen(text), secrets, false);
+	mask(text, strlen(text), secrets, false);
 }
 
-/* The same of whole ones in a reply's body; JSON stays valid. */
+/*
+ * Masks whole secrets in a reply's body of len bytes, in place; JSON stays valid.
+ * What is no JSON may have zeros in it.
+ */
 void
 kis_redact_json(char *text, size_t len, const KisSecrets *secrets)
 {
-	blot_out(text, len, secrets, true);
+	mask(text, len, secrets, true);
 }
 
-/* Overwrites memory that held a secret so that the compiler can't drop it. */
+/*
+ * Overwrites memory that held a secret so that the compiler can't drop it. What
+ * libraries copied of it stays where they freed it.
+ */
 void
 kis_wipe(void *memory, size_t len)
 {
-	if (memory == NULL || len == 0)
-		return;
-	memset(memory, 0, len);
-	/* the compiler must take it that somebody looks */
-__asm__ __volatile__(""::"r"(memory):"memory");
+	if (memory != NULL)
+		explicit_bzero(memory, len);
 }

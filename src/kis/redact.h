@@ -9,10 +9,10 @@
 
 #include "kis.h"
 
-/* Overwrites every occurrence of the secrets in a message with asterisks, in place */
+/* Masks secrets and parts of them in a message with asterisks, in place. */
 extern void kis_redact(char *text, const KisSecrets *secrets);
 
-/* The same of whole ones in a reply's body; JSON stays valid. */
+/* Masks whole secrets in a reply's body, in place; JSON stays valid. */
 extern void kis_redact_json(char *text, size_t len, const KisSecrets *secrets);
 
 /* Overwrites memory that held a secret so that the compiler can't drop it. */

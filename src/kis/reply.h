@@ -27,44 +27,31 @@ typedef struct KisValue
 	const char *text;			/* as KIS wrote it, without blanks around it */
 } KisValue;
 
-/* A member that the call's list doesn't name. */
-typedef struct KisExtraMember
-{
-	const char *name;
-	KisValue	value;
-} KisExtraMember;
-
 typedef struct KisRow
 {
 	const KisValue *values;		/* as many as the call has members */
-	const KisExtraMember *extra;
-	int			nextra;
 	int			position;		/* in KIS's output, blank rows counted */
 } KisRow;
 
 typedef struct KisReply
 {
-	const char *rt_cd;
-	const char *msg_cd;
-	const char *msg1;			/* blanks at its end cut */
 	const KisRow *rows;
 	int			nrows;
 	const char *body;			/* whole, NUL-terminated, valid UTF-8 JSON */
-	size_t		body_len;
 	int64_t		date;			/* of the header Date, Unix seconds; 0: none
 								 * that can be read */
 	size_t		size;			/* bytes of the block, from here on */
 } KisReply;
 
-/* Decodes a reply to call. */
+/* Decodes a reply to call; NULL and error where it is none or KIS refused. */
 extern KisReply *kis_reply_decode(const KisCall *call, int http_status,
 								  const char *body, size_t len, KisError *error);
+
+/* Frees one, or nothing where it is NULL. */
 extern void kis_reply_free(KisReply *reply);
 
+/* Makes a copy of a reply's block whole that was made byte by byte. */
 extern void kis_reply_relocate(const KisCall *call, KisReply *copy);
-
-/* A member's value by KIS's name, listed or not; KIS_VALUE_MISSING if absent. */
-extern KisValue kis_row_member(const KisCall *call, const KisRow *row, const char *field);
 
 /* No listed member has a value: KIS doesn't know the pair. */
 extern bool kis_row_is_empty(const KisCall *call, const KisRow *row);

@@ -12,26 +12,16 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <openssl/ssl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-struct KisSocket
-{
-	KisSocket  *next;
-	int			fd;
-	int64_t		last_reply_us;
-	char		addresses[KIS_ADDRESSES_LEN];	/* "": not yet connected */
-	bool		is_tls;
-	SSL		   *ssl;			/* NULL: plain, or of a TLS library that we
-								 * can't look into */
-};
-
-/* A new one in the list; -1 and errno where there is none. */
+/*
+ * Opens one for libcurl and puts it in the list; -1 and errno where that can't
+ * be. It is known by its addresses once it is connected.
+ */
 int
 kis_socket_open(KisSocket **sockets, int family, int type, int protocol)
 {
@@ -50,7 +40,7 @@ kis_socket_open(KisSocket **sockets, int family, int type, int protocol)
 		return -1;
 	}
 	/* one that libcurl has closed itself, where its memory was out */
-	kis_socket_free(kis_socket_remove(sockets, opened->fd));
+	free(kis_socket_remove(sockets, opened->fd));
 	opened->next = *sockets;
 	*sockets = opened;
 	return opened->fd;
@@ -71,19 +61,6 @@ kis_socket_remove(KisSocket **sockets, int fd)
 	return found;
 }
 
-void
-kis_socket_free(KisSocket *socket)
-{
-	free(socket);
-}
-
-void
-kis_socket_free_all(KisSocket **sockets)
-{
-	while (*sockets != NULL)
-		kis_socket_free(kis_socket_remove(sockets, (*sockets)->fd));
-}
-
 /* An address as libcurl writes it. */
 static bool
 write_address(int (*get_name) (int, struct sockaddr *, socklen_t *), int fd, char *text, size_t size)
@@ -102,25 +79,19 @@ write_address(int (*get_name) (int, struct sockaddr *, socklen_t *), int fd, cha
 	return snprintf(text, size, "%s %s", host, port) < (int) size;
 }
 
-static void
-note_addresses(KisSocket *socket)
-{
-	char		local[KIS_ADDRESSES_LEN / 2 - 1];
-	char		remote[KIS_ADDRESSES_LEN / 2 - 1];
-
-	if (write_address(getsockname, socket->fd, local, sizeof(local)) &&
-		write_address(getpeername, socket->fd, remote, sizeof(remote)))
-		snprintf(socket->addresses, sizeof(socket->addresses), "%s %s", local, remote);
-}
-
 /* By its local and remote address and port, "address port address port". */
 KisSocket *
 kis_socket_find(KisSocket *sockets, const char *addresses)
 {
+	char		local[KIS_ADDRESSES_LEN / 2 - 1];
+	char		remote[KIS_ADDRESSES_LEN / 2 - 1];
+
 	for (; sockets != NULL; sockets = sockets->next)
 	{
-		if (sockets->addresses[0] == '\0')
-			note_addresses(sockets);
+		if (sockets->addresses[0] == '\0' &&
+			write_address(getsockname, sockets->fd, local, sizeof(local)) &&
+			write_address(getpeername, sockets->fd, remote, sizeof(remote)))
+			snprintf(sockets->addresses, sizeof(sockets->addresses), "%s %s", local, remote);
 		if (strcmp(sockets->addresses, addresses) == 0)
 			return sockets;
 	}
@@ -139,7 +110,7 @@ kis_socket_note_tls(KisSocket *socket, CURL *easy)
 		socket->ssl = session->internals;
 }
 
-/* Each frame of HTTP/2 names the request that it is for, and some come unasked. */
+/* Each frame of HTTP/2 names the request that it is for, and some come without one. */
 static bool
 is_http2(const KisSocket *socket)
 {
@@ -151,19 +122,10 @@ is_http2(const KisSocket *socket)
 	return len == 2 && memcmp(protocol, "h2", 2) == 0;
 }
 
-/* A reply has come over it, by kis_now_monotonic_us; since when, 0: none has. */
-void
-kis_socket_note_reply(KisSocket *socket, int64_t now_us)
-{
-	socket->last_reply_us = now_us;
-}
-
-int64_t
-kis_socket_last_reply_us(const KisSocket *socket)
-{
-	return socket->last_reply_us;
-}
-
+/*
+ * What lies there unread. Where nobody can look into the TLS session it may be
+ * anything.
+ */
 KisUnread
 kis_socket_unread(const KisSocket *socket)
 {

@@ -6,22 +6,31 @@
 #ifndef KIS_SOCKET_H
 #define KIS_SOCKET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <curl/curl.h>
-
-/* A socket that libcurl has open for a session. */
-typedef struct KisSocket KisSocket;
+#include <openssl/ssl.h>
 
 #define KIS_ADDRESSES_LEN	128
 
-/* A new one in the list; -1 and errno where there is none. */
+/* A socket that libcurl has open for a session. */
+typedef struct KisSocket
+{
+	struct KisSocket *next;
+	int			fd;
+	int64_t		last_reply_us;	/* by kis_now_monotonic_us; 0: none has come */
+	char		addresses[KIS_ADDRESSES_LEN];	/* "": not yet connected */
+	bool		is_tls;
+	SSL		   *ssl;			/* NULL: plain, or of a TLS library that we
+								 * can't look into */
+} KisSocket;
+
+/* Opens one and puts it in the list; -1 and errno where that can't be. */
 extern int	kis_socket_open(KisSocket **sockets, int family, int type, int protocol);
 
 /* Takes it out of the list, to be freed; NULL: it is not there. */
 extern KisSocket *kis_socket_remove(KisSocket **sockets, int fd);
-extern void kis_socket_free(KisSocket *socket);
-extern void kis_socket_free_all(KisSocket **sockets);
 
 /* By its local and remote address and port, "address port address port". */
 extern KisSocket *kis_socket_find(KisSocket *sockets, const char *addresses);
@@ -29,15 +38,11 @@ extern KisSocket *kis_socket_find(KisSocket *sockets, const char *addresses);
 /* For a libcurl callback: its TLS session is that of the handle's connection. */
 extern void kis_socket_note_tls(KisSocket *socket, CURL *easy);
 
-/* A reply has come over it, by kis_now_monotonic_us; since when, 0: none has. */
-extern void kis_socket_note_reply(KisSocket *socket, int64_t now_us);
-extern int64_t kis_socket_last_reply_us(const KisSocket *socket);
-
 /* What lies there unread, in the socket or in TLS. */
 typedef enum KisUnread
 {
 	KIS_UNREAD_NONE,
-	KIS_UNREAD_SOME,			/* or nobody can tell */
+	KIS_UNREAD_SOME,			/* or nobody can know */
 	KIS_UNREAD_END				/* nothing, and the server has closed */
 } KisUnread;
 

@@ -37,6 +37,26 @@ kis_utf8_char_len(const char *text, size_t len)
 	return n;
 }
 
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/*
+ * Moves past blanks at the start of text, which has len bytes and need not end
+ * with a NUL. Returns how many bytes are left without those at its end.
+ */
+size_t
+kis_text_trim(const char **text, size_t len)
+{
+	for (; len > 0 && is_blank(**text); len--)
+		(*text) ++;
+	while (len > 0 && is_blank((*text)[len - 1]))
+		len--;
+	return len;
+}
+
 /*
  * Copies len bytes of text to buffer: blanks and control characters become
  * single blanks, those around it go, bytes that are not UTF-8 become '?', and
@@ -46,34 +66,27 @@ void
 kis_text_clean(char *buffer, size_t size, const char *text, size_t len)
 {
 	char	   *out = buffer;
-	char	   *last = buffer + size - 1;
 	bool		blank = false;
 
-	for (size_t i = 0; i < len;)
+	while (len > 0)
 	{
-		int			n = kis_utf8_char_len(text +i, len - i);
-		bool		control = n == 1 && ((unsigned char) text[i] <= ' ' || text[i] == 0x7F);
+		int			n = kis_utf8_char_len(text, len);
+		bool		is_control = n == 1 && ((unsigned char) *text <=' ' || *text == 0x7F);
+		size_t		step = n == 0 ? 1 : n;
 
-		if (!control)
+		if (!is_control && out + step + blank >= buffer + size)
+			break;
+		if (!is_control)
 		{
-			int			need = (n == 0 ? 1 : n) + (blank ? 1 : 0);
-
-			if (out + need > last)
-				break;
 			if (blank)
 				*out++ = ' ';
-			if (n == 0)
-				*out++ = '?';
-			else
-			{
-				memcpy(out, text +i, n);
-				out += n;
-			}
-			blank = false;
+			memcpy(out, n == 0 ? "?" : text, step);
+			out += step;
 		}
-		else if (out > buffer)
-			blank = true;
-		i += n == 0 ? 1 : n;
+		blank = is_control && out > buffer;
+		text	  +=step;
+
+		len -= step;
 	}
 	*out = '\0';
 }
@@ -85,74 +98,51 @@ kis_error_set(KisError *error, KisErrorClass error_class, KisPhase phase,
 {
 	char text[	2 * sizeof(error->text)];
 	va_list		args;
-	int			len;
 
 	va_start(args, format);
-	len = vsnprintf(text, sizeof(text), format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (len < 0)
-		len = 0;
-	if ((size_t) len >= sizeof(text))
-		len = sizeof(text) - 1;
 
 	memset(error, 0, sizeof(*error));
 	error->error_class = error_class;
 	error->phase = phase;
-	kis_text_clean(error->text, sizeof(error->text), text, len);
+	kis_text_clean(error->text, sizeof(error->text), text, strlen(text));
 }
 
 /* Name of a phase for a message: "resolving the host name" ... */
 const char *
 kis_phase_name(KisPhase phase)
 {
-	switch (phase)
-	{
-		case KIS_PHASE_NONE:
-			break;
-		case KIS_PHASE_RESOLVE:
-			return "resolving the host name";
-		case KIS_PHASE_CONNECT:
-			return "connecting";
-		case KIS_PHASE_TLS:
-			return "agreeing on TLS";
-		case KIS_PHASE_REPLY:
-			return "waiting for the reply";
-	}
-	return "preparing the request";
+	static const char *const names[] = {
+		[KIS_PHASE_NONE] = "preparing the request",
+		[KIS_PHASE_RESOLVE] = "resolving the host name",
+		[KIS_PHASE_CONNECT] = "connecting",
+		[KIS_PHASE_TLS] = "agreeing on TLS",
+		[KIS_PHASE_REPLY] = "waiting for the reply",
+	};
+
+	return names[phase];
 }
 
 /* Name of a class for counters: "connect", "timeout" ... */
 const char *
 kis_error_class_name(KisErrorClass error_class)
 {
-	switch (error_class)
-	{
-		case KIS_OK:
-			break;
-		case KIS_ERROR_CONNECT:
-			return "connect";
-		case KIS_ERROR_TIMEOUT:
-			return "timeout";
-		case KIS_ERROR_DROPPED:
-			return "dropped";
-		case KIS_ERROR_TOKEN:
-			return "token";
-		case KIS_ERROR_TOKEN_TOO_SOON:
-			return "token_too_soon";
-		case KIS_ERROR_CREDENTIALS:
-			return "credentials";
-		case KIS_ERROR_RATE:
-			return "rate";
-		case KIS_ERROR_TRANSIENT:
-			return "passing";
-		case KIS_ERROR_REFUSED:
-			return "refused";
-		case KIS_ERROR_REPLY:
-			return "reply";
-		case KIS_ERROR_FULL:
-			return "full";
-		case KIS_ERROR_LOCAL:
-			return "local";
-	}
-	return "none";
+	static const char *const names[] = {
+		[KIS_OK] = "none",
+		[KIS_ERROR_CONNECT] = "connect",
+		[KIS_ERROR_TIMEOUT] = "timeout",
+		[KIS_ERROR_DROPPED] = "dropped",
+		[KIS_ERROR_TOKEN] = "token",
+		[KIS_ERROR_TOKEN_TOO_SOON] = "token_too_soon",
+		[KIS_ERROR_CREDENTIALS] = "credentials",
+		[KIS_ERROR_RATE] = "rate",
+		[KIS_ERROR_TRANSIENT] = "passing",
+		[KIS_ERROR_REFUSED] = "refused",
+		[KIS_ERROR_REPLY] = "reply",
+		[KIS_ERROR_FULL] = "full",
+		[KIS_ERROR_LOCAL] = "local",
+	};
+
+	return names[error_class];
 }

@@ -17,10 +17,13 @@ extern const char *kis_error_class_name(KisErrorClass error_class);
 
 #define KIS_BLANKS	" \t\r\n"
 
+/* Moves past blanks at the start of text; the length left without those at its end. */
+extern size_t kis_text_trim(const char **text, size_t len);
+
 /* Length of the valid UTF-8 character at text, at most len bytes; 0 if there is none. */
 extern int	kis_utf8_char_len(const char *text, size_t len);
 
-/* Copies len bytes of text to buffer */
+/* Copies len bytes of text to buffer, as one line of valid UTF-8 that fits. */
 extern void kis_text_clean(char *buffer, size_t size, const char *text, size_t len);
 
 /* Fills error anew; the text is cleaned and cut to fit. */

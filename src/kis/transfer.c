@@ -6,7 +6,7 @@
  */
 #include "kis.h"
 #include "kis/clock.h"
-#include "kis/http.h"
+#include "kis/framing.h"
 #include "kis/redact.h"
 #include "kis/socket.h"
 #include "kis/text.h"
@@ -19,6 +19,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 
 #if LIBCURL_VERSION_NUM < 0x074A00
@@ -27,20 +28,24 @@
 
 /*
  * Before CURLOPT_QUICK_EXIT libcurl ends a look-up at its limit by waiting for the
- * look-up: so that limit comes after ours, by more than an absence that is not
- * excused.
+ * look-up: so that limit comes after ours, by more than the longest absence for
+ * which deadlines are not extended.
  */
 #define LATER_MS			(LIBCURL_VERSION_NUM >= 0x075700 ? 0 : 1000)
 
-/* Before 7.80 libcurl doesn't say on which connection it is about to send a request. */
-#define TELLS_CONNECTION	(LIBCURL_VERSION_NUM >= 0x075000)
+/* Since 7.80 libcurl calls back before it sends a request, with the connection. */
+#define CALLS_BEFORE_SENDING	(LIBCURL_VERSION_NUM >= 0x075000)
 
 #define FIRST_BODY_SIZE		4096
 #define LARGEST_KEPT_BODY	(64 * 1024)
 #define LARGEST_HEADERS		(64 * 1024)
 
-/* More than libcurl keeps of a reply's line, 100 kB */
-#define LONGEST_LINE		(256 * 1024)
+/* What libcurl says to a line of the headers that is too long. */
+#if LIBCURL_VERSION_NUM >= 0x080600
+#define LONG_LINE			CURLE_TOO_LARGE
+#else
+#define LONG_LINE			CURLE_OUT_OF_MEMORY
+#endif
 
 /* Probes keep firewalls from forgetting an idle connection, and find dead ones. */
 #define KEEPALIVE_SECONDS	30L
@@ -58,6 +63,7 @@
 
 /* ---- libcurl's callbacks ---------------------------------------------------- */
 
+/* Gathers the body, with a NUL behind it; more than KIS_MAX_REPLY ends the transfer. */
 static size_t
 on_body(char *data, size_t size, size_t count, void *context)
 {
@@ -67,20 +73,18 @@ on_body(char *data, size_t size, size_t count, void *context)
 
 	if (transfer->body_len + len > KIS_MAX_REPLY)
 	{
-		transfer->too_large = true;
+		kis_error_set(&transfer->failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply is larger than %d bytes", KIS_MAX_REPLY);
 		return 0;
 	}
 	if (needed > transfer->body_size)
 	{
-		size_t		larger = transfer->body_size < FIRST_BODY_SIZE ? FIRST_BODY_SIZE : transfer->body_size;
-		char	   *body;
+		size_t		larger = needed < FIRST_BODY_SIZE ? FIRST_BODY_SIZE : 2 * needed;
+		char	   *body = realloc(transfer->body, larger);
 
-		while (larger < needed)
-			larger *= 2;
-		body = realloc(transfer->body, larger);
 		if (body == NULL)
 		{
-			transfer->out_of_memory = true;
+			kis_error_set(&transfer->failure, KIS_ERROR_LOCAL, KIS_PHASE_REPLY, "out of memory");
 			return 0;
 		}
 		transfer->body = body;
@@ -92,130 +96,39 @@ on_body(char *data, size_t size, size_t count, void *context)
 	return len;
 }
 
-/* The value of a header of that name, without blanks around it; false: it is another header. */
+/* Notes the failure; false, as what is refused is. */
 static bool
-header_value(const char *line, size_t len, const char *name, const char **value, size_t *value_len)
+refuse_headers(KisTransfer *transfer)
 {
-	size_t		name_len = strlen(name);
-
-	if (len <= name_len || strncasecmp(line, name, name_len) != 0 || line[name_len] != ':')
-		return false;
-	line += name_len + 1;
-	len -= name_len + 1;
-	for (; len > 0 && strchr(KIS_BLANKS, *line) != NULL; len--)
-		line++;
-	while (len > 0 && strchr(KIS_BLANKS, line[len - 1]) != NULL)
-		len--;
-	*value = line;
-	*value_len = len;
-	return true;
-}
-
-static bool
-is_word(const char *value, size_t len, const char *word)
-{
-	return len == strlen(word) && strncasecmp(value, word, len) == 0;
-}
-
-static void
-begin_headers(KisTransfer *transfer, const char *line, size_t len)
-{
-	transfer->headers_ended = false;
-	transfer->says_close = false;
-	transfer->date = 0;
-	/* in HTTP/2 a frame says where the body ends */
-	transfer->nlengths = len >= 6 && line[5] == '2' ? 1 : 0;
-}
-
-/* When KIS says that it is, Unix seconds; 0 where nobody can read it. */
-static int64_t
-read_date(const char *value, size_t len)
-{
-	char text[	64];
-	time_t		date;
-
-	if (len >= sizeof(text))
-		return 0;
-	memcpy(text, value, len);
-	text[		len] = '\0';
-
-	date = curl_getdate(text, NULL);
-	return date > 0 ? date : 0;
-}
-
-/* A header that says where the reply ends, when it was made or to which call it is one. */
-static void
-note_header(KisTransfer *transfer, const char *line, size_t len)
-{
-	const char *value;
-	size_t		value_len;
-
-	if (header_value(line, len, "content-length", &value, &value_len))
-		transfer->nlengths++;
-	else if (header_value(line, len, "transfer-encoding", &value, &value_len))
-	{
-		transfer->nlengths++;
-		transfer->odd = transfer->odd || !is_word(value, value_len, "chunked");
-	}
-	else if (header_value(line, len, "connection", &value, &value_len))
-		transfer->says_close = is_word(value, value_len, "close");
-	else if (header_value(line, len, "date", &value, &value_len))
-		transfer->date = read_date(value, value_len);
-	else if (header_value(line, len, "tr_id", &value, &value_len) && transfer->call != NULL &&
-			 value_len > 0 && !is_word(value, value_len, transfer->call->tr_id))
-		kis_text_clean(transfer->other_call, sizeof(transfer->other_call), value, value_len);
+	kis_error_set(&transfer->failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+				  "the reply's headers are larger than %d bytes", LARGEST_HEADERS);
+	return false;
 }
 
 /*
- * Servers and proxies read these in more than one way, and what one takes for the
- * body another takes for the next reply: interim answers, statuses that have no
- * body, two lengths or none. Their connection must serve no other request.
+ * Called for each line of headers and trailers. After an odd framing what follows
+ * on the connection may be anything, so it is not kept.
  */
-static void
-end_headers(KisTransfer *transfer)
-{
-	long		status = 0;
-
-	transfer->headers_ended = true;
-	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (transfer->nlengths > 1 || status < 200 || status == 204 || status == 304)
-		transfer->ambiguous = transfer->odd = true;
-	else if (transfer->nlengths == 0 && !transfer->says_close)
-		transfer->odd = true;
-}
-
 static size_t
 on_header(char *data, size_t size, size_t count, void *context)
 {
 	KisTransfer *transfer = context;
+	KisFraming *framing = &transfer->framing;
 	size_t		len = size * count;
+	long		status = 0;
 
-	/* after an interim answer they begin anew */
-	if (len >= 5 && strncasecmp(data, "HTTP/", 5) == 0)
-		begin_headers(transfer, data, len);
-	else if (transfer->headers_ended || data[0] == ' ' || data[0] == '\t')
-		transfer->odd = true;	/* what trails a chunked body, or goes on in
-								 * another line */
-	else if (data[0] == '\r' || data[0] == '\n')
-		end_headers(transfer);
-	else
-		note_header(transfer, data, len);
-	if (transfer->odd)
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	kis_framing_line(framing, data, len, status, transfer->call != NULL ? transfer->call->tr_id : NULL);
+	if (framing->odd)
 		curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
-
-	transfer->header_len += len;
-	if (transfer->header_len > LARGEST_HEADERS)
-	{
-		transfer->headers_too_large = true;
-		return 0;
-	}
-	return len;
+	return framing->len <= LARGEST_HEADERS || refuse_headers(transfer) ? len : 0;
 }
 
+/* From now on the connection must stand within its limit. */
 static void
 start_connecting(KisTransfer *transfer)
 {
-	transfer->connect_due_us = kis_now_monotonic_us() + transfer->connect_timeout_ms * INT64_C(1000);
+	transfer->stage_due_us = kis_now_monotonic_us() + transfer->connect_timeout_ms * INT64_C(1000);
 }
 
 /* A phase before the reply. libcurl may come back to it from a connection of the pool that was dead. */
@@ -232,14 +145,22 @@ static int
 on_look_up(void *resolver_state, void *reserved, void *context)
 {
 	KisTransfer *transfer = context;
+	int			nparked = 0;
 
 	(void) resolver_state;
 	(void) reserved;
 	enter_phase(transfer, KIS_PHASE_RESOLVE);
-	transfer->hung_look_ups = kis_http_too_many_look_ups(transfer->http);
-	return transfer->abandoned || transfer->hung_look_ups > 0;
+	for (const KisTransfer *other = transfer->pool->transfers; other != NULL; other = other->next)
+		nparked += other->state == TRANSFER_PARKED;
+	if (transfer->state == TRANSFER_RUNNING && nparked < KIS_MOST_PARKED)
+		return 0;
+	if (transfer->state == TRANSFER_RUNNING)
+		kis_error_set(&transfer->failure, KIS_ERROR_CONNECT, KIS_PHASE_RESOLVE,
+					  "%d earlier look-ups of host names have not ended yet", nparked);
+	return 1;
 }
 
+/* Opens a socket for each address that libcurl tries. */
 static curl_socket_t
 on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -248,17 +169,39 @@ on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 
 	(void) purpose;
 	enter_phase(transfer, KIS_PHASE_CONNECT);
-	if (transfer->abandoned)
+	if (transfer->state != TRANSFER_RUNNING)
 		return CURL_SOCKET_BAD;
-	fd = kis_socket_open(kis_http_sockets(transfer->http), address->family, address->socktype,
+	fd = kis_socket_open(&transfer->pool->sockets, address->family, address->socktype,
 						 address->protocol);
-	if (fd < 0 && errno == ENOMEM)
-		transfer->out_of_memory = true;
-	else if (fd < 0)
-		transfer->socket_errno = errno;
-	return fd < 0 ? CURL_SOCKET_BAD : fd;
+	if (fd >= 0)
+	{
+		transfer->failure.error_class = KIS_OK; /* an earlier address's */
+		return fd;
+	}
+	/* other errors are the address's: another one may do */
+	if (errno == ENOMEM)
+		kis_error_set(&transfer->failure, KIS_ERROR_LOCAL, KIS_PHASE_CONNECT, "out of memory");
+	else if (errno == EMFILE || errno == ENFILE)
+		kis_error_set(&transfer->failure, KIS_ERROR_LOCAL, KIS_PHASE_CONNECT,
+					  "can't open a socket: %s", strerror(errno));
+	return CURL_SOCKET_BAD;
 }
 
+/* For libcurl, which closes a socket: no transfer has it any more. */
+static int
+on_close(void *context, curl_socket_t fd)
+{
+	KisPool    *pool = context;
+	KisSocket  *socket = kis_socket_remove(&pool->sockets, fd);
+
+	for (KisTransfer *transfer = pool->transfers; transfer != NULL; transfer = transfer->next)
+		if (transfer->socket == socket)
+			transfer->socket = NULL;
+	free(socket);
+	return close(fd);
+}
+
+/* Called when a TLS session is prepared: the connection stands. */
 static CURLcode
 on_tls(CURL *easy, void *tls_context, void *context)
 {
@@ -270,18 +213,23 @@ on_tls(CURL *easy, void *tls_context, void *context)
 	return CURLE_OK;
 }
 
-#if TELLS_CONNECTION
-
-static int
-refuse_connection(KisTransfer *transfer, bool close)
+/* Does another transfer in that state have the connection that this one was sent on? */
+static bool
+is_shared(const KisTransfer *transfer, TransferState state)
 {
-	transfer->unfit = true;
-	if (close)
-		curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
-	return CURL_PREREQFUNC_ABORT;
+	for (const KisTransfer *other = transfer->pool->transfers; other != NULL; other = other->next)
+		if (other != transfer && other->state == state && other->socket == transfer->socket)
+			return true;
+	return false;
 }
 
-/* Called when the connection stands, TLS included, before the request is sent. */
+#if CALLS_BEFORE_SENDING
+
+/*
+ * Called when the connection stands, TLS included, before the request is sent.
+ * One of the pool that can't be trusted is refused, and kis_transfer_was_stale
+ * has the request made again.
+ */
 static int
 on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, int local_port)
 {
@@ -290,20 +238,24 @@ on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, in
 	long		nconnects = 0;
 
 	transfer->phase = KIS_PHASE_REPLY;
-	if (transfer->abandoned)
+	if (transfer->state != TRANSFER_RUNNING)
 		return CURL_PREREQFUNC_ABORT;
+	transfer->failure.error_class = KIS_OK; /* another address's */
 
 	snprintf(addresses, sizeof(addresses), "%s %d %s %d", local_ip, local_port, remote_ip, remote_port);
-	transfer->socket = kis_socket_find(*kis_http_sockets(transfer->http), addresses);
+	transfer->socket = kis_socket_find(transfer->pool->sockets, addresses);
 	if (transfer->socket != NULL && strncasecmp(transfer->url, "https:", 6) == 0)
 		kis_socket_note_tls(transfer->socket, transfer->easy);
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &nconnects);
-	if (nconnects == 0 && (transfer->socket == NULL || kis_http_settles_on(transfer->http, transfer->socket) ||
+	if (nconnects == 0 && (transfer->socket == NULL || is_shared(transfer, TRANSFER_SETTLING) ||
 						   kis_socket_unread(transfer->socket) != KIS_UNREAD_NONE))
-		return refuse_connection(transfer, true);
+	{
+		curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
+		return CURL_PREREQFUNC_ABORT;
+	}
 	transfer->hot = nconnects == 0 &&
-		kis_now_monotonic_us() - kis_socket_last_reply_us(transfer->socket) < HOT_US;
+		kis_now_monotonic_us() - transfer->socket->last_reply_us < HOT_US;
 
 	/*
 	 * Where a connection of the pool was dead, libcurl sends the request
@@ -313,7 +265,7 @@ on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, in
 	if (transfer->sent)
 	{
 		if (nconnects == 0)
-			return refuse_connection(transfer, false);
+			return CURL_PREREQFUNC_ABORT;
 		transfer->tried_again = true;
 	}
 	transfer->sent = true;
@@ -324,23 +276,28 @@ on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, in
 
 /* ---- its life ------------------------------------------------------------------- */
 
+/* An idle one in the pool, for http; NULL where memory is out. */
 KisTransfer *
-kis_transfer_create(KisHttp *http)
+kis_transfer_create(KisHttp *http, KisPool *pool)
 {
 	KisTransfer *transfer = calloc(1, sizeof(KisTransfer));
 
 	if (transfer == NULL)
 		return NULL;
-	transfer->http = http;
 	transfer->easy = curl_easy_init();
 	if (transfer->easy == NULL)
 	{
 		free(transfer);
 		return NULL;
 	}
+	transfer->http = http;
+	transfer->pool = pool;
+	transfer->next = pool->transfers;
+	pool->transfers = transfer;
 	return transfer;
 }
 
+/* Frees one that is neither in libcurl's hands nor in a list any more. */
 void
 kis_transfer_destroy(KisTransfer *transfer)
 {
@@ -350,27 +307,31 @@ kis_transfer_destroy(KisTransfer *transfer)
 	free(transfer);
 }
 
-/* Forgets the last request, secrets wiped, and what it brought. */
+/*
+ * Forgets the request and what it brought, so that the transfer is idle again.
+ * The next one finds its handle and, if it is not a large one, its buffer.
+ */
 void
 kis_transfer_clear(KisTransfer *transfer)
 {
 	KisTransfer cleared = {
+		.next = transfer->next,
 		.http = transfer->http,
+		.pool = transfer->pool,
 		.easy = transfer->easy,
-		.body = transfer->body,
-		.body_size = transfer->body_size,
 	};
 
 	kis_wipe(transfer->request, transfer->request_size);
 	free(transfer->request);
-	/* a token issue's reply is a secret too */
+	/* the reply to a token request is a secret too */
 	kis_wipe(transfer->body, transfer->body_len);
-	if (transfer->body_size > LARGEST_KEPT_BODY)
+	if (transfer->body_size <= LARGEST_KEPT_BODY)
 	{
-		free(cleared.body);
-		cleared.body = NULL;
-		cleared.body_size = 0;
+		cleared.body = transfer->body;
+		cleared.body_size = transfer->body_size;
 	}
+	else
+		free(transfer->body);
 	*transfer = cleared;
 }
 
@@ -400,7 +361,7 @@ set_common_options(KisTransfer *transfer)
 	SET(CURLOPT_TCP_KEEPINTVL, KEEPALIVE_SECONDS);
 	SET(CURLOPT_MAXAGE_CONN, OLDEST_IDLE_SECONDS);
 	SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t) KIS_MAX_REPLY);
-	/* not asked for (see the header), but read where a proxy brings it */
+	/* no request accepts it, but a proxy may send it all the same */
 	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
 #if LIBCURL_VERSION_NUM >= 0x075700
 	/* where a handle must go while its look-up hangs, don't wait for it */
@@ -415,9 +376,9 @@ set_common_options(KisTransfer *transfer)
 	SET(CURLOPT_RESOLVER_START_DATA, transfer);
 	SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
 	SET(CURLOPT_OPENSOCKETDATA, transfer);
-	SET(CURLOPT_CLOSESOCKETFUNCTION, kis_http_close_socket);
-	SET(CURLOPT_CLOSESOCKETDATA, transfer->http);
-#if TELLS_CONNECTION
+	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
+	SET(CURLOPT_CLOSESOCKETDATA, transfer->pool);
+#if CALLS_BEFORE_SENDING
 	SET(CURLOPT_PREREQFUNCTION, on_connected);
 	SET(CURLOPT_PREREQDATA, transfer);
 #else
@@ -507,7 +468,7 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint, int64_t
 
 		/*
 		 * libcurl sends again what was lost on an old connection; a token
-		 * issue must not be
+		 * request must not be
 		 */
 		SET(CURLOPT_FRESH_CONNECT, 1L);
 	}
@@ -523,7 +484,7 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint, int64_t
 		trusted_s = (long) ((transfer->started_us - distrusted_us) / KIS_TRUST_US);
 		if (trusted_s <= 0)
 			SET(CURLOPT_FRESH_CONNECT, 1L);
-#if TELLS_CONNECTION
+#if CALLS_BEFORE_SENDING
 		else
 			SET(CURLOPT_MAXLIFETIME_CONN, trusted_s);
 #endif
@@ -535,23 +496,25 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint, int64_t
 #undef SET
 }
 
-/* From here on it neither connects nor sends, however long it lives on. */
+/*
+ * Leaves one that is looking up, and not running any more, to itself: it neither
+ * connects nor sends, however long it lives on.
+ */
 void
 kis_transfer_abandon(KisTransfer *transfer)
 {
-	transfer->abandoned = true;
 	/* else libcurl would end it by waiting for its look-up */
 	curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long) INT_MAX);
 }
 
-/* Its clock stood still for so long: nobody was there to see the reply. */
+/* Puts its deadlines off by a time in which nobody could see the reply. */
 void
 kis_transfer_extend_deadline(KisTransfer *transfer, int64_t absence_us)
 {
 	int64_t		limit_ms;
 
 	transfer->unattended_us += absence_us;
-	transfer->connect_due_us += absence_us;
+	transfer->stage_due_us += absence_us;
 	transfer->due_us += absence_us;
 	limit_ms = transfer->connect_timeout_ms + transfer->unattended_us / 1000 + 1 + LATER_MS;
 	curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
@@ -571,64 +534,62 @@ kis_transfer_met_silence(const KisTransfer *transfer)
 {
 	long		nconnects = 0;
 
-	return transfer->sent && transfer->header_len == 0 && transfer->body_len == 0 &&
+	return transfer->sent && transfer->framing.len == 0 && transfer->body_len == 0 &&
 		curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &nconnects) == CURLE_OK &&
 		nconnects == 0;
 }
 
+/* Results of a connection that the server has closed, or reset. */
+static bool
+is_cut_off(CURLcode result)
+{
+	return result == CURLE_SEND_ERROR || result == CURLE_RECV_ERROR || result == CURLE_GOT_NOTHING ||
+		result == CURLE_HTTP2 || result == CURLE_HTTP2_STREAM;
+}
+
 /*
- * Could what came be no reply to this request, or not all of it? Another reply
- * that was late, or a server's farewell to an idle connection. Then there is
- * more to read, or libcurl has closed the connection though nobody had said so.
+ * Could the reply that came over a connection of the pool be another one that was
+ * late, or a server's farewell to an idle connection? Then there is more to read,
+ * or libcurl has closed the connection though nobody had said so.
  */
 static bool
-is_doubtful(const KisTransfer *transfer, CURLcode result)
+may_be_foreign(const KisTransfer *transfer)
 {
+	const KisFraming *framing = &transfer->framing;
 	long		status = 0;
 	curl_socket_t kept = CURL_SOCKET_BAD;
 
-	if (result != CURLE_OK)
-		return false;
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	/* in no pool: over TLS libcurl may take a while to close it */
 	curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &kept);
-	if (transfer->ambiguous || transfer->other_call[0] != '\0' || status == 408)
+	if (framing->ambiguous || framing->other_call[0] != '\0' || status == 408)
 		return true;
 	if (transfer->socket == NULL || kept == CURL_SOCKET_BAD)
-		return !transfer->odd && !transfer->says_close;
-	/* then nothing lay there, and what does by now is the other one's */
-	return !kis_http_has_lent(transfer->http, transfer) &&
+		return !framing->odd && !framing->says_close;
+	/* lent again, nothing lay there, and what does by now is the other one's */
+	return !is_shared(transfer, TRANSFER_RUNNING) &&
 		kis_socket_unread(transfer->socket) == KIS_UNREAD_SOME;
 }
 
 /*
- * It ended on a connection from the pool that the server had closed before, or
- * with what may be no reply to it. To be called before kis_transfer_classify.
+ * Must the request be made again, on a new connection? That of the pool which it
+ * went out on had been closed by the server, or what came may be no reply to it.
+ * To be called before the outcome is noted.
  */
 bool
 kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result)
 {
 	long		nconnects = 0;
 
-	if (transfer->tried_again || transfer->abandoned)
+	if (transfer->tried_again)
 		return false;
-	switch (result)
-	{
-		case CURLE_ABORTED_BY_CALLBACK:
-			return transfer->unfit;
-		case CURLE_SEND_ERROR:
-		case CURLE_RECV_ERROR:
-		case CURLE_GOT_NOTHING:
-		case CURLE_HTTP2:
-		case CURLE_HTTP2_STREAM:
-			if (kis_transfer_met_silence(transfer))
-				return true;
-			break;
-		default:
-			break;
-	}
+	/* refused by on_connected */
+	if (result == CURLE_ABORTED_BY_CALLBACK)
+		return transfer->phase == KIS_PHASE_REPLY;
+	if (is_cut_off(result))
+		return kis_transfer_met_silence(transfer);
 	curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &nconnects);
-	return nconnects == 0 && is_doubtful(transfer, result);
+	return result == CURLE_OK && nconnects == 0 && may_be_foreign(transfer);
 }
 
 /* The reply could be one to the request before, and its own one still to come. */
@@ -640,31 +601,27 @@ kis_transfer_must_settle(const KisTransfer *transfer)
 		kis_now_monotonic_us() - transfer->started_us >= SLOW_REPLY_US;
 }
 
-/* To be tried again on a new connection. */
+/* Readies it to be made again on a new connection. */
 void
 kis_transfer_renew(KisTransfer *transfer)
 {
 	transfer->tried_again = true;
 	transfer->sent = false;
-	transfer->unfit = false;
 	transfer->phase = KIS_PHASE_NONE;
 	transfer->body_len = 0;
-	transfer->header_len = 0;
-	transfer->headers_ended = false;
-	transfer->odd = false;
-	transfer->ambiguous = false;
-	transfer->other_call[0] = '\0';
+	memset(&transfer->framing, 0, sizeof(transfer->framing));
+	memset(&transfer->failure, 0, sizeof(transfer->failure));
 	start_connecting(transfer);
 	transfer->curl_error[0] = '\0';
 	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 0L);
 }
 
-/* Where libcurl has not told when the request was sent, sees whether it has been. */
+/* Where libcurl doesn't call back when the request is sent, sees whether it has been. */
 void
 kis_transfer_note_phase(KisTransfer *transfer)
 {
-#if TELLS_CONNECTION
+#if CALLS_BEFORE_SENDING
 	(void) transfer;
 #else
 	curl_off_t	connected_us = 0;
@@ -688,163 +645,86 @@ phase_reached(const KisTransfer *transfer)
 	return transfer->phase == KIS_PHASE_NONE ? KIS_PHASE_RESOLVE : transfer->phase;
 }
 
-static const char *
-words_of(const KisTransfer *transfer, CURLcode result)
-{
-	return transfer->curl_error[0] != '\0' ? transfer->curl_error : curl_easy_strerror(result);
-}
-
-/*
- * A line of the headers was longer than libcurl takes: to those before 8.6 it is
- * lack of memory, so see whether there is any.
- */
+/* A line of the headers was longer than libcurl takes, about 100 kB. */
 static bool
 met_long_line(const KisTransfer *transfer, CURLcode result)
 {
 	curl_off_t	first_byte_us = 0;
-	void	   *volatile memory;	/* else the compiler leaves it out */
-	bool		met;
 
-	if (transfer->phase != KIS_PHASE_REPLY || transfer->headers_ended)
-		return false;
-#if LIBCURL_VERSION_NUM >= 0x080600
-	if (result == CURLE_TOO_LARGE)
-		return true;
-#endif
 	curl_easy_getinfo(transfer->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
-	if (result != CURLE_OUT_OF_MEMORY || first_byte_us == 0)
-		return false;
-	memory = malloc(LONGEST_LINE);
-	met = memory != NULL;
-	free(memory);
-	return met;
+	return result == LONG_LINE && first_byte_us > 0 && !transfer->framing.ended;
 }
 
-/* What broke off or was no HTTP after the request had been sent. */
+/* Results that are our own fault: of memory, of an option or a file. */
+static bool
+is_local(CURLcode result)
+{
+	return result == CURLE_OUT_OF_MEMORY || result == CURLE_ABORTED_BY_CALLBACK ||
+		result == CURLE_FAILED_INIT || result == CURLE_URL_MALFORMAT || result == CURLE_SSL_CACERT_BADFILE;
+}
+
+/* What libcurl reports, where no callback of ours has said more. */
 static void
-judge_reply(KisTransfer *transfer, CURLcode result)
+note_failure(KisTransfer *transfer, CURLcode result)
 {
+	const char *reason = transfer->curl_error[0] != '\0' ? transfer->curl_error : curl_easy_strerror(result);
 	KisError   *failure = &transfer->failure;
+	KisPhase	phase = phase_reached(transfer);
 
-	if (transfer->too_large || result == CURLE_FILESIZE_EXCEEDED)
-		kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
-					  "the reply is larger than %d bytes", KIS_MAX_REPLY);
-	else if (transfer->headers_too_large)
-		kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
-					  "the reply's headers are larger than %d bytes", LARGEST_HEADERS);
-	else if (transfer->header_len == 0 && transfer->body_len == 0 &&
-			 (result == CURLE_GOT_NOTHING || result == CURLE_RECV_ERROR ||
-			  result == CURLE_SEND_ERROR || result == CURLE_HTTP2 ||
-			  result == CURLE_HTTP2_STREAM))
-		kis_error_set(failure, KIS_ERROR_DROPPED, KIS_PHASE_REPLY,
-					  "the connection was closed without a reply: %s", words_of(transfer, result));
-	else if (result == CURLE_PARTIAL_FILE || result == CURLE_RECV_ERROR ||
-			 result == CURLE_GOT_NOTHING)
-		kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
-					  "the reply is truncated after %zu bytes: %s",
-					  transfer->body_len, words_of(transfer, result));
-	else
-		kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
-					  "the reply can't be read: %s", words_of(transfer, result));
-}
-
-/* Where it failed by libcurl's word, which may be further back than it came. */
-static KisPhase
-phase_failed(const KisTransfer *transfer, CURLcode result)
-{
-	switch (result)
-	{
-		case CURLE_ABORTED_BY_CALLBACK:
-		case CURLE_COULDNT_RESOLVE_HOST:
-		case CURLE_COULDNT_RESOLVE_PROXY:
-			return KIS_PHASE_RESOLVE;
-		case CURLE_SSL_CONNECT_ERROR:
-		case CURLE_PEER_FAILED_VERIFICATION:
-		case CURLE_SSL_CIPHER:
-		case CURLE_SSL_INVALIDCERTSTATUS:
-		case CURLE_SSL_ISSUER_ERROR:
-			return KIS_PHASE_TLS;
-		default:
-			return phase_reached(transfer);
-	}
-}
-
-static void
-judge_failure(KisTransfer *transfer, CURLcode result)
-{
-	KisError   *failure = &transfer->failure;
-	KisPhase	phase = phase_failed(transfer, result);
-
-	if (transfer->out_of_memory)
-		kis_error_set(failure, KIS_ERROR_LOCAL, phase, "out of memory");
-	else if (transfer->hung_look_ups > 0)
-		kis_error_set(failure, KIS_ERROR_CONNECT, phase,
-					  "%d earlier look-ups of host names have not ended yet", transfer->hung_look_ups);
-	else if (result == CURLE_COULDNT_CONNECT &&
-			 (transfer->socket_errno == EMFILE || transfer->socket_errno == ENFILE))
-		kis_error_set(failure, KIS_ERROR_LOCAL, phase, "can't open a socket: %s",
-					  strerror(transfer->socket_errno));
+	if (met_long_line(transfer, result))
+		refuse_headers(transfer);
+	else if (is_local(result))
+		kis_error_set(failure, KIS_ERROR_LOCAL, phase, "%s", reason);
 	else if (phase < KIS_PHASE_REPLY)
-		kis_error_set(failure, KIS_ERROR_CONNECT, phase, "%s", words_of(transfer, result));
+		kis_error_set(failure, KIS_ERROR_CONNECT, phase, "%s", reason);
+	else if (result == CURLE_FILESIZE_EXCEEDED)
+		kis_error_set(failure, KIS_ERROR_REPLY, phase, "the reply is larger than %d bytes", KIS_MAX_REPLY);
+	else if (is_cut_off(result) && transfer->framing.len == 0 && transfer->body_len == 0)
+		kis_error_set(failure, KIS_ERROR_DROPPED, phase,
+					  "the connection was closed without a reply: %s", reason);
+	else if (is_cut_off(result) || result == CURLE_PARTIAL_FILE)
+		kis_error_set(failure, KIS_ERROR_REPLY, phase,
+					  "the reply is truncated after %zu bytes: %s", transfer->body_len, reason);
 	else
-		judge_reply(transfer, result);
-	failure->http_status = transfer->http_status;
+		kis_error_set(failure, KIS_ERROR_REPLY, phase, "the reply can't be read: %s", reason);
 }
 
-/* Notes the outcome. */
+/*
+ * Notes the outcome by libcurl's word. A failure that a callback has noted is
+ * the reason of it, unless libcurl went on: with another address, or to a limit.
+ */
 void
-kis_transfer_classify(KisTransfer *transfer, CURLcode result)
+kis_transfer_note_outcome(KisTransfer *transfer, CURLcode result)
 {
 	KisError   *failure = &transfer->failure;
+	const KisFraming *framing = &transfer->framing;
 	long		status = 0;
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	transfer->http_status = (int) status;
-	if (met_long_line(transfer, result))
+	transfer->date = framing->date;
+	if (result == CURLE_OPERATION_TIMEDOUT)
 	{
-		transfer->headers_too_large = true;
-		result = CURLE_WRITE_ERROR;
+		kis_transfer_note_timeout(transfer);
+		return;
 	}
-	switch (result)
-	{
-		case CURLE_OK:
-			memset(failure, 0, sizeof(*failure));
-			/* libcurl doesn't mind headers that break off */
-			if (!transfer->headers_ended)
-				judge_failure(transfer, CURLE_PARTIAL_FILE);
-			else if (transfer->other_call[0] != '\0')
-			{
-				kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
-							  "the reply is one to call %s, by its header tr_id", transfer->other_call);
-				failure->http_status = transfer->http_status;
-			}
-			break;
-		case CURLE_ABORTED_BY_CALLBACK:
-			/* some libcurls tell so of a look-up that on_look_up refused */
-			if (transfer->hung_look_ups > 0)
-			{
-				judge_failure(transfer, result);
-				break;
-			}
-			/* FALLTHROUGH */
-		case CURLE_OUT_OF_MEMORY:
-		case CURLE_FAILED_INIT:
-		case CURLE_URL_MALFORMAT:
-		case CURLE_SSL_CACERT_BADFILE:
-			kis_error_set(failure, KIS_ERROR_LOCAL, phase_reached(transfer), "%s",
-						  words_of(transfer, result));
-			break;
-		case CURLE_OPERATION_TIMEDOUT:
-			kis_transfer_timed_out(transfer);
-			break;
-		default:
-			judge_failure(transfer, result);
-			break;
-	}
+	if (result == CURLE_OK)
+		memset(failure, 0, sizeof(*failure));
+	if (result == CURLE_OK && !framing->ended)
+		/* libcurl doesn't mind headers that break off */
+		note_failure(transfer, CURLE_PARTIAL_FILE);
+	else if (result == CURLE_OK && framing->other_call[0] != '\0')
+		kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply is one to call %s, by its header tr_id", framing->other_call);
+	else if (result != CURLE_OK && failure->error_class == KIS_OK)
+		note_failure(transfer, result);
+	if (failure->error_class != KIS_OK)
+		failure->http_status = transfer->http_status;
 }
 
+/* Notes that a limit is over, by what had not come until then. */
 void
-kis_transfer_timed_out(KisTransfer *transfer)
+kis_transfer_note_timeout(KisTransfer *transfer)
 {
 	KisPhase	phase = phase_reached(transfer);
 	long		ms = (long) ((kis_now_monotonic_us() - transfer->started_us -

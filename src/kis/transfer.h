@@ -13,6 +13,7 @@
 
 #include "kis.h"
 #include "kis/catalog.h"
+#include "kis/framing.h"
 #include "kis/http.h"
 #include "kis/socket.h"
 
@@ -20,24 +21,32 @@
 
 typedef enum TransferState
 {
-	TRANSFER_IDLE,				/* in the pool */
+	TRANSFER_IDLE,				/* free for the next request */
 	TRANSFER_RUNNING,
 	TRANSFER_SETTLING,			/* its reply is here, unless another one
 								 * follows */
-	TRANSFER_FINISHED,			/* kis_http_finished has not yet told */
+	TRANSFER_FINISHED,			/* kis_http_finished has yet to return it */
 	TRANSFER_TAKEN,				/* it has */
 	TRANSFER_PARKED				/* released while its name look-up hangs */
 } TransferState;
 
+/* What the transfers of a session have in common. */
+typedef struct KisPool
+{
+	KisTransfer *transfers;
+	KisSocket  *sockets;		/* all that libcurl has open */
+} KisPool;
+
 struct KisTransfer
 {
-	KisHttp    *http;
 	KisTransfer *next;
+	KisHttp    *http;			/* for http.c */
+	KisPool    *pool;
 	CURL	   *easy;			/* kept for the next use, with its buffers */
 	TransferState state;
 	void	   *owner;
 
-	/* what is asked: all of it in one block, which holds secrets */
+	/* the request: all of it in one block, which holds secrets */
 	char	   *request;
 	size_t		request_size;
 	const char *url;
@@ -45,91 +54,85 @@ struct KisTransfer
 	struct curl_slist headers[KIS_MAX_HEADERS];
 	int			nheaders;
 	KisSecrets	secrets;
-	const KisCall *call;		/* NULL: a token issue */
+	const KisCall *call;		/* NULL: a token request */
 	char		last_day[KIS_DATE_LEN]; /* that a page may begin with; "": it
 										 * may with any */
 
 	/* how far it is */
 	bool		in_multi;
-	bool		abandoned;		/* must not connect or send any more */
-	int			hung_look_ups;	/* so many that it could begin none */
-	bool		sent;			/* once at least since it was begun or renewed */
-	bool		unfit;			/* is the connection of the pool that libcurl
-								 * chose */
+	bool		sent;			/* once at least since it was begun or begun
+								 * again */
 	bool		tried_again;
+	bool		hot;			/* another reply had just come over its
+								 * connection */
 	KisSocket  *socket;			/* that the request was sent on; NULL: closed
 								 * since, or not sent */
-	bool		hot;			/* another reply had just come over it */
 	KisPhase	phase;
 	long		connect_timeout_ms;
-	int64_t		connect_due_us;
-	int64_t		due_us;
+	int64_t		stage_due_us;	/* when connecting, or settling, must be over */
+	int64_t		due_us;			/* when all of it must be */
 	int64_t		started_us;
-	int64_t		settled_us;
 	int64_t		ended_us;
 	int64_t		unattended_us;
 
 	/* what came */
-	KisError	failure;		/* KIS_OK: a whole reply */
+	KisError	failure;		/* KIS_OK: a whole reply; set by a callback
+								 * that ends the transfer, else at its end */
 	int			http_status;
+	int64_t		date;			/* of the header Date, Unix seconds; 0: none
+								 * that can be read */
+	KisFraming	framing;
 	char	   *body;
 	size_t		body_len;
 	size_t		body_size;
-	int64_t		date;			/* of the header Date, Unix seconds; 0: none
-								 * that can be read */
-	size_t		header_len;
-	bool		headers_ended;
-	int			nlengths;		/* headers that say where the body ends */
-	bool		says_close;
-	bool		odd;			/* its connection must serve no other request */
-	bool		ambiguous;		/* some would have it end elsewhere */
-	char		other_call[16]; /* tr_id of the call that the reply is for;
-								 * "": for this one */
-	bool		headers_too_large;
-	bool		too_large;
-	bool		out_of_memory;
-	int			socket_errno;	/* why no socket could be had */
 	char		curl_error[CURL_ERROR_SIZE];
 };
 
-extern KisTransfer *kis_transfer_create(KisHttp *http);
-extern void kis_transfer_destroy(KisTransfer *transfer);
-
-/* Forgets the last request, secrets wiped, and what it brought. */
-extern void kis_transfer_clear(KisTransfer *transfer);
+/* Look-ups that hang hold a thread each: with so many, no more are begun. */
+#define KIS_MOST_PARKED	16
 
 /* libcurl compares the ages of connections by whole seconds. */
 #define KIS_TRUST_US	1000000
+
+/* An idle one in the pool; NULL where memory is out. */
+extern KisTransfer *kis_transfer_create(KisHttp *http, KisPool *pool);
+
+/* For one that is in no list any more. */
+extern void kis_transfer_destroy(KisTransfer *transfer);
+
+/* Forgets the request and what it brought: idle again. */
+extern void kis_transfer_clear(KisTransfer *transfer);
 
 /* Readies the handle for the request that the transfer holds. */
 extern bool kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint,
 								 int64_t distrusted_us);
 
-/* From here on it neither connects nor sends, however long it lives on. */
-extern void kis_transfer_abandon(KisTransfer *transfer);
-
-/* Its clock stood still for so long: nobody was there to see the reply. */
-extern void kis_transfer_extend_deadline(KisTransfer *transfer, int64_t absence_us);
-
 /* A name look-up is under way that libcurl can't interrupt. */
 extern bool kis_transfer_is_looking_up(const KisTransfer *transfer);
 
-extern bool kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result);
+/* Leaves one that is looking up to itself: it neither connects nor sends any more. */
+extern void kis_transfer_abandon(KisTransfer *transfer);
+
+/* Puts its deadlines off by a time in which nobody could see the reply. */
+extern void kis_transfer_extend_deadline(KisTransfer *transfer, int64_t absence_us);
 
 /* It was sent on a connection from the pool, and nothing has come back. */
 extern bool kis_transfer_met_silence(const KisTransfer *transfer);
 
-/* Where libcurl has not told when the request was sent, sees whether it has been. */
+/* Where libcurl doesn't call back when the request is sent, sees whether it has been. */
 extern void kis_transfer_note_phase(KisTransfer *transfer);
 
-/* The reply could be one to the request before, and its own one still to come. */
+/* Must the request be made again, on a new connection? Before the outcome is noted. */
+extern bool kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result);
+
+/* Could the reply be one to the request before, and its own one still to come? */
 extern bool kis_transfer_must_settle(const KisTransfer *transfer);
 
-/* To be tried again on a new connection. */
+/* Readies it to be made again on a new connection. */
 extern void kis_transfer_renew(KisTransfer *transfer);
 
-/* Notes the outcome. */
-extern void kis_transfer_classify(KisTransfer *transfer, CURLcode result);
-extern void kis_transfer_timed_out(KisTransfer *transfer);
+/* Note the outcome, by libcurl's word or by ours. */
+extern void kis_transfer_note_outcome(KisTransfer *transfer, CURLcode result);
+extern void kis_transfer_note_timeout(KisTransfer *transfer);
 
 #endif							/* KIS_TRANSFER_H */

@@ -360,6 +360,50 @@ member_object(const KisCall *call, const char *body, int position)
 	return TextDatumGetCString(output);
 }
 
+/*
+ * A member of a row's object by KIS's name, which the call doesn't list; "" of
+ * null, NULL where there is none.
+ */
+static char *
+extra_member(const char *object, const char *field)
+{
+	LOCAL_FCINFO(fcinfo, 2);
+	char	   *member;
+	Datum		value;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 2, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = CStringGetTextDatum(object);
+	fcinfo->args[0].isnull = false;
+	fcinfo->args[1].value = CStringGetTextDatum(field);
+	fcinfo->args[1].isnull = false;
+	(void) json_object_field(fcinfo);
+	if (fcinfo->isnull)
+		return NULL;
+	/* as text null is the same as none */
+	value = json_object_field_text(fcinfo);
+	if (fcinfo->isnull)
+		return "";
+	member = TextDatumGetCString(value);
+	member += strspn(member, " \t\r\n");
+	for (size_t len = strlen(member); len > 0 && strchr(" \t\r\n", member[len - 1]) != NULL; len--)
+		member[len - 1] = '\0';
+	return member;
+}
+
+static Datum
+convert_extra_member(KisConverter *converter, ConvertedColumn *column, bool *isnull)
+{
+	char	   *text = extra_member(member_object(converter->row->request->call, kis_to_server(converter->row->request->reply->body),
+												  reply_row(converter)->position),
+									column->column.field);
+
+	if (text == NULL)
+		note_missing(converter, column);
+	else
+		refuse_odd_number(column, text);
+	return from_text(converter, column, text !=NULL && text[0] != '\0' ? text : NULL, isnull);
+}
+
 static Datum
 convert_column(KisConverter *converter, ConvertedColumn *column, bool *isnull)
 {
@@ -392,9 +436,7 @@ convert_column(KisConverter *converter, ConvertedColumn *column, bool *isnull)
 		case KIS_SOURCE_MEMBER_INVESTOR:
 			return convert_member(converter, column, row_investor(converter), isnull);
 		case KIS_SOURCE_EXTRA_MEMBER:
-			return convert_member(converter, column,
-								  kis_row_member(request->call, reply_row(converter),
-												 column->column.field), isnull);
+			return convert_extra_member(converter, column, isnull);
 		case KIS_SOURCE_OBJECT:
 			return from_text(converter, column,
 							 member_object(request->call, kis_to_server(request->reply->body),

@@ -59,13 +59,14 @@ kis_figures_take(const KisCall *call, const KisRow *row, const bool *wanted,
 	for (int i = 0; i < kis_member_count; i++)
 	{
 		const char *field = kis_members[i].field;
+		int			member = kis_call_member_find(call, field);
 		KisValue	value;
 
 		nulls[i] = true;
 		figures[i] = 0;
-		if (!wanted[i] || kis_call_member_find(call, field) < 0)
+		if (!wanted[i] || member < 0)
 			continue;
-		value = kis_row_member(call, row, field);
+		value = row->values[member];
 		nulls[i] = value.kind != KIS_VALUE_INTEGER;
 		if (value.kind == KIS_VALUE_INTEGER)
 			figures[i] = value.integer;

@@ -77,7 +77,7 @@ is_listed(const char *code, KisErrorClass *error_class)
 
 /* A code that is listed nowhere, or none. */
 static KisErrorClass
-verdict_without_code(int http_status, const Node *root, const char *code, const char *rt_cd)
+class_without_code(int http_status, const Node *root, const char *code, const char *rt_cd)
 {
 	/* whatever rt_cd says, these are errors */
 	if (strncasecmp(code, "EGW", 3) == 0)
@@ -98,19 +98,19 @@ verdict_without_code(int http_status, const Node *root, const char *code, const 
 }
 
 static KisErrorClass
-verdict_of_codes(int http_status, const Node *root, const char *code, const char *rt_cd)
+class_of_codes(int http_status, const Node *root, const char *code, const char *rt_cd)
 {
 	KisErrorClass error_class;
 	bool		listed = is_listed(code, &error_class);
 
 	if (!listed)
-		error_class = verdict_without_code(http_status, root, code, rt_cd);
+		error_class = class_without_code(http_status, root, code, rt_cd);
 	return http_status == 429 && error_class != KIS_OK && (!listed || error_class == KIS_ERROR_TRANSIENT) ?
 		KIS_ERROR_RATE : error_class;
 }
 
 KisErrorClass
-expected_verdict(int http_status, const Node *root)
+expected_class(int http_status, const Node *root)
 {
 	char	   *code;
 	char	   *rt_cd;
@@ -121,7 +121,7 @@ expected_verdict(int http_status, const Node *root)
 		return http_status == 429 ? KIS_ERROR_RATE : http_status >= 500 ? KIS_ERROR_TRANSIENT : KIS_ERROR_REPLY;
 	code = bare_text(root, "msg_cd", "error_code");
 	rt_cd = bare_text(root, "rt_cd", NULL);
-	error_class = verdict_of_codes(http_status, root, code, rt_cd);
+	error_class = class_of_codes(http_status, root, code, rt_cd);
 	free(code);
 	free(rt_cd);
 	return error_class;

@@ -60,8 +60,6 @@ extern bool has_double_names(const Node *object);
 /* A member's text, "" of null; NULL where it is missing, an array or an object. */
 extern const char *text_of(const Node *node);
 
-extern bool same_tree(const Node *a, const Node *b);
-
 /* How many bytes the character has; 0: no UTF-8. */
 extern int	utf8_length(const char *text, size_t len);
 
@@ -73,8 +71,8 @@ extern const char *behind_mark(const char *text, size_t *len);
 
 /* ---- expected.c -------------------------------------------------------------- */
 
-/* What the documentation has a reply's verdict be; KIS_OK: a success. */
-extern KisErrorClass expected_verdict(int http_status, const Node *root);
+/* The class that a reply has by the documentation; KIS_OK: a success. */
+extern KisErrorClass expected_class(int http_status, const Node *root);
 
 /* Is that the reply's code? */
 extern bool says_code(const Node *root, const char *code);

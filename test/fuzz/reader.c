@@ -147,7 +147,7 @@ static long
 read_escape(Reader *r)
 {
 	static const char letters[] = "\"\\/bfnrt";
-	static const char meant[] = "\"\\/\b\f\n\r\t";
+	static const char escaped[] = "\"\\/\b\f\n\r\t";
 	int			c = next_char(r);
 	const char *letter = c > 0 ? strchr(letters, c) : NULL;
 	long		high;
@@ -156,7 +156,7 @@ read_escape(Reader *r)
 	if (letter != NULL)
 	{
 		r->at++;
-		return meant[letter - letters];
+		return escaped[letter - letters];
 	}
 	if (!accept(r, "u"))
 		return -1;
@@ -367,20 +367,6 @@ text_of(const Node *node)
 	if (node == NULL || node->text == NULL)
 		return NULL;
 	return node->kind == NODE_WORD && strcmp(node->text, "null") == 0 ? "" : node->text;
-}
-
-bool
-same_tree(const Node *a, const Node *b)
-{
-	for (; a != NULL && b != NULL; a = a->next, b = b->next)
-	{
-		if (a->kind != b->kind ||
-			strcmp(a->name != NULL ? a->name : "", b->name != NULL ? b->name : "") != 0 ||
-			strcmp(a->text != NULL ? a->text : "", b->text != NULL ? b->text : "") != 0 ||
-			!same_tree(a->child, b->child))
-			return false;
-	}
-	return a == b;
 }
 
 bool

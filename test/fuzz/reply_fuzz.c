@@ -74,16 +74,8 @@ check_value(KisValue value, const Node *node)
 {
 	if (node == NULL)
 		check(value.kind == KIS_VALUE_MISSING && value.text[0] == '\0');
-	else if (text_of(node) != NULL)
-		check_scalar(value, text_of(node));
 	else
-	{
-		Node	   *again = read_json(value.text, strlen(value.text));
-
-		check(value.kind == KIS_VALUE_TEXT && again != NULL);
-		check(again->kind == node->kind && same_tree(again->child, node->child));
-		free_node(again);
-	}
+		check_scalar(value, text_of(node));
 }
 
 /* May this be a row of the call? */
@@ -143,7 +135,6 @@ is_blank_row(const KisCall *call, const Node *object)
 static void
 check_row(const KisCall *call, const KisRow *row, const Node *object)
 {
-	int			nextra = 0;
 	bool		empty = true;
 	bool		figures = false;
 
@@ -155,33 +146,8 @@ check_row(const KisCall *call, const KisRow *row, const Node *object)
 		empty = empty && (value->kind == KIS_VALUE_MISSING || value->kind == KIS_VALUE_EMPTY);
 		figures = figures || (call->members[i].is_figure && value->kind == KIS_VALUE_INTEGER && value->integer != 0);
 	}
-	for (const Node *node = object->child; node != NULL; node = node->next)
-	{
-		KisValue	value = kis_row_member(call, row, node->name);
-
-		check_value(value, node);
-		if (index_of(call, node->name) < 0)
-		{
-			check(nextra < row->nextra && strcmp(row->extra[nextra].name, node->name) == 0);
-			check_value(row->extra[nextra].value, node);
-			nextra++;
-		}
-	}
-	check(nextra == row->nextra);
 	check(kis_row_is_empty(call, row) == empty);
 	check(kis_row_has_figures(call, row) == figures);
-}
-
-/* Blanks at the end are cut. */
-static void
-check_word(const char *word, const Node *root, const char *name)
-{
-	const char *text = text_of(member_of(root, name));
-	size_t		len = strlen(word);
-
-	check(strncmp(word, text != NULL ? text : "", len) == 0);
-	check(len == 0 || strchr(BLANKS, word[len - 1]) == NULL);
-	check(text == NULL || text[len + strspn(text + len, BLANKS)] == '\0');
 }
 
 static void
@@ -193,11 +159,7 @@ check_reply(const KisCall *call, const KisReply *reply, const Node *root,
 		output->kind == NODE_OBJECT ? output : NULL;
 	int			nrows = 0;
 
-	check(reply->body_len == len && memcmp(reply->body, body, len) == 0);
-	check(strlen(reply->body) == len);
-	check_word(reply->rt_cd, root, "rt_cd");
-	check_word(reply->msg_cd, root, "msg_cd");
-	check_word(reply->msg1, root, "msg1");
+	check(strlen(reply->body) == len && memcmp(reply->body, body, len) == 0);
 	for (int position = 0; object != NULL; position++, object = object->next)
 	{
 		if (!is_blank_row(call, object))
@@ -230,7 +192,7 @@ check_call(const KisCall *call, int http_status, const char *text, size_t text_l
 	size_t		len = text_len;
 	const char *body = behind_mark(text, &len);
 	Node	   *root = read_json(body, len);
-	KisErrorClass error_class = expected_verdict(http_status, root);
+	KisErrorClass error_class = expected_class(http_status, root);
 	KisError	error;
 	KisReply   *reply = kis_reply_decode(call, http_status, text, text_len, &error);
 

@@ -1,6 +1,6 @@
 /*
  * text_fuzz.c
- *		Text made fit to be shown, and secrets blotted out of it: three lines are
+ *		Text made fit to be shown, and secrets masked in it: three lines are
  *		the app key, the app secret and the token, the rest is the text.
  */
 #include "fuzz.h"

@@ -1,6 +1,6 @@
 /*
  * token_fuzz.c
- *		Any bytes as the reply to a token issue, and as a file that another
+ *		Any bytes as the reply to a token request, and as a file that another
  *		program keeps its token in.
  */
 #define _GNU_SOURCE
@@ -99,12 +99,12 @@ expected_end(const Node *root)
 }
 
 static void
-check_issue(int http_status, const char *text, size_t text_len)
+check_token_reply(int http_status, const char *text, size_t text_len)
 {
 	size_t		len = text_len;
 	const char *body = behind_mark(text, &len);
 	Node	   *root = read_json(body, len);
-	KisErrorClass error_class = expected_verdict(http_status, root);
+	KisErrorClass error_class = expected_class(http_status, root);
 	KisToken	token;
 	KisError	error;
 	bool		ok = kis_token_decode(http_status, text, text_len, NOW, &token, &error);
@@ -186,8 +186,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char	   *text = malloc(size + 1);
 
 	check(text != NULL);
-	check_issue(200, (const char *) data, size);
-	check_issue(other_statuses[size % lengthof(other_statuses)], (const char *) data, size);
+	check_token_reply(200, (const char *) data, size);
+	check_token_reply(other_statuses[size % lengthof(other_statuses)], (const char *) data, size);
 	memcpy(text, data, size);
 	text[size] = '\0';
 	check_file(text);

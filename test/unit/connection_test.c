@@ -125,7 +125,7 @@ test_many_dead_connections(void **state)
 	server_stop(server);
 }
 
-/* A part of a reply came: it is not asked again. */
+/* A part of a reply came: the request is not sent again. */
 static void
 test_half_a_reply(void **state)
 {
@@ -189,7 +189,7 @@ serve_no_one(Server *server, int fd, int number)
 		reset_connection(fd);
 }
 
-/* A new connection that breaks is told, not hidden. */
+/* A new connection that breaks is an error. */
 static void
 test_dropped(void **state)
 {

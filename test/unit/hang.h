@@ -11,7 +11,7 @@
 /* At once, that is: a busy machine takes seconds for nothing, and what hangs here does so for ever. */
 #define AT_ONCE_MS	20000
 
-/* With the server's port and a name whose look-ups hang while they are told to. */
+/* With the server's port and a name whose look-ups hang while hang_look_ups has them do so. */
 extern const char *hung_url(const Server *server);
 extern void hang_look_ups(bool hang);
 

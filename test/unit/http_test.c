@@ -313,7 +313,7 @@ serve_gzip(Server *server, int fd, int number)
 	}
 }
 
-/* Not asked for, but a proxy may do it. */
+/* No request accepts it, but a proxy may do it. */
 static void
 test_gzip(void **state)
 {
@@ -378,7 +378,7 @@ test_truncations(void **state)
 			KisError	error;
 			KisReply   *reply = kis_transfer_reply(transfer, &error);
 
-			/* the line feed after the last chunk says nothing more; libcurl may ask for it */
+			/* the line feed after the last chunk says nothing more; libcurl may insist on it */
 			if ((reply != NULL) != (cut.len == whole) && !(is_chunked && cut.len == whole - 1))
 				fail_msg("framing %zu cut after %zu of %zu bytes: %s", f, cut.len, whole, error.text);
 			/* less than a line is no reply yet */

@@ -208,7 +208,7 @@ test_limit_after_absence(void **state)
 	server_stop(server);
 }
 
-/* Until the server end of the client's connection has a request, which it answers where told to. */
+/* Until the server end of the client's connection has a request, which it answers where the test says so. */
 static void
 take_request(Client *client, int fd, bool answer)
 {

@@ -176,7 +176,8 @@ test_release_while_resolving(void **state)
 
 	/* they end: all is given back, and none of them has connected */
 	hang_look_ups(false);
-	while (count_fds() > fds || kis_http_too_many_look_ups(client->http) > 0)
+	await_look_ups();
+	while (count_fds() > fds)
 	{
 		struct pollfd pollfd = {.fd = kis_http_fd(client->http), .events = POLLIN};
 

@@ -176,7 +176,7 @@ test_unknown(void **state)
 	int64_t		day;
 
 	(void) state;
-	/* today known, yesterday not: only asked where it is needed */
+	/* today known, yesterday not: only looked up where it is needed */
 	assert_true(kis_trading_day(time_of("2026-07-10 10:00:00"), SESSION_START, true, is_open_since, &first, &day));
 	assert_int_equal(day, first);
 	assert_true(kis_trading_day(time_of("2026-07-11 10:00:00"), SESSION_START, true, is_open_since, &first, &day));
