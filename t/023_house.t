@@ -26,6 +26,15 @@ sub says
 	return ($? >> 8, split /\n/, $said);
 }
 
+sub read_file
+{
+	my ($path) = @_;
+
+	open my $file, '<', $path or die "can't read $path: $!\n";
+	local $/;
+	return scalar <$file>;
+}
+
 # ---- the sources as they are
 
 my ($status, @lines) = says("$top/scripts/house", $top);
@@ -37,7 +46,9 @@ my %before = map { $_ => 1 } @lines;
 # ---- with a fault
 
 mkdir $copy;
-system("cd '$top' && tar -c include src/*/*.[cho] *.[co] scripts | tar -x -C '$copy'") == 0 or die "can't copy the sources\n";
+system("cd '$top' && tar -c include src/*/*.[cho] *.[co] *.sql catalog expected sql t test/unit/*.c scripts doc | tar -x -C '$copy'") == 0
+  or die "can't copy the sources\n";
+my $page = read_file("$top/doc/house.md");
 
 sub write_file
 {
@@ -56,6 +67,7 @@ sub fault
 {
 	my ($name, $files, @expected) = @_;
 
+	write_file('doc/house.md', join "\n", $page, map { s{^src/}{}r } grep { /\.c$/ } keys %$files) if !$files->{'doc/house.md'};
 	foreach my $path (sort keys %$files)
 	{
 		write_file($path, $files->{$path});
@@ -104,7 +116,7 @@ SKIP:
 
 fault('a file that is not built', { 'src/plan/planted.h' => '' });
 write_file('src/plan/planted.c', '');
-fault('a file that is not built', {}, qr{^src/plan/planted\.c is not built, so its calls can't be read: make first$});
+fault('a file that is not built', { 'doc/house.md' => "$page plan/planted.c" }, qr{^src/plan/planted\.c is not built, so its calls can't be read: make first$});
 unlink "$copy/src/plan/planted.c";
 
 # The wall, from either side
@@ -169,6 +181,17 @@ fault('a circle of headers', {
 fault('a header that its folder does not show', { 'src/store/planted.c' => qq{#include "request/planted.h"\n}, 'src/request/planted.h' => '' },
 	qr{^src/store/planted\.c includes src/request/planted\.h, which is not shown to store$});
 fault('a header for its own folder', { 'src/request/planted.c' => qq{#include "request/planted.h"\n}, 'src/request/planted.h' => '' });
+
+# The page
+fault('a page of files, functions and names that are not there', {
+		'doc/house.md' => "$page `plan/planted.c`, t/000_planted.t, `kis_planted()`, `KIS_PLANTED`, `KisPlanted`" },
+	qr{^doc/house\.md names the file plan/planted\.c, which is not there$},
+	qr{^doc/house\.md names the file t/000_planted\.t, which is not there$},
+	qr{^doc/house\.md names the function kis_planted\(\), which is not there$},
+	qr{^doc/house\.md names KIS_PLANTED, which is not there$},
+	qr{^doc/house\.md names KisPlanted, which is not there$});
+fault('a file that the page lacks', { 'src/plan/planted.c' => '', 'doc/house.md' => $page },
+	qr{^doc/house\.md does not have the file src/plan/planted\.c$});
 
 # ---- lines that no test reaches
 
