@@ -43,6 +43,12 @@ is($status, 0, 'the sources keep to the rules') or diag join "\n", @lines;
 like($counts, qr/^[1-9]\d* passed, 0 failed(?:, 1 skipped)?$/, 'all were looked at');
 my %before = map { $_ => 1 } @lines;
 
+open my $none, '>', "$directory/none.json" or die "can't write none.json: $!\n";
+print $none '{"files": []}';
+close $none;
+($status, @lines) = says("$top/scripts/unreached", "$directory/none.json", $top);
+is($status, 0, 'each line that has a reason not to be reached is there') or diag join "\n", @lines;
+
 # ---- with a fault
 
 mkdir $copy;
