@@ -80,6 +80,12 @@ $(OBJS) $(OBJS:.o=.bc) src/kis/catalog_data.h: | $(BUILD_DIRECTORIES)
 $(BUILD_DIRECTORIES):
 	mkdir -p $@
 
+# PGXS would look for those of doc in a directory doc there
+.PHONY: uninstall-pages
+uninstall: uninstall-pages
+uninstall-pages:
+	rm -f $(addprefix '$(DESTDIR)$(docdir)/$(docmoduledir)'/, $(notdir $(DOCS)))
+
 # Unit tests of the half that knows no PostgreSQL. With SANITIZE=1 a use of freed
 # memory, a leak or undefined behaviour ends the test.
 UNIT_BUILD = test/unit/build$(if $(SANITIZE),-sanitize)

@@ -51,6 +51,9 @@ my ($installed) = run_command([ 'find', "$directory/installed", '-type', 'f' ]);
 like($installed, qr{/$_$}m, "$_ among it") foreach qw(market_investor_fdw.so extension/market_investor_fdw.control
   market_investor_fdw/market_investor_fdw--1.0.sql market_investor_fdw/README.md market_investor_fdw/README.ko.md market_investor_fdw/options.md);
 
+makes('and taken away', 'uninstall', "DESTDIR=$directory/installed");
+is((run_command([ 'find', "$directory/installed", '-type', 'f' ]))[0], '', 'without a rest');
+
 my $node = new_node('main');
 local %ENV = (%ENV, PGHOST => $node->host, PGPORT => $node->port);
 like(makes('pg_regress runs from there', 'installcheck', 'REGRESS=catalog convert'), qr/2 tests passed|All 2 tests passed/, 'both of its tests');
