@@ -148,6 +148,12 @@ fault('a header of ours below the wall that brings one above it', {
 fault('a function of libcurl above the wall', { 'src/request/planted.c' => "void planted(void) { curl_easy_init(); }\n" },
 	qr{^a library above the wall: src/request/planted\.c calls curl_easy_init\(\)$});
 
+# Waits and versions
+fault("a wait by $_", { 'src/store/planted.c' => "void planted(void) { $_(); }\n" },
+	qr{^src/store/planted\.c calls $_\(\), but only the event loop waits$}) foreach qw(pg_usleep WaitLatchOrSocket);
+fault('a version of PostgreSQL', { 'src/plan/planted.h' => "#if PG_VERSION_NUM >= 170000\n#endif\n" },
+	qr{^src/plan/planted\.h knows versions of PostgreSQL, which only include/compat\.h does$});
+
 # Floors: each pair of those of which the one may not call the other
 my %higher = (kis => 'common', common => 'plan', shared => 'request', request => 'plan', plan => 'shared', scan => 'store', store => 'scan');
 foreach my $floor (sort keys %higher)
