@@ -3,7 +3,11 @@
 EXTENSION = market_investor_fdw
 MODULE_big = market_investor_fdw
 PGFILEDESC = "market_investor_fdw - investor flows of Korea's markets as tables"
+# A directory of its own for the script (the control file names it) and the pages,
+# whose names others have, too
+MODULEDIR = market_investor_fdw
 DATA = market_investor_fdw--1.0.sql
+DOCS = $(patsubst $(source)/%,%,$(wildcard $(source)/README*.md $(source)/doc/*.md))
 
 # The sources' directory, which is another where it is built in one of its own:
 # make -f /path/to/source/Makefile
@@ -13,7 +17,8 @@ OBJS = market_investor_fdw.o \
 	$(sort $(patsubst $(source)/%.c,%.o,$(wildcard $(source)/src/*/*.c)))
 
 REGRESS = $(sort $(basename $(notdir $(wildcard $(source)/sql/*.sql))))
-REGRESS_OPTS = --load-extension=market_investor_fdw
+# Each test has a KIS simulator of its own, which ends with it.
+REGRESS_OPTS = --load-extension=market_investor_fdw --launcher=$(source)/test/with-simulator
 
 CATALOG = $(sort $(wildcard $(source)/catalog/*.tsv))
 EXTRA_CLEAN = src/kis/catalog_data.h test/unit/build test/unit/build-sanitize test/fuzz/build
@@ -67,7 +72,7 @@ src/kis/catalog_data.h: $(source)/catalog/generate.awk $(CATALOG)
 	awk -f $^ > $@
 
 # Headers are few: any change of one rebuilds all.
-$(OBJS): $(wildcard $(source)/include/*.h $(source)/src/*/*.h)
+$(OBJS) $(OBJS:.o=.bc): $(wildcard $(source)/include/*.h $(source)/src/*/*.h)
 
 # By its whole name, or make would find the sources' directory.
 BUILD_DIRECTORIES = $(addprefix $(CURDIR)/,$(sort $(dir $(OBJS))))
@@ -75,9 +80,11 @@ $(OBJS) $(OBJS:.o=.bc) src/kis/catalog_data.h: | $(BUILD_DIRECTORIES)
 $(BUILD_DIRECTORIES):
 	mkdir -p $@
 
-# The tests of SQL need a KIS that they may ask; it ends with them.
-# PGXS's command begins with an echo.
-pg_regress_installcheck := $(subst && ,&& $(source)/test/with-simulator ,$(pg_regress_installcheck))
+# PGXS would look for those of doc in a directory doc there
+.PHONY: uninstall-pages
+uninstall: uninstall-pages
+uninstall-pages:
+	rm -f $(addprefix '$(DESTDIR)$(docdir)/$(docmoduledir)'/, $(notdir $(DOCS)))
 
 # Unit tests of the half that knows no PostgreSQL. With SANITIZE=1 a use of freed
 # memory, a leak or undefined behaviour ends the test.

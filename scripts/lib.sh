@@ -99,7 +99,7 @@ missing_programs() {
 		case $package in
 			gcc) probe='command -v cc' ;;
 			libc6-dev) probe='echo "#include <stdio.h>" | cc -E -' ;;
-			make | openssl | python3 | gcovr | sqlsmith) probe="command -v $package" ;;
+			make | openssl | python3 | gcovr | pmccabe | sqlsmith) probe="command -v $package" ;;
 			pkg-config) probe='command -v pkg-config' ;;
 			postgresql-[0-9][0-9]) probe='test -x "$("$PG_CONFIG" --bindir)/initdb"' ;;
 			postgresql-*-cron) probe='test -f "$("$PG_CONFIG" --pkglibdir)/pg_cron.so"' ;;

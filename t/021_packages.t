@@ -95,6 +95,22 @@ like($said, qr/As root:\n    apt-get update && apt-get install --no-install-reco
 is($said, "==> tests that need them are skipped, for there is no: wanted\n", 'what only some tests need does not end it');
 is($status, 0, 'it goes on');
 
+# ---- where no packages of Debian are, programs are looked for
+
+sub lacks
+{
+	my ($package) = @_;
+	local %ENV = (%ENV, PATH => "$directory:/usr/bin:/bin");
+
+	return `bash -c '. "$lib"; missing_programs $package' 2>&1`;
+}
+
+write_program('pmccabe', 'exit');
+is(lacks('pmccabe'), '', 'a program that is there');
+chmod 0644, "$directory/pmccabe";
+my ($elsewhere) = grep { -x "$_/pmccabe" } qw(/usr/bin /bin);
+is(lacks('pmccabe'), defined $elsewhere ? '' : "pmccabe\n", 'or not');
+
 # ---- whatever the shell is set to
 
 mkdir "$directory/scripts";

@@ -15,6 +15,8 @@ my $directory = PostgreSQL::Test::Utils::tempdir();
 my ($source, $build, $stub) = map { "$directory/$_" } qw(source build stub);
 my ($files) = run_command([ 'sh', '-c', "cd '$directory' && mkdir source build stub && cd '$top' && tar -c --exclude='*.o' --exclude='*.bc'"
 	  . " --exclude='*.so' --exclude=catalog_data.h --exclude=tmp_check --exclude='build*' . | tar -x -C '$source'"
+	  . " && echo 'SELECT 1 / 0;' >'$source/sql/planted_failure.sql' && echo 'SELECT pg_sleep(600);' >'$source/sql/planted_hang.sql'"
+	  . " && touch '$source/expected/planted_failure.out' '$source/expected/planted_hang.out'"
 	  . " && chmod -R a-w '$source' && cd '$source' && find . | sort" ]);
 
 # a make of ours, not a part of the one that may have started prove
@@ -46,12 +48,38 @@ like(makes('also where VPATH names the sources', '-n', "VPATH=$source", 'COPT=-W
 
 makes('it can be installed', 'install', "DESTDIR=$directory/installed");
 my ($installed) = run_command([ 'find', "$directory/installed", '-type', 'f' ]);
-like($installed, qr{/$_$}m, "$_ among it") foreach qw(market_investor_fdw.so market_investor_fdw.control market_investor_fdw--1.0.sql);
+like($installed, qr{/$_$}m, "$_ among it") foreach qw(market_investor_fdw.so extension/market_investor_fdw.control
+  market_investor_fdw/market_investor_fdw--1.0.sql market_investor_fdw/README.md market_investor_fdw/README.ko.md market_investor_fdw/options.md);
+
+makes('and taken away', 'uninstall', "DESTDIR=$directory/installed");
+is((run_command([ 'find', "$directory/installed", '-type', 'f' ]))[0], '', 'without a rest');
 
 my $node = new_node('main');
 local %ENV = (%ENV, PGHOST => $node->host, PGPORT => $node->port);
 like(makes('pg_regress runs from there', 'installcheck', 'REGRESS=catalog convert'), qr/2 tests passed|All 2 tests passed/, 'both of its tests');
 ok(-d "$build/results", 'what it writes is there');
+
+# The simulators of these sources that run
+sub simulators
+{
+	return (run_command([ 'pgrep', '-f', "^python3 $source/test/kis_simulator[.]py " ]))[0];
+}
+
+isnt((make('installcheck', 'REGRESS=planted_failure'))[1], 0, 'a test that fails is a failure');
+is(simulators(), '', 'and leaves no simulator');
+{
+	my $said = '';
+	my $make = IPC::Run::start([ 'make', '-C', $build, '-f', "$source/Makefile", 'with_llvm=no', 'installcheck', 'REGRESS=planted_hang' ],
+		'<', \undef, '>&', \$said, init => sub { setpgrp });
+	my ($leader) = map { $_->{PID} } @{ $make->{KIDS} };
+
+	ok((eventually { $node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600);'}) }), 'a test hangs')
+	  or diag $said;
+	isnt(simulators(), '', 'with its simulator');
+	kill 'INT', -$leader;
+	$make->finish;
+	ok((eventually { simulators() eq '' }), 'make is interrupted, and leaves none');
+}
 like(makes('TAP tests are found', '-n', 'check-tap'), qr{ t/010_simulator\.t .*t/022_build\.t }, 'all of them');
 makes('unit tests, too', '-n', 'unit');
 
