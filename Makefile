@@ -3,9 +3,6 @@
 EXTENSION = market_investor_fdw
 MODULE_big = market_investor_fdw
 PGFILEDESC = "market_investor_fdw - investor flows of Korea's markets as tables"
-# A directory of its own for the script (the control file names it) and the pages,
-# whose names others have, too
-MODULEDIR = market_investor_fdw
 DATA = market_investor_fdw--1.0.sql
 DOCS = $(patsubst $(source)/%,%,$(wildcard $(source)/README*.md $(source)/doc/*.md))
 
@@ -65,6 +62,9 @@ SHLIB_LINK = $(LIBRARY_LIBS)
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+# Other extensions have a README.md, too.
+docmoduledir := $(EXTENSION)
 
 src/kis/catalog.o src/kis/catalog.bc: src/kis/catalog_data.h
 

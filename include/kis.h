@@ -70,6 +70,12 @@ typedef struct KisError
 	int			retry_after_ms; /* when to try again, or 0 where not known */
 } KisError;
 
+/* A session's connections; libcurl's multi behind one pollable descriptor. */
+typedef struct KisHttp KisHttp;
+
+/* One request on its way. */
+typedef struct KisTransfer KisTransfer;
+
 /* Where and how to connect. Copied by what takes it. */
 typedef struct KisEndpoint
 {

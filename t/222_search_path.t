@@ -216,10 +216,10 @@ foreach my $like (
 my ($sharedir) = split /\n/, qx(pg_config --sharedir);
 $node->safe_psql('postgres', 'CREATE DATABASE bare');
 my ($output, $stderr) = ('', '');
-$node->psql('bare', undef, stdout => \$output, stderr => \$stderr, extra_params => [ '-f', "$sharedir/market_investor_fdw/market_investor_fdw--1.0.sql" ]);
+$node->psql('bare', undef, stdout => \$output, stderr => \$stderr, extra_params => [ '-f', "$sharedir/extension/market_investor_fdw--1.0.sql" ]);
 is($output, 'Use "CREATE EXTENSION market_investor_fdw" to load this file.', 'psql that reads the script is told so');
 is($node->safe_psql('bare', q{SELECT count(*) FROM pg_proc WHERE proname ~ 'kis|market_investor'}), 0, 'and does nothing');
-unlike(PostgreSQL::Test::Utils::slurp_file("$sharedir/market_investor_fdw/market_investor_fdw--1.0.sql"), qr/OR REPLACE|IF NOT EXISTS|SECURITY DEFINER/i,
+unlike(PostgreSQL::Test::Utils::slurp_file("$sharedir/extension/market_investor_fdw--1.0.sql"), qr/OR REPLACE|IF NOT EXISTS|SECURITY DEFINER/i,
 	'the script adopts nothing and lends nobody its rights');
 
 is_deeply([ $simulator->problems ], [], 'every request was as KIS documents it');

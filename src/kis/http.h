@@ -11,12 +11,6 @@
 
 #include "kis.h"
 
-/* A session's connections; libcurl's multi behind one pollable descriptor. */
-typedef struct KisHttp KisHttp;
-
-/* One request on its way. */
-typedef struct KisTransfer KisTransfer;
-
 /* NULL and error where libcurl or the kernel has nothing left. */
 extern KisHttp *kis_http_create(KisError *error);
 

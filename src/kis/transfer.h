@@ -14,7 +14,6 @@
 #include "kis.h"
 #include "kis/catalog.h"
 #include "kis/framing.h"
-#include "kis/http.h"
 #include "kis/socket.h"
 
 #define KIS_MAX_HEADERS		12
