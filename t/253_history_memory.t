@@ -76,7 +76,7 @@ cmp_ok($merged, '<', MOST_MB, sprintf 'nor does one that merges all pairs by the
 # ---- what comes back is what went
 
 my ($calls, $once) = calls_of(history(2, $checksum));
-like(slurp_log($node), qr/temporary file: path .* size \d{7}/, 'pages went to a file');
+like(slurp_log($node), qr/temporary file: path .* size \d{6}/, 'pages went to files');
 my $two = history(2, '*');
 foreach my $case (
 	[ 'a self-join' => "SET enable_nestloop = off; SELECT count(*), count(*) FILTER (WHERE a.foreign_net_qty = b.foreign_net_qty AND a.close = b.close)

@@ -137,7 +137,7 @@ check_keys(Check *check)
 									  quote_identifier(GetUserNameFromId(GetUserId(), false))));
 	check->connection = kis_query_connection(check->query, check->server->serverid,
 											 GetUserId());
-	kis_fingerprint(check->connection->identity, fingerprint);
+	kis_fingerprint(check->connection->identity->key, fingerprint);
 	return psprintf("user mapping found, fingerprint of host and app key %s", fingerprint);
 }
 
@@ -169,7 +169,7 @@ check_token(Check *check)
 	if (check->connection->token != NULL)
 		end = DT_NOEND;
 	else
-		end = kis_token_end(check->connection->identity);
+		end = kis_token_end(check->connection->identity->key);
 	if (check->request->reply == NULL &&
 		(end == 0 || check->request->error.error_class == KIS_ERROR_TOKEN))
 	{
