@@ -43,7 +43,7 @@ catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
 }
 
 /*
- * What whoever runs the statement can do for a mapping of the user: make it,
+ * What whoever runs the query can do for a mapping of the user: make it,
  * as far as CREATE USER MAPPING and our options let them, or ask those who can.
  */
 static int
@@ -273,40 +273,4 @@ void
 kis_connection_unpin(KisConnection *connection)
 {
 	connection->users--;
-}
-
-/* The endpoint and the secrets of a connection, without a token. */
-KisEndpoint
-kis_connection_endpoint(const KisConnection *connection)
-{
-	const KisServerOptions *options = connection->options;
-
-	return (KisEndpoint)
-	{
-		.base_url = options->base_url,
-			.proxy = options->proxy,
-			.ca_file = options->ca_file,
-			.ca_pem = connection->ca_pem,
-			.connect_timeout_ms = options->connect_timeout,
-			.request_timeout_ms = options->request_timeout,
-	};
-}
-
-KisSecrets
-kis_connection_secrets(const KisConnection *connection)
-{
-	return (KisSecrets)
-	{
-		.app_key = connection->app_key,
-			.app_secret = connection->app_secret,
-	};
-}
-
-/* Requests a second, of the user mapping or else of the server. */
-double
-kis_connection_rate(const KisConnection *connection)
-{
-	return connection->user_options->requests_per_second > 0 ?
-		connection->user_options->requests_per_second :
-		connection->options->requests_per_second;
 }

@@ -22,7 +22,6 @@ typedef struct KisConnection
 	char	   *server_name;
 	KisServerOptions *options;
 	KisIdentity *identity;		/* of host, app key and secret */
-	/* the rest is connection.c's */
 	KisUserOptions *user_options;
 	char	   *app_key;
 	char	   *app_secret;
@@ -44,17 +43,10 @@ extern KisConnection *kis_connection_get(Oid serverid, Oid userid);
 extern void kis_connection_pin(KisConnection *connection);
 extern void kis_connection_unpin(KisConnection *connection);
 
-/* The endpoint and the secrets of a connection, without a token. */
-extern KisEndpoint kis_connection_endpoint(const KisConnection *connection);
-extern KisSecrets kis_connection_secrets(const KisConnection *connection);
-
 /* Is key, secret or token in a file? */
 extern bool kis_connection_has_files(const KisConnection *connection);
 
 /* Reads the files of secrets, again; the identity changes where they did. May raise. */
 extern void kis_connection_read_secrets(KisConnection *connection);
-
-/* Requests a second, of the user mapping or else of the server. */
-extern double kis_connection_rate(const KisConnection *connection);
 
 #endif							/* KIS_REQUEST_CONNECTION_H */

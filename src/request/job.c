@@ -37,13 +37,6 @@ static int	under_way = 0;
 /* The session may have places in queues for the rate. */
 static bool queues = false;
 
-/* How many transfers the session has under way. */
-int
-kis_session_under_way(void)
-{
-	return under_way;
-}
-
 /* The session's transfers; NULL: there were none yet. */
 KisHttp *
 kis_session_http(void)
@@ -132,27 +125,44 @@ give_slot_back(KisJob *job, KisAccount *account, int64 now_us)
 }
 
 /*
- * Sends it where there is a slot of the rate; else job->wait says for what and how
- * long to wait before this is tried again. False: it can't be sent, see *error.
+ * Sends it where there is room in the session, for a call, and a slot of the rate;
+ * else job->wait says for what and how long to wait before this is tried again. False: it can't be sent, see *error.
  * token: NULL for a token request. May raise, but with no slot taken.
  */
 bool
 kis_job_send(KisJob *job, const char *token, int64 now_us, KisError *error)
 {
-	KisEndpoint endpoint = kis_connection_endpoint(job->connection);
-	KisSecrets	secrets = kis_connection_secrets(job->connection);
+	const KisConnection *connection = job->connection;
+	const KisServerOptions *options = connection->options;
+	KisEndpoint endpoint = {
+		.base_url = options->base_url,
+		.proxy = options->proxy,
+		.ca_file = options->ca_file,
+		.ca_pem = connection->ca_pem,
+		.connect_timeout_ms = options->connect_timeout,
+		.request_timeout_ms = options->request_timeout,
+	};
+	KisSecrets	secrets = {
+		.app_key = connection->app_key,
+		.app_secret = connection->app_secret,
+		.token = token,
+	};
 	KisAccount *account;
 
-	open_http(job->connection->options->max_concurrent_requests);
+	job->state = KIS_JOB_NEEDS_ROOM;
+	if (job->call != NULL && under_way >= options->max_concurrent_requests)
+		return true;
+	open_http(options->max_concurrent_requests);
 	job->state = KIS_JOB_NEEDS_SLOT;
 	job->slot = -1;
-	job->per_second = kis_connection_rate(job->connection);
+	job->per_second = connection->user_options->requests_per_second > 0 ?
+		connection->user_options->requests_per_second : options->requests_per_second;
 	job->wait.reason = KIS_ERROR_FULL;
 	if (job->ready_at_us == 0)
 		job->ready_at_us = now_us;
 
 	account = kis_account_get(kis_lock(LW_EXCLUSIVE), job->key.identity.key,
-							  job->connection->options->base_url, now_us);
+							  options->base_url, now_us);
 	if (account != NULL)
 		take_slot(job, account, now_us);
 	kis_unlock();
@@ -164,7 +174,6 @@ kis_job_send(KisJob *job, const char *token, int64 now_us, KisError *error)
 		job->counters->calls++;
 		job->counters->rate_wait_ms += (now_us - job->ready_at_us) / 1000.0;
 	}
-	secrets.token = token;
 	job->transfer = job->call != NULL ?
 		kis_call_start(http, &endpoint, &secrets, job->call, &job->key.args, job, error) :
 		kis_token_start(http, &endpoint, &secrets, job, error);
@@ -185,32 +194,45 @@ kis_job_send(KisJob *job, const char *token, int64 now_us, KisError *error)
 
 /* Counts in kis_stat what a transfer brought; the lock must be held. */
 static void
-count_answer(const KisJob *job, KisAccount *account, const KisError *error, int64 now_us)
+count_answer(const KisJob *job, KisAccount *account, const KisError *answer, int64 now_us)
 {
 	KisAccountStat *stat = &account->stat;
 
 	stat->network_ms += kis_transfer_elapsed_ms(job->transfer);
-	if (error == NULL)
+	if (answer->error_class == KIS_OK)
 	{
 		stat->last_success_at = GetCurrentTimestamp();
 		account->worked = true;
 		return;
 	}
-	stat->errors[error->error_class]++;
+	stat->errors[answer->error_class]++;
 	stat->last_error_at = GetCurrentTimestamp();
-	stat->last_error_class = error->error_class;
-	strlcpy(stat->last_error_code, error->code, sizeof(stat->last_error_code));
-	if (kis_error_counts_against(error) == KIS_QUOTA_APP_KEY)
+	stat->last_error_class = answer->error_class;
+	strlcpy(stat->last_error_code, answer->code, sizeof(stat->last_error_code));
+	if (kis_error_counts_against(answer) == KIS_QUOTA_APP_KEY)
 		kis_rate_refused(&account->rate, job->per_second, job->sent_at_us, now_us);
 }
 
-static void
-end_transfer(KisJob *job, bool has_answer, const KisError *error, int64 now_us)
+/*
+ * Lets go of the transfer, if there is one, and gives its slot back. What it has
+ * brought is counted: answer is its error, of class KIS_OK where it succeeded, or
+ * NULL where it is given up.
+ */
+void
+kis_job_end_transfer(KisJob *job, const KisError *answer, int64 now_us)
 {
-	KisAccount *account = kis_account_find(kis_lock(LW_EXCLUSIVE), job->key.identity.key);
+	KisAccount *account;
 
-	if (account != NULL && has_answer)
-		count_answer(job, account, error, now_us);
+	if (job->transfer == NULL)
+		return;
+	if (answer != NULL && job->counters != NULL)
+	{
+		job->counters->network_ms += kis_transfer_elapsed_ms(job->transfer);
+		job->counters->bytes += kis_transfer_bytes(job->transfer);
+	}
+	account = kis_account_find(kis_lock(LW_EXCLUSIVE), job->key.identity.key);
+	if (account != NULL && answer != NULL)
+		count_answer(job, account, answer, now_us);
 	if (account != NULL)
 		give_slot_back(job, account, now_us);
 	kis_unlock();
@@ -218,26 +240,6 @@ end_transfer(KisJob *job, bool has_answer, const KisError *error, int64 now_us)
 	job->transfer = NULL;
 	job->state = KIS_JOB_NEW;
 	under_way--;
-}
-
-/* The transfer has ended: counts it and lets go of it. error: NULL where it succeeded. */
-void
-kis_job_transfer_ended(KisJob *job, const KisError *error, int64 now_us)
-{
-	if (job->counters != NULL)
-	{
-		job->counters->network_ms += kis_transfer_elapsed_ms(job->transfer);
-		job->counters->bytes += kis_transfer_bytes(job->transfer);
-	}
-	end_transfer(job, true, error, now_us);
-}
-
-/* Gives up the transfer, if there is one. */
-void
-kis_job_drop_transfer(KisJob *job, int64 now_us)
-{
-	if (job->transfer != NULL)
-		end_transfer(job, false, NULL, now_us);
 }
 
 /*
@@ -362,7 +364,7 @@ kis_job_renew(KisJob *job, int64 now_us)
 		may_send = false;
 	kis_unlock();
 	if (!may_send && job->transfer != NULL && !kis_transfer_is_sent(job->transfer))
-		kis_job_drop_transfer(job, now_us);
+		kis_job_end_transfer(job, NULL, now_us);
 }
 
 /*

@@ -84,20 +84,14 @@ typedef struct KisJob
 /* Those of the session that are not done: token requests, then calls, first come first. */
 extern dlist_head kis_jobs;
 
-/* How many transfers the session has under way. */
-extern int	kis_session_under_way(void);
-
 /* The session's transfers; NULL: there were none yet. */
 extern KisHttp *kis_session_http(void);
 
-/* Sends it, as soon as there is a slot; false: it can't be, see *error. */
+/* Sends it where there are room and a slot, else see job->wait; false: it can't be, see *error. */
 extern bool kis_job_send(KisJob *job, const char *token, int64 now_us, KisError *error);
 
-/* The transfer has ended; error: NULL where it succeeded. */
-extern void kis_job_transfer_ended(KisJob *job, const KisError *error, int64 now_us);
-
-/* Gives up the transfer, if there is one. */
-extern void kis_job_drop_transfer(KisJob *job, int64 now_us);
+/* The transfer has ended, with an answer that may be KIS_OK, or is given up: NULL. */
+extern void kis_job_end_transfer(KisJob *job, const KisError *answer, int64 now_us);
 
 /* What to do after a failure, by the policy. */
 extern KisAction kis_job_failed(KisJob *job, KisRetry retry, bool unattended,

@@ -129,27 +129,26 @@ wait_until(int64 wake_at_us)
 static void
 advance_all(const KisQuery *query, int64 now_us, int64 *wake_at_us)
 {
+	static const KisWait nothing = {.wake_at_us = PG_INT64_MAX};
 	dlist_mutable_iter iter;
 
 	dlist_foreach_modify(iter, &kis_jobs)
 	{
 		KisJob	   *job = dlist_container(KisJob, node, iter.cur);
 
-		job->wait = (KisWait)
-		{
-			.wake_at_us = PG_INT64_MAX
-		};
+		job->wait = nothing;
 		if (job->state == KIS_JOB_BACKING_OFF && now_us < job->back_at_us)
 		{
 			job->wait.wake_at_us = job->back_at_us;
 			job->wait.reason = job->error.error_class;
 		}
-		else if (job->state == KIS_JOB_UNDER_WAY)
-			 /* libcurl says when */ ;
-		else if (job->call != NULL)
-			kis_request_advance((KisRequest *) job, query, now_us);
-		else if (!kis_token_request_advance(job, now_us))
-			continue;
+		else if (job->state != KIS_JOB_UNDER_WAY)
+		{
+			if (job->call != NULL)
+				kis_request_advance((KisRequest *) job, query, now_us);
+			else if (!kis_token_request_advance(job, now_us))
+				continue;
+		}
 		kis_job_publish(job);
 		*wake_at_us = Min(*wake_at_us, job->wait.wake_at_us);
 	}
@@ -211,7 +210,7 @@ leave_at_exit(int code, Datum arg)
 	ConditionVariableCancelSleep();
 	leave(true);
 	dlist_foreach(iter, &kis_jobs)
-		kis_job_drop_transfer(dlist_container(KisJob, node, iter.cur), kis_now_us());
+		kis_job_end_transfer(dlist_container(KisJob, node, iter.cur), NULL, kis_now_us());
 }
 
 /* One turn of the loop, waiting included. */

@@ -225,7 +225,7 @@ kis_request_finished(KisRequest *request, int64 arrived_us, int64 now_us)
 	bool		unattended = kis_transfer_unattended(job->transfer);
 	KisReply   *reply = kis_transfer_reply(job->transfer, &error);
 
-	kis_job_transfer_ended(job, reply != NULL ? NULL : &error, now_us);
+	kis_job_end_transfer(job, &error, now_us);
 	if (reply == NULL)
 	{
 		take_failure(request, kis_policies[error.error_class].of_call, unattended, &error, now_us);
@@ -311,9 +311,7 @@ send_with_token(KisRequest *request, int64 now_us)
 			take_failure(request, kis_policies[error.error_class].of_others, false, &error, now_us);
 			break;
 		case KIS_TOKEN_READY:
-			job->state = KIS_JOB_NEEDS_ROOM;
-			if (kis_session_under_way() < job->connection->options->max_concurrent_requests &&
-				!kis_job_send(job, token, now_us, &error))
+			if (!kis_job_send(job, token, now_us, &error))
 				fail(request, &error);
 			kis_wipe(token, sizeof(token));
 			break;
@@ -389,7 +387,7 @@ kis_request_abandon(KisRequest *request)
 	kis_job_end(&request->job, NULL);
 	if (!request->done)
 		dlist_delete(&request->job.node);
-	kis_job_drop_transfer(&request->job, kis_now_us());
+	kis_job_end_transfer(&request->job, NULL, kis_now_us());
 	kis_reply_free(request->reply);
 	request->reply = NULL;
 	request->done = true;

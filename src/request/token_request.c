@@ -82,7 +82,7 @@ kis_token_request_finished(KisJob *job, int64 arrived_us, int64 now_us)
 		error.error_class = KIS_ERROR_TOKEN;
 		strlcpy(error.text, "the token that KIS issued has ended already", sizeof(error.text));
 	}
-	kis_job_transfer_ended(job, ok ? NULL : &error, now_us);
+	kis_job_end_transfer(job, &error, now_us);
 	if (ok)
 		end_request(job, &token, NULL, arrived_us);
 	else

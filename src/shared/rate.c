@@ -7,6 +7,11 @@
  * Since a slot is taken before the call is sent and free only a second after
  * its reply came, any second of any alignment at the server holds no more
  * arrivals than there are slots.
+ *
+ * Who finds no slot free takes a ticket and is woken by its latch. A condition
+ * variable would not do for the queue: a session can be on the list of one alone,
+ * and beside the rate it waits for calls of other sessions; and from that list none
+ * could be passed over whose session stands still.
  */
 #include "postgres.h"
 

@@ -32,7 +32,7 @@ kis_fingerprint(const uint8 *key, char *text)
 		snprintf(text +2 * i, 3, "%02x", key[i]);
 }
 
-/* The same in Unix seconds, whatever the secret; the lock must be held. */
+/* Of the newest token of a host and app key, whatever the secret, in Unix seconds; 0: there is none. */
 static int64
 token_end(const KisShared *shared, const uint8 *key)
 {
@@ -48,11 +48,12 @@ token_end(const KisShared *shared, const uint8 *key)
 	return end;
 }
 
-/* The end of the newest token of a host and app key; 0 where none is held. */
+/* The end of the token that all sessions share; 0 where none is held. */
 TimestampTz
-kis_token_end(const uint8 *key)
+kis_token_end(const KisIdentity *identity)
 {
-	int64		end = token_end(kis_lock(LW_SHARED), key);
+	KisTokenSlot *slot = kis_token_find(kis_lock(LW_SHARED), identity);
+	int64		end = slot != NULL && slot->valid ? slot->expires_at : 0;
 
 	kis_unlock();
 	return end != 0 ? time_t_to_timestamptz(end) : 0;

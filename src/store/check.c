@@ -169,7 +169,7 @@ check_token(Check *check)
 	if (check->connection->token != NULL)
 		end = DT_NOEND;
 	else
-		end = kis_token_end(check->connection->identity->key);
+		end = kis_token_end(check->connection->identity);
 	if (check->request->reply == NULL &&
 		(end == 0 || check->request->error.error_class == KIS_ERROR_TOKEN))
 	{
