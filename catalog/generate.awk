@@ -5,6 +5,7 @@
 function c(text) { gsub(/["\\]/, "\\\\&", text); return "\"" text "\"" }
 function value(name) { return name in column ? $column[name] : "" }
 function text_of(name) { return c(value(name)) }
+function class_of(name) { return name == "ok" ? "KIS_OK" : "KIS_ERROR_" toupper(name) }
 function yes(flag) { return flag == "t" ? "true" : "false" }
 function close_array() { if (open) print "};\n" }
 
@@ -30,6 +31,10 @@ FNR == 1 {
 		print "const KisInvestor kis_investors[] = {"
 	else if ("measure" in column)
 		print "const KisMeasure kis_measures[] = {"
+	else if ("of_call" in column)
+		print "const KisPolicy kis_policies[] = {"
+	else if ("counts_against" in column)
+		print "const KisCodeRule kis_code_rules[] = {"
 	else if ("sector_code" in column)
 		print "const KisPair kis_pairs[] = {"
 	else
@@ -55,6 +60,16 @@ field != "" {
 	measure[nmeasures++] = value("measure")
 	printf "\t{%s, %s, %s, %s},\n", text_of("measure"), text_of("name_ko"), text_of("name_en"),
 		value("unit_of") == "amount" ? "true" : "false"
+	next
+}
+"of_call" in column {
+	printf "\t[%s] = {KIS_RETRY_%s, KIS_RETRY_%s, KIS_RETRY_%s},\n", class_of(value("error_class")),
+		toupper(value("of_call")), toupper(value("of_token_request")), toupper(value("of_others"))
+	next
+}
+"counts_against" in column {
+	printf "\t{%s, %s, %s, %s, KIS_QUOTA_%s, %s},\n", text_of("code"), value("from_status"), value("to_status"),
+		class_of(value("error_class")), toupper(value("counts_against")), value("hint") == "" ? "NULL" : text_of("hint")
 	next
 }
 "sector_code" in column {

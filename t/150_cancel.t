@@ -1,8 +1,8 @@
 # pg_cancel_backend, pg_terminate_backend and statement_timeout act at once in
-# each phase that a query can hang in, or compute for long in before it asks for
+# each phase that a query can hang in, or compute for long in before it requests
 # anything, and hold up nobody else. Every figure is printed: milliseconds from
 # the moment that the cancel is sent, or that the timeout is due, until the client
-# has the error. KisTest::Bars tells what they must be, and what is excused.
+# has the error. KisTest::Bars has what they must be, and for what a deadline is extended.
 use strict;
 use warnings;
 
@@ -43,7 +43,7 @@ sub works
 
 works($bystander, 'before all') or die 'the set-up does not work';
 
-# Which days, pairs and investors are asked for is found out by evaluating the
+# Which days, pairs and investors are requested is found out by evaluating the
 # conditions for each of them
 $node->safe_psql('postgres', 'CREATE TABLE many AS SELECT array_agg(date \'1900-01-01\' - i) AS days FROM generate_series(1, '
 	  . MANY_DAYS . ') i');
@@ -68,14 +68,14 @@ my @busy = (
 	busy('pairs in planning', "EXPLAIN SELECT count(*) FROM kis_sector_trend WHERE market_code < ANY $codes"),
 	busy('investors', "SELECT count(*) FROM kis_investor_trend WHERE investor < ANY $unplanned_codes"));
 
-# What a phase's queries have asked when they are through
-my %asked = (
+# What a phase's queries have requested when they are through
+my %requested = (
 	rate => sub { ok(!(grep { $_ eq 'KSP/0001' } $simulator->pairs), 'the call is not made') },
-	soon => sub { is($simulator->calls('token'), 1, 'nobody asks for a token in the minute after') },
+	soon => sub { is($simulator->calls('token'), 1, 'nobody requests a token in the minute after') },
 	shared => sub {
 		is(scalar(grep { $_ eq 'KSP/0001' } $simulator->pairs), 1, 'they who waited for a call made none');
 	},
-	issue => sub { is($simulator->calls('token'), 1, 'they who waited for a token asked for none') });
+	issue => sub { is($simulator->calls('token'), 1, 'they who waited for a token requested none') });
 
 # Figures of a phase and a way, in ms, and what was not as it should be
 sub measure
@@ -89,10 +89,10 @@ sub measure
 	{
 		my ($result, $ms, $expected) = $phases->interrupt($way, $phase, $session, $phases->query($phase));
 		my $error = $result->{errors}[0] || { sqlstate => '-', message => $result->{output} };
-		my $told = "$error->{sqlstate}: $error->{message}";
+		my $outcome = "$error->{sqlstate}: $error->{message}";
 
 		push @figures, $ms;
-		push @wrong, $told if $told ne $expected;
+		push @wrong, $outcome if $outcome ne $expected;
 		push @wrong, 'the session is ' . ($ends ? 'open' : 'closed') if $session->is_closed != $ends;
 		push @wrong, 'others are held up' unless works($bystander, "others: $phase->{name}, $way");
 		push @wrong, 'the next query fails'
@@ -121,7 +121,7 @@ foreach my $phase ($phases->all, @busy)
 		is_deeply($wrong, [], "$phase->{name}: $way ends the query and nothing else");
 		ok($good, "$phase->{name}: $way at once");
 	}
-	$asked{ $phase->{key} }->() if $asked{ $phase->{key} };
+	$requested{ $phase->{key} }->() if $requested{ $phase->{key} };
 	$phases->finish($phase);
 	like($phase->{owner_result}{output}, qr/^KSP\|/, 'and whom they waited for has its answer')
 	  if $phase->{owner_result};

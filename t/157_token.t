@@ -1,5 +1,5 @@
-# The access token: one for all sessions, asked for as seldom as can be. KIS
-# tells the customer of each issue, and one too soon may kill the live token.
+# The access token: one for all sessions, requested as seldom as can be. KIS
+# sends the customer a message for each, and one too soon may kill the live token.
 use strict;
 use warnings;
 
@@ -123,7 +123,7 @@ like($error->{detail}, qr/EGW00121/, 'detail');
 is($simulator->calls('token'), 1, 'after one issue');
 is($simulator->calls('data'), 2, 'and two calls');
 is(($two->error(query('handed')))[0], '28000', 'the next statement');
-is($simulator->calls('token'), 1, 'asks for no other within a minute');
+is($simulator->calls('token'), 1, 'requests no other within a minute');
 is($simulator->calls('data'), 3, 'and calls once');
 
 # ---- too soon
@@ -213,7 +213,7 @@ is($one->query_safe(query('kis_market_trend')), 'KSP', 'refused, it is read agai
 is(($simulator->requests('trend'))[-1]{headers}{authorization}, "Bearer $theirs[1]", 'and the new one is borne');
 $simulator->config(extra_tokens => []);
 is(($one->error(query('kis_market_trend')))[0], '28000', 'refused and not another one: an error');
-is($simulator->calls('token'), 0, 'KIS is asked for none');
+is($simulator->calls('token'), 0, 'none is requested');
 
 $_->quit foreach @sessions;
 is_deeply([ $simulator->problems ], [], 'all requests were as KIS documents them');

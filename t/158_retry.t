@@ -73,7 +73,7 @@ foreach my $fault (@passing)
 }
 
 fresh_count({ fault => 'error', times => 2 });
-like(explained($ksp), qr/Retries: 2\b/, 'EXPLAIN tells of two retries');
+like(explained($ksp), qr/Retries: 2\b/, 'EXPLAIN shows two retries');
 is($simulator->calls, 3, 'three calls');
 my @pauses = pauses();
 cmp_ok($pauses[1], '>=', 0.29, 'the second pause is longer');

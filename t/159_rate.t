@@ -69,7 +69,7 @@ foreach my $window (qw(sliding fixed))
 	fresh_count();
 	$simulator->config(rate => 6, rate_window => $window);
 	is($one->query_safe('SELECT count(*) FROM kis_market_trend'), 19, "$window: 19 calls");
-	is($simulator->stats->{refused_by_rate}, 0, "$window: none beyond KIS's own limit");
+	is($simulator->stats->{refused_by_rate}, 0, "$window: none over KIS's own limit");
 }
 
 # ---- what it is

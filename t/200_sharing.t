@@ -56,7 +56,7 @@ SKIP:
 		'EXPLAIN works');
 	is((sql_error($bare, 'postgres', "ALTER SERVER kis OPTIONS (ADD max_wiat '1s')"))[0], 'HV00D',
 		'options are checked');
-	is($simulator->calls('any'), 0, 'nothing was asked');
+	is($simulator->calls('any'), 0, 'nothing was requested');
 	$bare->stop;
 }
 
@@ -65,7 +65,7 @@ SKIP:
 my $crowd = KisTest::Crowd->new($node, 64);
 
 $node->safe_psql('postgres', "EXPLAIN VERBOSE $ask");
-is($simulator->calls('any'), 0, 'EXPLAIN asks for no token');
+is($simulator->calls('any'), 0, 'EXPLAIN requests no token');
 
 $simulator->fault({ match => { kind => 'token' }, fault => 'hang' });
 $crowd->send($ask);
@@ -80,12 +80,12 @@ is(scalar(grep { @{ $_->{errors} } } @results), 0, '64 sessions, one cold pair: 
 is(scalar(keys %rows), 1, 'the same row for all');
 like((keys %rows)[0], qr/^KSP\|0001\|/, 'and it is the row');
 is($simulator->calls, 1, 'one data call');
-is($simulator->calls('token'), 1, 'one token issue');
+is($simulator->calls('token'), 1, 'one token request');
 is($node->safe_psql('postgres', 'SELECT calls, tokens_issued, cache_hits + shared_calls FROM kis_stat'),
 	'1|1|63', 'kis_stat says so too');
 
 $crowd->query($ask);
-is($simulator->calls, 1, 'asked again: all have it from the cache');
+is($simulator->calls, 1, 'once more: all have it from the cache');
 
 # ---- a slow call, and what comes of a failed one
 
@@ -108,13 +108,13 @@ $crowd->quit;
 $simulator->reset(keep_tokens => JSON::PP::true);
 option("cache_ttl '2s'");
 my $first = $node->safe_psql('postgres', pair('KSP/0002'));
-my $asked = Time::HiRes::time();
+my $sent = Time::HiRes::time();
 my $same = $node->safe_psql('postgres', pair('KSP/0002'));
-my $soon = Time::HiRes::time() - $asked < 2;
+my $soon = Time::HiRes::time() - $sent < 2;
 
 ok($soon && $same eq $first || !$soon, 'another session within cache_ttl has the same reply');
 eventually { $same = $node->safe_psql('postgres', pair('KSP/0002')); $same ne $first };
-my $after = Time::HiRes::time() - $asked;
+my $after = Time::HiRes::time() - $sent;
 isnt($same, $first, 'another one later');
 ok($after >= 1.9 && $after < within(3), sprintf('after cache_ttl of 2 s: %.2f s', $after));
 is($simulator->calls, 2, 'two calls');
@@ -161,7 +161,7 @@ my ($market, $sector, $old) = split /\|/, $session->query_safe('FETCH c');
 my $before = $simulator->calls;
 isnt($node->safe_psql('postgres', pair("$market/$sector")), $old,
 	'what an idle cursor had prefetched is not young when it comes to be read');
-is($simulator->calls, $before + 1, 'but asked for again');
+is($simulator->calls, $before + 1, 'but requested again');
 $session->query_safe('COMMIT');
 $session->quit;
 
@@ -184,7 +184,7 @@ sub cached_kb
 {
 	return $1 if $node->safe_psql('postgres',
 		"SELECT detail FROM kis_check('kis') WHERE step = 'shared memory'") =~ /(\d+) kB/;
-	die 'kis_check does not tell';
+	die 'kis_check does not say';
 }
 
 $node->restart;
@@ -192,7 +192,7 @@ my $empty = cached_kb();
 $simulator->reset(keep_tokens => JSON::PP::true);
 my @pairs = map { "KSP/000$_" } 2 .. 6;
 $node->safe_psql('postgres', pair($_)) foreach @pairs, @pairs;
-is($simulator->calls, 5, 'five pairs, asked twice: all five are kept');
+is($simulator->calls, 5, 'five pairs, requested twice: all five are kept');
 my $each = (cached_kb() - $empty) / 5;
 
 keep(3 * $each . 'kB');

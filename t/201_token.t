@@ -44,10 +44,10 @@ $simulator->reset(keep_tokens => JSON::PP::true);
 $simulator->kill_token;
 $simulator->config(latency_ms => 1000);
 @results = $crowd->query($ask);
-is(scalar(grep { $_->{output} eq '0001' } @results), 20, 'twenty sessions that asked with the same dead token');
+is(scalar(grep { $_->{output} eq '0001' } @results), 20, 'twenty sessions that called with the same dead token');
 is(scalar(grep { $_->{status} != 200 } $simulator->requests('data')), 20, 'each was refused once');
 is(tokens(), 1, 'one issue for all');
-is($simulator->calls, 40, 'and each asked once more');
+is($simulator->calls, 40, 'and each called once more');
 $crowd->quit;
 
 $simulator->reset(keep_tokens => JSON::PP::true);
@@ -57,7 +57,7 @@ is(tokens(), 1, 'one issue for them');
 
 # ---- how long it is kept
 
-# The next issue's reply tells other ends.
+# The next token's reply has other ends.
 sub ends
 {
 	my (%members) = @_;
@@ -114,7 +114,7 @@ ok(defined $again && $again > 0 && $again <= 60, 'and when to try again')
 ok($took < within(5.5), sprintf('it waited no longer than max_wait of 5 s: %.2f s', $took));
 is(tokens(), 2, 'one issue that was refused');
 is((sql_error($node, 'postgres', $ask))[0], '53400', 'the same for the next');
-is(tokens(), 2, 'who did not ask KIS for it');
+is(tokens(), 2, 'who did not request it');
 ok($again > 50 || $took > 1, 'the minute counts from the issue that we know of');
 
 # ---- another program has one issued before ours ends
@@ -123,9 +123,9 @@ ends(expires_in => 3600, access_token_token_expired => '2026-07-10 11:30:00');
 $clock->set('2026-07-10 11:29:50');
 $simulator->config(token_min_interval => 3600);
 is(run_sql($node, 'postgres', $ask)->{output}, '0001', '10 s before the end of ours KIS gives no other: ours is used');
-is((grep { $_->{status} == 403 } $simulator->requests('token')), 1, 'it was asked for one');
+is((grep { $_->{status} == 403 } $simulator->requests('token')), 1, 'one was requested');
 is(run_sql($node, 'postgres', $ask)->{output}, '0001', 'and goes on being used');
-is(tokens(), 2, 'with nothing more asked for');
+is(tokens(), 2, 'with nothing more requested');
 $clock->set('2026-07-10 11:30:00');
 is((sql_error($node, 'postgres', $ask))[0], '53400', 'to its end, and not longer');
 
@@ -314,12 +314,12 @@ $simulator->reset;
 $simulator->config(extra_tokens => []);
 ($state, $message) = $session->error($ask);
 is($state, '28000', 'refused, and the file holds no other');
-is($simulator->calls, 1, 'asked once');
+is($simulator->calls, 1, 'one call');
 put('token', "neither: this\n");
 is(($session->error($ask))[0], 'HV000', 'a file without a token');
 unlink "$dir/token";
 is(($session->error($ask))[0], 'HV000', 'no file');
-is(($session->error($ask))[0], 'HV000', 'no file, asked again');
+is(($session->error($ask))[0], 'HV000', 'no file, called again');
 my $used = q{SELECT sum(used_bytes) FROM pg_backend_memory_contexts WHERE name = 'KIS connection'};
 my $before = $session->query_safe($used);
 $session->error($ask) foreach 1 .. 20;

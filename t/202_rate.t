@@ -128,7 +128,7 @@ $sessions[3]->result;
 ok($sessions[3]->is_closed, 'and one terminated');
 $_->result foreach @sessions[ 1, 4, 5 ];
 is_deeply([ map { $_->{sector} } $simulator->requests('data') ], [qw(0005 0002 0001)],
-	'the others come in the order in which they had asked');
+	'the others come in the order in which they came');
 is(most_in_a_second(), 1, 'one a second');
 @at = arrivals();
 ok($at[2] < within(2.2), sprintf('and nobody waits for those that went: the last after %.2f s', $at[2]));

@@ -49,7 +49,7 @@ sub fresh
 	return;
 }
 
-# ---- the owner of a call, or of a token issue, goes
+# ---- the owner of a call, or of a token request, goes
 
 my %ways = (
 	cancelled => sub { stop_backend('pg_cancel_backend', $_[0]) },
@@ -76,7 +76,7 @@ foreach my $kind (qw(data token))
 		my $gone = Time::HiRes::time();
 		my @results = $crowd->results;
 		my $took = max(map { $_->{ended} } @results) - $gone;
-		my $what = $kind eq 'data' ? 'call' : 'token issue';
+		my $what = $kind eq 'data' ? 'call' : 'token request';
 
 		is(scalar(grep { $_->{output} eq '0001' } @results), $waiters,
 			"the owner of a $what is $way: those who waited are served");
@@ -150,12 +150,12 @@ $owner->quit;
 $crowd->quit;
 $owner = $node->session;
 $owner->query_safe('BEGIN; DECLARE c CURSOR FOR SELECT market_code FROM kis_market_trend');
-is($owner->query_safe('FETCH c'), 'KSP', 'a cursor that has asked for more than it has read');
+is($owner->query_safe('FETCH c'), 'KSP', 'a cursor that has requested more than it has read');
 my $held = eval { $simulator->wait_for('held', 1, 2) };
 $crowd = KisTest::Crowd->new($node, $waiters);
-my $asked = Time::HiRes::time();
+my $sent = Time::HiRes::time();
 @results = $crowd->query(pair('KSQ/1001'));
-$took = max(map { $_->{ended} } @results) - $asked;
+$took = max(map { $_->{ended} } @results) - $sent;
 is(scalar(grep { $_->{output} eq '1001' } @results), $waiters, 'holds nobody up while it is idle');
 ok($took < within(1), sprintf('others are served within a second: %.3f s', $took));
 $simulator->release(clear_faults => JSON::PP::true);
@@ -179,7 +179,7 @@ foreach my $kind (qw(data token))
 	ok($node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()'), 'the cluster comes back');
 	is($node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'), $started, 'by itself');
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM kis_stat'), 0, 'with clean memory');
-	is($node->safe_psql('postgres', pair('KSP/0001')), '0001', 'and asks KIS');
+	is($node->safe_psql('postgres', pair('KSP/0001')), '0001', 'and calls KIS');
 }
 
 # ---- a KIS that is dead
@@ -190,10 +190,10 @@ fresh(1);
 $node->safe_psql('postgres', "ALTER SERVER kis OPTIONS (ADD request_timeout '1s')");
 $simulator->fault({ fault => 'hang' });
 $crowd = KisTest::Crowd->new($node, 64);
-$asked = Time::HiRes::time();
+$sent = Time::HiRes::time();
 @results = $crowd->query(pair('KSP/0001'));
 my $bound = 2 * 1 + 0.2;				# one retry, and the pause before it
-my @ends = sort { $a <=> $b } map { $_->{ended} - $asked } @results;
+my @ends = sort { $a <=> $b } map { $_->{ended} - $sent } @results;
 is(scalar(grep { @{ $_->{errors} } && $_->{errors}[0]{sqlstate} eq 'HV00L' } @results), 64,
 	'64 sessions that ask a dead KIS all fail');
 is($simulator->calls, 2, 'by one call and its retry');

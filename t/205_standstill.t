@@ -202,7 +202,7 @@ go_on();
 is($owner->result->{output}, '0001', 'who goes on with that');
 is((grep { $_->{status} == 403 } $simulator->requests('token')), 1, 'and KIS has refused the late one as too soon');
 is($other->query_safe(pair('KSP/0003')), '0003', 'which changes nothing for the others');
-is($simulator->calls('token'), 2, 'nobody asks for one more');
+is($simulator->calls('token'), 2, 'nobody requests one more');
 $_->quit foreach $owner, $other;
 
 # ---- what was not sent is not sent late
@@ -235,7 +235,7 @@ $session->query_safe(pair('KSP/0001'));
 is($simulator->calls, 1, 'a reply that is kept for an hour');
 $clock->sleep(3 * 86400);
 is($session->query_safe(pair('KSP/0001')), '0001', 'after three days of sleep');
-is($simulator->calls, 2, 'is asked for anew');
+is($simulator->calls, 2, 'is requested anew');
 is($simulator->calls('token'), 1, 'with a new token');
 $clock->sleep(600);
 is($session->query_safe(pair('KSP/0001')), '0001', 'after ten minutes more');

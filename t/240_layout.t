@@ -94,7 +94,7 @@ SKIP:
 	is($second->query_safe($stat), '1|2|1', 'which kis_stat shows alone');
 	is($old->query_safe($ask), $at, 'the old session still has its own reply');
 	is($old->query_safe($stat), '1|2|1', 'and its own kis_stat');
-	is(requests(), '2 2', 'nobody has asked again');
+	is(requests(), '2 2', 'nobody has called again');
 
 	$simulator->kill_token;
 	$new->query_safe(q{SELECT collected_at FROM kis_market_trend WHERE market_code = 'KSQ'});

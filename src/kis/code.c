@@ -1,107 +1,41 @@
 /*
  * code.c
- *		The policy for what KIS says: one table of its codes and of the HTTP
- *		statuses that come without one, and which class is tried again.
+ *		The policy for failures: how KIS's codes are classified, and what a
+ *		failure of a class leads to.
+ *
+ * Both are tables: catalog/codes.tsv and catalog/policy.tsv, from which
+ * catalog_data.h is made. The matrix of faults (t/210_fault_matrix.t) is tried
+ * against the same.
  */
 #include "kis.h"
 #include "kis/code.h"
 
-#include <string.h>
+#include <stddef.h>
 
-#define ANY_STATUS		0, 999
-#define SERVER_FAILS	500, 999
-#define PLAIN			KIS_QUOTA_NONE, NULL
-
-/*
- * The first that fits is the one. A code that is not here refuses for good,
- * unless rt_cd is "0".
- */
-static const KisCodeRule rules[] = {
-	/* no errors: there is more to read; there is nothing to read */
-	{"KIOK0500", ANY_STATUS, KIS_OK, PLAIN},
-	{KIS_CODE_EMPTY_PAGE, ANY_STATUS, KIS_OK, PLAIN},
-
-	{"EGW00121", ANY_STATUS, KIS_ERROR_TOKEN, PLAIN},	/* invalid */
-	{"EGW00122", ANY_STATUS, KIS_ERROR_TOKEN, PLAIN},	/* not found */
-	{"EGW00123", ANY_STATUS, KIS_ERROR_TOKEN, PLAIN},	/* expired */
-	{"EGW00133", ANY_STATUS, KIS_ERROR_TOKEN_TOO_SOON, PLAIN},
-
-	{"EGW00102", ANY_STATUS, KIS_ERROR_CREDENTIALS, PLAIN}, /* no app key */
-	{"EGW00103", ANY_STATUS, KIS_ERROR_CREDENTIALS, KIS_QUOTA_NONE,
-	"Check the user mapping's option app_key, or the file of app_key_file."},
-	{"EGW00104", ANY_STATUS, KIS_ERROR_CREDENTIALS, PLAIN}, /* no app secret */
-	{"EGW00105", ANY_STATUS, KIS_ERROR_CREDENTIALS, KIS_QUOTA_NONE,
-	"Check the user mapping's option app_secret, or the file of app_secret_file: all of its 180 characters and no newline."},
-	{"EGW00304", ANY_STATUS, KIS_ERROR_CREDENTIALS, PLAIN}, /* not those of the
-															 * token */
-
-	/* the set-up: nothing that another try mends */
-	{"EGW00003", ANY_STATUS, KIS_ERROR_REFUSED, PLAIN},
-	{"EGW00004", ANY_STATUS, KIS_ERROR_REFUSED, PLAIN},
-	{"EGW00101", ANY_STATUS, KIS_ERROR_REFUSED, PLAIN},
-	{"EGW00132", ANY_STATUS, KIS_ERROR_REFUSED, PLAIN},
-	{"EGW00205", ANY_STATUS, KIS_ERROR_REFUSED, PLAIN},
-	{"EGW00206", ANY_STATUS, KIS_ERROR_REFUSED, PLAIN},
-	{"EGW00207", ANY_STATUS, KIS_ERROR_REFUSED, PLAIN},
-	{"EGW00208", ANY_STATUS, KIS_ERROR_REFUSED, PLAIN},
-	{"EGW02004", ANY_STATUS, KIS_ERROR_REFUSED, KIS_QUOTA_NONE,
-	"The app key is one of paper trading; use the app key of a real account."},
-	{"EGW02006", ANY_STATUS, KIS_ERROR_REFUSED, KIS_QUOTA_NONE,
-	"KIS does not serve these calls to paper trading; use the app key of a real account and drop the server's option base_url."},
-	{"OPSQ0002", ANY_STATUS, KIS_ERROR_REFUSED, PLAIN},
-	{"OPSQ2*", ANY_STATUS, KIS_ERROR_REFUSED, PLAIN},
-
-	{"EGW00201", ANY_STATUS, KIS_ERROR_RATE, KIS_QUOTA_APP_KEY, NULL},
-	{"EGW00215", ANY_STATUS, KIS_ERROR_RATE, KIS_QUOTA_LEDGER,
-	"KIS answers the calendar's call once a second for an account; try again later, or raise the server's option max_wait."},
-	{"*", 429, 429, KIS_ERROR_RATE, KIS_QUOTA_APP_KEY, NULL},
-
-	{"EGW00001", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
-	{"EGW00002", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
-	{"EGW00202", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
-	{"EGW00203", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
-	{"EGW00300", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
-	{"EGW00301", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
-	{"EGW00302", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
-	{"EGW00316", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
-	{"OPSQ0003", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
-	{"OPSQ0008", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
-	{"OPSQ1002", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
-	{"90020000", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
-	{"SYDB0050", ANY_STATUS, KIS_ERROR_TRANSIENT, PLAIN},
-
-	/* codes that begin so tell errors alone, whatever rt_cd says */
-	{"EGW*", SERVER_FAILS, KIS_ERROR_TRANSIENT, PLAIN},
-	{"EGW*", ANY_STATUS, KIS_ERROR_REFUSED, PLAIN},
-	{"OPSQ*", ANY_STATUS, KIS_ERROR_REFUSED, PLAIN},
-
-	{"", SERVER_FAILS, KIS_ERROR_TRANSIENT, PLAIN},
-	{"", 300, 399, KIS_ERROR_REPLY, PLAIN},
-};
-
-static char
-upper(char c)
-{
-	return c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c;
-}
+#define FIRST_PAUSE_MS		200
+#define LONGEST_PAUSE_MS	5000
 
 static bool
-is_meant(const char *listed, const char *code)
+is_code(const char *listed, const char *code)
 {
 	for (; *listed != '\0' && *listed != '*'; listed++, code++)
-		if (*listed != upper(*code))
+		if (*listed != (*code >= 'a' && *code <= 'z' ? *code - 'a' + 'A' : *code))
 			return false;
 	return *listed == '*' || *code == '\0';
 }
 
-/* The rule for a code, in whatever case KIS writes it; NULL: none is listed. */
+/*
+ * The rule for a code, in whatever case KIS writes it: the first that fits. NULL:
+ * none is listed; then KIS refuses for good, unless rt_cd is "0".
+ */
 const KisCodeRule *
 kis_code_rule(const char *code, int http_status)
 {
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (http_status >= rules[i].from_status && http_status <= rules[i].to_status &&
-			is_meant(rules[i].code, code))
-			return &rules[i];
+	for (int i = 0; i < kis_code_rule_count; i++)
+		if (http_status >= kis_code_rules[i].from_status &&
+			http_status <= kis_code_rules[i].to_status &&
+			is_code(kis_code_rules[i].code, code))
+			return &kis_code_rules[i];
 	return NULL;
 }
 
@@ -123,19 +57,53 @@ kis_error_code_hint(const KisError *error)
 	return rule != NULL ? rule->hint : NULL;
 }
 
-/* May the same request be tried again at once or after a pause? */
-bool
-kis_error_is_transient(KisErrorClass error_class)
+/* How long to back off after so many tries: each pause is twice the one before. */
+static int
+pause_after(int tries)
 {
-	switch (error_class)
+	int			pause_ms = FIRST_PAUSE_MS;
+
+	while (tries-- > 0 && pause_ms < LONGEST_PAUSE_MS)
+		pause_ms *= 2;
+	return pause_ms < LONGEST_PAUSE_MS ? pause_ms : LONGEST_PAUSE_MS;
+}
+
+/*
+ * What to do after a failure of which the table says retry. Counts in tries what
+ * it answers, so that the same question may bring another answer the next time.
+ * max_retries is the server's option; has_files: a secret is in a file. To back
+ * off is for *pause_ms.
+ */
+KisAction
+kis_after_failure(KisRetry retry, int max_retries, bool has_files, KisTries *tries,
+				  int *pause_ms)
+{
+	switch (retry)
 	{
-		case KIS_ERROR_CONNECT:
-		case KIS_ERROR_TIMEOUT:
-		case KIS_ERROR_DROPPED:
-		case KIS_ERROR_RATE:
-		case KIS_ERROR_TRANSIENT:
-			return true;
-		default:
-			return false;
+		case KIS_RETRY_NONE:
+			break;
+		case KIS_RETRY_MAX_RETRIES:
+			if (tries->retries >= max_retries)
+				break;
+			*pause_ms = pause_after(tries->retries++);
+			return KIS_ACTION_BACK_OFF;
+		case KIS_RETRY_MAX_WAIT:
+			*pause_ms = pause_after(tries->refusals++);
+			return KIS_ACTION_BACK_OFF;
+		case KIS_RETRY_NEW_TOKEN:
+			if (!tries->new_token)
+			{
+				tries->new_token = true;
+				return KIS_ACTION_NEW_TOKEN;
+			}
+			/* FALLTHROUGH */
+		case KIS_RETRY_REREAD_FILES:
+			if (tries->reread_files || !has_files)
+				break;
+			tries->reread_files = true;
+			return KIS_ACTION_REREAD_FILES;
+		case KIS_RETRY_LATER:
+			return KIS_ACTION_LATER;
 	}
+	return KIS_ACTION_FAIL;
 }

@@ -1,7 +1,7 @@
 /*
  * code.h
- *		The policy for what KIS says: one table of its codes and of the HTTP
- *		statuses that come without one, and which class is tried again.
+ *		The policy for failures: how KIS's codes are classified, and what a
+ *		failure of a class leads to.
  */
 #ifndef KIS_CODE_H
 #define KIS_CODE_H
@@ -10,18 +10,9 @@
 
 #include "kis.h"
 
-/* May the same request be tried again at once or after a pause? */
-extern bool kis_error_is_transient(KisErrorClass error_class);
-
-/* What a call that failed counts against, by KIS's code and the HTTP status. */
-extern KisQuota kis_error_counts_against(const KisError *error);
-
-/* What to do about KIS's code where that says more than its class; else NULL. English. */
-extern const char *kis_error_code_hint(const KisError *error);
-
 #define KIS_CODE_EMPTY_PAGE	"KIOK0560"	/* there are no rows */
 
-/* How a reply with such a code and status is taken: see code.c. */
+/* How a reply with such a code and status is classified: a line of catalog/codes.tsv. */
 typedef struct KisCodeRule
 {
 	const char *code;			/* whole, or its beginning and '*'; "": the
@@ -33,7 +24,62 @@ typedef struct KisCodeRule
 	const char *hint;			/* NULL: that of its class */
 } KisCodeRule;
 
+extern const KisCodeRule kis_code_rules[];
+extern const int kis_code_rule_count;
+
+/* What is done about a failure, and what bounds how often: a cell of catalog/policy.tsv. */
+typedef enum KisRetry
+{
+	KIS_RETRY_NONE = 0,
+	KIS_RETRY_MAX_RETRIES,		/* back off and try again, max_retries times */
+	KIS_RETRY_MAX_WAIT,			/* the same for as long as max_wait lasts */
+	KIS_RETRY_NEW_TOKEN,		/* once; then as KIS_RETRY_REREAD_FILES */
+	KIS_RETRY_REREAD_FILES,		/* once, where secrets are in files */
+	KIS_RETRY_LATER				/* KIS says when: no failure of anybody's */
+} KisRetry;
+
+/* What a failure of a class leads to: a line of catalog/policy.tsv. */
+typedef struct KisPolicy
+{
+	KisRetry	of_call;
+	KisRetry	of_token_request;
+	KisRetry	of_others;		/* of the call or token request that this call
+								 * has waited for */
+} KisPolicy;
+
+extern const KisPolicy kis_policies[];	/* by KisErrorClass */
+
+/* What to do after a failure. */
+typedef enum KisAction
+{
+	KIS_ACTION_FAIL,
+	KIS_ACTION_RETRY,			/* at once */
+	KIS_ACTION_BACK_OFF,
+	KIS_ACTION_NEW_TOKEN,
+	KIS_ACTION_REREAD_FILES,
+	KIS_ACTION_LATER			/* see KIS_RETRY_LATER */
+} KisAction;
+
+/* What has been tried of a call or token request so far; all zero at first. */
+typedef struct KisTries
+{
+	int			retries;		/* that max_retries bounds */
+	int			refusals;		/* that max_wait bounds */
+	bool		new_token;
+	bool		reread_files;
+} KisTries;
+
+/* What to do after a failure; counts it in tries. */
+extern KisAction kis_after_failure(KisRetry retry, int max_retries, bool has_files,
+								   KisTries *tries, int *pause_ms);
+
 /* The rule for a code, in whatever case KIS writes it; NULL: none is listed. */
 extern const KisCodeRule *kis_code_rule(const char *code, int http_status);
+
+/* What a call that failed counts against, by KIS's code and the HTTP status. */
+extern KisQuota kis_error_counts_against(const KisError *error);
+
+/* What to do about KIS's code where that says more than its class; else NULL. English. */
+extern const char *kis_error_code_hint(const KisError *error);
 
 #endif							/* KIS_CODE_H */

@@ -1,7 +1,7 @@
 /*
  * connection.c
- *		A user's way to a server: the options and secrets that a statement
- *		works with, kept for the session until the catalog changes.
+ *		A user's way to a server: the options and secrets that a query works
+ *		with, kept for the session until the catalog changes.
  */
 #include "postgres.h"
 
@@ -43,7 +43,7 @@ catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
 }
 
 /*
- * What whoever runs the statement can do for a mapping of the user: make it,
+ * What whoever runs the query can do for a mapping of the user: make it,
  * as far as CREATE USER MAPPING and our options let them, or ask those who can.
  */
 static int
@@ -100,53 +100,49 @@ forget(char *secret)
 	pfree(secret);
 }
 
-/* Are key or secret in files? */
+/* Is key, secret or token in a file? */
 bool
-kis_connection_has_key_files(const KisConnection *connection)
+kis_connection_has_files(const KisConnection *connection)
 {
-	return connection->user_options->app_key_file != NULL ||
-		connection->user_options->app_secret_file != NULL;
+	const KisUserOptions *user = connection->user_options;
+
+	return user->app_key_file != NULL || user->app_secret_file != NULL ||
+		user->access_token_file != NULL;
 }
 
-/* Reads key files again; the identity changes where they did. May raise. */
+/* Takes a secret that has been read to the connection's memory. */
+static void
+keep(KisConnection *connection, char **kept, char *secret)
+{
+	char	   *copy = MemoryContextStrdup(connection->context, secret);
+
+	forget(*kept);
+	*kept = copy;
+	forget(secret);
+}
+
+/*
+ * Reads the files of secrets, again; the identity changes where key or secret did,
+ * and the token's number where that did. Raises where a file can't be read, and
+ * then leaves all as it was: they are in the caller's memory until all are there.
+ */
 void
-kis_connection_reread_secrets(KisConnection *connection)
+kis_connection_read_secrets(KisConnection *connection)
 {
 	KisUserOptions *user = connection->user_options;
-
-	/*
-	 * in the caller's memory until both are there: an error leaves nothing
-	 * behind
-	 */
 	char	   *app_key = read_secret(user->app_key, user->app_key_file, "app_key");
 	char	   *app_secret = read_secret(user->app_secret, user->app_secret_file, "app_secret");
-	char	   *kept_key = MemoryContextStrdup(connection->context, app_key);
-	char	   *kept_secret = MemoryContextStrdup(connection->context, app_secret);
+	char	   *token = user->access_token_file != NULL ?
+		kis_access_token_read(user->access_token_file) : NULL;
 
 	kis_identify(connection->options->base_url, app_key, app_secret, connection->identity);
-	forget(connection->app_key);
-	forget(connection->app_secret);
-	connection->app_key = kept_key;
-	connection->app_secret = kept_secret;
-	forget(app_key);
-	forget(app_secret);
-}
-
-/* Reads access_token_file again; true: it holds another token than before. May raise. */
-bool
-kis_connection_reread_token(KisConnection *connection)
-{
-	/* in the caller's memory first, as above */
-	char	   *token = kis_access_token_read(connection->user_options->access_token_file);
-	char	   *kept_token = MemoryContextStrdup(connection->context, token);
-	bool		changed = connection->token == NULL || strcmp(connection->token, token) != 0;
-
-	forget(connection->token);
-	forget(token);
-	connection->token = kept_token;
-	if (changed)
+	keep(connection, &connection->app_key, app_key);
+	keep(connection, &connection->app_secret, app_secret);
+	if (token == NULL)
+		return;
+	if (connection->token == NULL || strcmp(connection->token, token) != 0)
 		connection->token_generation++;
-	return changed;
+	keep(connection, &connection->token, token);
 }
 
 static uint64
@@ -171,9 +167,7 @@ connection_create(Oid serverid, Oid userid, MemoryContext context)
 		connection->ca_pem = kis_ca_read(connection->options->ca_file);
 	connection->user_options = kis_user_options(mapping->options);
 	connection->identity = palloc(sizeof(KisIdentity));
-	kis_connection_reread_secrets(connection);
-	if (connection->user_options->access_token_file != NULL)
-		kis_connection_reread_token(connection);
+	kis_connection_read_secrets(connection);
 	return connection;
 }
 
@@ -211,7 +205,7 @@ connection_create_whole(Oid serverid, Oid userid)
 	}
 }
 
-/* Those that are stale and that no statement works with any more. */
+/* Those that are stale and that no query works with any more. */
 static void
 free_unused(void)
 {
@@ -228,7 +222,11 @@ free_unused(void)
 	}
 }
 
-/* Nobody's until it is held: whatever runs between may free it. */
+/*
+ * The user's connection to the server. Not pinned: whatever runs before it is may
+ * free it. Raises 42704 without a user mapping, and what options and secret files
+ * raise.
+ */
 KisConnection *
 kis_connection_get(Oid serverid, Oid userid)
 {
@@ -264,6 +262,7 @@ kis_connection_get(Oid serverid, Oid userid)
 	return connection;
 }
 
+/* Until it is unpinned as often, it stays, even if it is stale. */
 void
 kis_connection_pin(KisConnection *connection)
 {
@@ -274,39 +273,4 @@ void
 kis_connection_unpin(KisConnection *connection)
 {
 	connection->users--;
-}
-
-/* The endpoint and the secrets of a connection, without a token. */
-KisEndpoint
-kis_connection_endpoint(const KisConnection *connection)
-{
-	const KisServerOptions *options = connection->options;
-
-	return (KisEndpoint)
-	{
-		.base_url = options->base_url,
-			.proxy = options->proxy,
-			.ca_file = options->ca_file,
-			.ca_pem = connection->ca_pem,
-			.connect_timeout_ms = options->connect_timeout,
-			.request_timeout_ms = options->request_timeout,
-	};
-}
-
-KisSecrets
-kis_connection_secrets(const KisConnection *connection)
-{
-	return (KisSecrets)
-	{
-		.app_key = connection->app_key,
-			.app_secret = connection->app_secret,
-	};
-}
-
-double
-kis_connection_rate(const KisConnection *connection)
-{
-	return connection->user_options->requests_per_second > 0 ?
-		connection->user_options->requests_per_second :
-		connection->options->requests_per_second;
 }

@@ -1,7 +1,7 @@
 /*
  * connection.h
- *		A user's way to a server: the options and secrets that a statement
- *		works with, kept for the session until the catalog changes.
+ *		A user's way to a server: the options and secrets that a query works
+ *		with, kept for the session until the catalog changes.
  */
 #ifndef KIS_REQUEST_CONNECTION_H
 #define KIS_REQUEST_CONNECTION_H
@@ -21,42 +21,32 @@ typedef struct KisConnection
 	Oid			userid;
 	char	   *server_name;
 	KisServerOptions *options;
-	struct KisIdentity *identity;	/* who asks whom: state.h */
-	/* the rest is connection.c's */
+	KisIdentity *identity;		/* of host, app key and secret */
 	KisUserOptions *user_options;
 	char	   *app_key;
 	char	   *app_secret;
 	char	   *ca_pem;			/* of ca_file; NULL: the system's */
 	uint64		ca_state;		/* of that file when it was read, see
 								 * kis_file_state */
-	char	   *token;			/* of access_token_file; NULL: we have KIS
-								 * issue one */
+	char	   *token;			/* of access_token_file; NULL: KIS issues it */
 	uint64		token_generation;	/* counts the tokens that the file has
 									 * held */
 	MemoryContext context;
 	bool		stale;			/* the catalog has changed since */
-	int			users;			/* statements that hold it */
+	int			users;			/* who have it pinned */
 } KisConnection;
 
-/* Nobody's until it is held: whatever runs between may free it. */
+/* Not pinned: whatever runs before it is may free it. */
 extern KisConnection *kis_connection_get(Oid serverid, Oid userid);
 
+/* Until it is unpinned as often, it stays, even if it is stale. */
 extern void kis_connection_pin(KisConnection *connection);
 extern void kis_connection_unpin(KisConnection *connection);
 
-/* The endpoint and the secrets of a connection, without a token. */
-extern KisEndpoint kis_connection_endpoint(const KisConnection *connection);
-extern KisSecrets kis_connection_secrets(const KisConnection *connection);
+/* Is key, secret or token in a file? */
+extern bool kis_connection_has_files(const KisConnection *connection);
 
-/* Are key or secret in files? */
-extern bool kis_connection_has_key_files(const KisConnection *connection);
-
-/* Reads key files again; the identity changes where they did. May raise. */
-extern void kis_connection_reread_secrets(KisConnection *connection);
-
-/* Reads access_token_file again; true: it holds another token than before. May raise. */
-extern bool kis_connection_reread_token(KisConnection *connection);
-
-extern double kis_connection_rate(const KisConnection *connection);
+/* Reads the files of secrets, again; the identity changes where they did. May raise. */
+extern void kis_connection_read_secrets(KisConnection *connection);
 
 #endif							/* KIS_REQUEST_CONNECTION_H */

@@ -1,120 +1,233 @@
 /*
  * loop.c
- *		The wire's loop: a session waits for a request and moves on all that it
- *		has asked.
+ *		The event loop: a session waits for a request and moves on all that it
+ *		has under way.
  *
- * The session owns calls and issues that others wait for only in here; it
- * leaves them to the others when it goes, however it goes.
+ * This is the one place that waits. The session owns calls and token requests that
+ * others wait for only in here; it leaves them to the others when it goes, however
+ * it goes.
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 
 #include "common/error.h"
 #include "compat.h"
 #include "kis.h"
+#include "kis/http.h"
+#include "request/job.h"
 #include "request/loop.h"
 #include "request/request.h"
 #include "request/state.h"
 #include "request/token_request.h"
-#include "request/transfers.h"
 #include "shared/block.h"
 #include "shared/in_flight.h"
 
-/* Those of the session that are not done, first come first. */
-static dlist_head pending = DLIST_STATIC_INIT(pending);
+/* The session has been elsewhere for longer than this: replies may have come unseen. */
+#define ABSENT_US			(100 * 1000)
 
 /* When the session last renewed its leases. */
 static int64 renewed_us = 0;
 
-/* From now on the loop moves it on, until it is done. */
-void
-kis_loop_add(KisRequestState *state)
+/* When it last looked at its transfers. */
+static int64 attended_us = 0;
+
+/*
+ * Moves transfers on without waiting, and takes what those that ended have brought:
+ * that came when the session last looked before, unless that was just now. True:
+ * some have ended.
+ */
+static bool
+step(void)
 {
-	dlist_push_tail(&pending, &state->node);
+	KisHttp    *http = kis_session_http();
+	int64		now_us = kis_now_us();
+	int64		arrived_us = now_us - attended_us <= ABSENT_US ? now_us : attended_us;
+	KisTransfer *transfer;
+	bool		any = false;
+
+	if (http == NULL)
+		return false;
+	kis_http_step(http);
+	while ((transfer = kis_http_finished(http)) != NULL)
+	{
+		KisJob	   *job = kis_transfer_owner(transfer);
+		int64		job_arrived_us = Max(arrived_us, job->sent_at_us);
+
+		now_us = kis_now_us();
+		if (job->call != NULL)
+			kis_request_finished((KisRequest *) job, job_arrived_us, now_us);
+		else
+			kis_token_request_finished(job, job_arrived_us, now_us);
+		any = true;
+	}
+	attended_us = kis_now_us();
+	return any;
 }
 
-static void
-advance_all(const KisQuery *waiting, int64 now_us, int64 *wake_at_us)
+/*
+ * What the session waits for: its latch, the postmaster's end, where there is a
+ * postmaster, and its transfers, if there are any. Kept since it takes six system
+ * calls to make.
+ */
+static WaitEventSet *
+wait_set(void)
 {
+	static WaitEventSet *set = NULL;
+	static bool is_whole = false;
+	static bool has_http = false;
+	KisHttp    *http = kis_session_http();
+
+	if (is_whole && has_http == (http != NULL))
+		return set;
+	/* adding to it may raise: then it is made anew the next time */
+	is_whole = false;
+	if (set != NULL)
+		FreeWaitEventSet(set);
+	set = NULL;
+	set = kis_create_wait_set(3);
+	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	if (IsUnderPostmaster)
+		AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	if (http != NULL)
+		AddWaitEventToSet(set, WL_SOCKET_READABLE, kis_http_fd(http), NULL, NULL);
+	has_http = http != NULL;
+	is_whole = true;
+	return set;
+}
+
+/*
+ * Waits until a transfer moves, the latch is set or the time comes, and never
+ * longer than leases allow; interrupts raise.
+ */
+static void
+wait_until(int64 wake_at_us)
+{
+	int64		now_us = kis_now_us();
+	long		timeout_ms = (Min(wake_at_us, now_us + KIS_RENEW_US) - now_us + 999) / 1000;
+	long		http_ms = kis_session_http() != NULL ? kis_http_timeout_ms(kis_session_http()) : -1;
+	WaitEvent	event;
+
+	if (http_ms >= 0)
+		timeout_ms = Min(timeout_ms, http_ms);
+	if (WaitEventSetWait(wait_set(), Max(timeout_ms, 0), &event, 1, kis_wait_event()) > 0 &&
+		event.events == WL_LATCH_SET)
+		ResetLatch(MyLatch);
+
+	/*
+	 * what comes from here on is seen at once; but the session may have stood
+	 * still in there
+	 */
+	if (kis_now_us() - now_us <= KIS_RENEW_US + ABSENT_US)
+		attended_us = kis_now_us();
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* Moves each job on as far as it goes without waiting; query: the one that waits. */
+static void
+advance_all(const KisQuery *query, int64 now_us, int64 *wake_at_us)
+{
+	static const KisWait nothing = {.wake_at_us = PG_INT64_MAX};
 	dlist_mutable_iter iter;
 
-	kis_token_requests_advance(now_us, wake_at_us);
-	dlist_foreach_modify(iter, &pending)
+	dlist_foreach_modify(iter, &kis_jobs)
 	{
-		KisRequestState *state = dlist_container(KisRequestState, node, iter.cur);
+		KisJob	   *job = dlist_container(KisJob, node, iter.cur);
 
-		kis_request_advance(state, waiting, now_us);
-		*wake_at_us = Min(*wake_at_us, state->wake_at_us);
+		job->wait = nothing;
+		if (job->state == KIS_JOB_BACKING_OFF && now_us < job->back_at_us)
+		{
+			job->wait.wake_at_us = job->back_at_us;
+			job->wait.reason = job->error.error_class;
+		}
+		else if (job->state != KIS_JOB_UNDER_WAY)
+		{
+			if (job->call != NULL)
+				kis_request_advance((KisRequest *) job, query, now_us);
+			else if (!kis_token_request_advance(job, now_us))
+				continue;
+		}
+		kis_job_publish(job);
+		*wake_at_us = Min(*wake_at_us, job->wait.wake_at_us);
 	}
-	kis_session_leave_queues(false);
+	kis_session_leave_queues(now_us);
 }
 
-/* What others wait for is theirs to take, at once where the session will not be back soon. */
+/* What others wait for is theirs to take: at once, or unless the session is back in a moment. */
 static void
 leave(bool at_once)
 {
 	int64		now_us = kis_now_us();
 	dlist_iter	iter;
 
-	kis_session_leave_queues(true);
-	kis_token_requests_leave(at_once, now_us);
-	dlist_foreach(iter, &pending)
-		kis_request_leave(dlist_container(KisRequestState, node, iter.cur), at_once, now_us);
+	kis_session_leave_queues(PG_INT64_MAX);
+	dlist_foreach(iter, &kis_jobs)
+	{
+		KisJob	   *job = dlist_container(KisJob, node, iter.cur);
+
+		if (at_once)
+			kis_job_end(job, NULL);
+		else
+			kis_job_leave(job, now_us);
+	}
 }
 
-/* The session is back in the loop, or still there: it renews its leases and learns which it has lost. */
+/* The session is back in the loop, or still there: it renews its leases. */
 static void
-come_back(int64 now_us)
+renew(int64 now_us)
 {
 	dlist_iter	iter;
 
 	renewed_us = now_us;
-	kis_token_requests_return(now_us);
-	dlist_foreach(iter, &pending)
-		kis_request_return(dlist_container(KisRequestState, node, iter.cur), now_us);
+	dlist_foreach(iter, &kis_jobs)
+		kis_job_renew(dlist_container(KisJob, node, iter.cur), now_us);
 }
 
 /* An error ends the query, but a cursor's memory may stay until its transaction ends. */
 static void
-stop(const KisQuery *query)
+abandon_all(const KisQuery *query)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &pending)
+	dlist_foreach_modify(iter, &kis_jobs)
 	{
-		KisRequestState *state = dlist_container(KisRequestState, node, iter.cur);
+		KisJob	   *job = dlist_container(KisJob, node, iter.cur);
 
-		if (state->query == query)
-			kis_request_abandon(state->request);
+		if (job->call != NULL && ((KisRequest *) job)->query == query)
+			kis_request_abandon((KisRequest *) job);
 	}
 }
 
-/* FATAL runs no PG_CATCH. */
+/* FATAL runs no PG_CATCH: what the session has in flight, and its slots, go back from here. */
 static void
 leave_at_exit(int code, Datum arg)
 {
+	dlist_iter	iter;
+
 	/* from 17 on the block is gone when PostgreSQL itself looks to that */
 	ConditionVariableCancelSleep();
 	leave(true);
-	kis_token_requests_drop(kis_now_us());
+	dlist_foreach(iter, &kis_jobs)
+		kis_job_end_transfer(dlist_container(KisJob, node, iter.cur), NULL, kis_now_us());
 }
 
 /* One turn of the loop, waiting included. */
 static void
-turn(KisRequestState *state)
+turn(KisRequest *request)
 {
-	KisQuery   *query = state->query;
+	KisQuery   *query = request->query;
+	KisWait    *wait = &request->job.wait;
 	int64		now_us = kis_now_us();
 	int64		wake_at_us = PG_INT64_MAX;
-	uint64		told = kis_in_flight_broadcasts();
-	ConditionVariable *waited_on = state->waits_on;
+	ConditionVariable *waited_on = wait->on;
 	int64		left_us;
 
 	if (now_us - renewed_us >= KIS_LEASE_US)
-		kis_in_flight_spare_others(now_us);
+		kis_in_flight_extend_leases(now_us);
 	if (now_us - renewed_us >= KIS_RENEW_US)
-		come_back(now_us);
+		renew(now_us);
 
 	/*
 	 * (Again) in the list before looking, so that a signal after the look is
@@ -124,26 +237,25 @@ turn(KisRequestState *state)
 	while (waited_on != NULL && !ConditionVariableTimedSleep(waited_on, 0, kis_wait_event()))
 		continue;
 	advance_all(query, now_us, &wake_at_us);
-	if (kis_session_step() || state->request->done || state->waits_on != waited_on ||
-		kis_in_flight_broadcasts() != told)
+	if (step() || request->done || wait->on != waited_on)
 		return;
 
-	if (state->waits_for == KIS_OK)
+	if (wait->reason == KIS_OK)
 	{
-		kis_session_wait(wake_at_us);
+		wait_until(wake_at_us);
 		return;
 	}
-	left_us = state->request->connection->options->max_wait * INT64CONST(1000) -
+	left_us = request->connection->options->max_wait * INT64CONST(1000) -
 		query->waited_us;
 	/* known beforehand: no use in waiting for what comes too late */
 	if (left_us <= 0 ||
-		(state->wake_at_us != PG_INT64_MAX && state->waits_on == NULL &&
-		 state->wake_at_us - now_us > left_us))
+		(wait->wake_at_us != PG_INT64_MAX && wait->on == NULL &&
+		 wait->wake_at_us - now_us > left_us))
 	{
-		kis_request_give_up(state, now_us);
+		kis_request_give_up(request, now_us);
 		return;
 	}
-	kis_session_wait(Min(wake_at_us, now_us + left_us));
+	wait_until(Min(wake_at_us, now_us + left_us));
 	/* a session that stood still has not waited for KIS */
 	query->waited_us += Min(kis_now_us() - now_us, KIS_LEASE_US);
 }
@@ -160,15 +272,15 @@ wait_in_loop(KisRequest *request)
 	}
 	PG_TRY();
 	{
-		come_back(kis_now_us());
+		renew(kis_now_us());
 		while (!request->done)
-			turn(request->state);
+			turn(request);
 	}
 	PG_CATCH();
 	{
 		ConditionVariableCancelSleep();
 		leave(true);
-		stop(request->state->query);
+		abandon_all(request->query);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
@@ -177,8 +289,8 @@ wait_in_loop(KisRequest *request)
 }
 
 /*
- * Waits for the answer, moving on all that the session asks. False: it failed,
- * see request->error.
+ * Waits for the answer, moving on all that the session has under way. False: it
+ * failed, see request->error. Raises what interrupts and secret files raise.
  */
 bool
 kis_request_wait(KisRequest *request)
@@ -194,6 +306,6 @@ kis_request_wait_or_raise(KisRequest *request)
 {
 	if (kis_request_wait(request))
 		return;
-	stop(request->state->query);
+	abandon_all(request->query);
 	kis_raise(&request->error, request->connection->server_name);
 }

@@ -1,7 +1,7 @@
 /*
  * loop.h
- *		The wire's loop: a session waits for a request and moves on all that it
- *		has asked.
+ *		The event loop: a session waits for a request and moves on all that it
+ *		has under way.
  */
 #ifndef KIS_REQUEST_LOOP_H
 #define KIS_REQUEST_LOOP_H
@@ -10,10 +10,7 @@
 
 #include "request/state.h"
 
-/* From now on the loop moves it on, until it is done. */
-extern void kis_loop_add(KisRequestState *state);
-
-/* Waits for the answer, moving on all that the session asks. False: it failed, see request->error. */
+/* Waits for the answer. False: it failed, see request->error. */
 extern bool kis_request_wait(KisRequest *request);
 
 /* The same, but a failure is raised with its SQLSTATE. */

@@ -1,6 +1,6 @@
 /*
  * query_context.c
- *		What one query asks of KIS, and the bounds that hold for it.
+ *		The requests of one query, and the bounds that hold for them.
  */
 #include "postgres.h"
 
@@ -11,7 +11,6 @@
 #include "kis.h"
 #include "kis/catalog.h"
 #include "request/connection.h"
-#include "request/loop.h"
 #include "request/query_context.h"
 #include "request/request.h"
 #include "request/spill.h"
@@ -21,7 +20,7 @@
 
 static slist_head queries = SLIST_STATIC_INIT(queries);
 
-/* Runs when the statement's memory goes, however it ends. */
+/* Runs when the query's memory goes, however it ends. */
 static void
 query_end(void *arg)
 {
@@ -54,21 +53,21 @@ query_create(MemoryContext context, EState *estate)
 	return query;
 }
 
-/* A statement that ends when context is reset or deleted. */
+/* A query context that ends when the memory context is reset or deleted. */
 KisQuery *
 kis_query_create(MemoryContext context)
 {
 	return query_create(context, NULL);
 }
 
-/* Has KIS answer it itself, where others take a reply of the last moments. */
+/* Has it take no reply of the last moments, as others do: KIS answers it itself. */
 void
 kis_query_bypass_cache(KisQuery *query)
 {
 	query->bypasses_cache = true;
 }
 
-/* The statement of an executor run, EvalPlanQual's included; ends with it. */
+/* That of an executor run, EvalPlanQual's runs included; ends with it. */
 KisQuery *
 kis_query_of_estate(EState *estate)
 {
@@ -89,7 +88,7 @@ kis_query_of_estate(EState *estate)
 }
 
 /*
- * The user's connection to the server, until the statement ends, whatever
+ * The user's connection to the server, until the query ends, whatever
  * happens to server and mapping meanwhile: the same request keeps its answer.
  * Raises 42704 without a user mapping, and what the options raise.
  */
@@ -115,19 +114,16 @@ kis_query_connection(KisQuery *query, Oid serverid, Oid userid)
 	return connection;
 }
 
-static void
-fill_args(KisCallArgs *filled, const KisCallArgs *args)
+static bool
+is_same_pair(const KisCallArgs *a, const KisCallArgs *b)
 {
-	/* compared as memory: what stands behind a NUL must be the same */
-	memset(filled, 0, sizeof(KisCallArgs));
-	strlcpy(filled->market, args->market, sizeof(filled->market));
-	strlcpy(filled->sector, args->sector, sizeof(filled->sector));
-	strlcpy(filled->date, args->date, sizeof(filled->date));
+	return strcmp(a->market, b->market) == 0 && strcmp(a->sector, b->sector) == 0;
 }
 
-static KisRequest *
-find_request(const KisQuery *query, const KisConnection *connection,
-			 const KisCall *call, const KisCallArgs *args)
+/* The query's request with these arguments; NULL: there is none. */
+KisRequest *
+kis_query_find_request(const KisQuery *query, const KisConnection *connection,
+					   const KisCall *call, const KisCallArgs *args)
 {
 	ListCell   *cell;
 
@@ -136,19 +132,26 @@ find_request(const KisQuery *query, const KisConnection *connection,
 		KisRequest *request = lfirst(cell);
 
 		if (request->connection == connection && request->call == call &&
-			memcmp(&request->args, args, sizeof(KisCallArgs)) == 0)
+			is_same_pair(&request->args, args) && strcmp(request->args.date, args->date) == 0)
 			return request;
 	}
 	return NULL;
 }
 
-static bool
-is_cached(const KisConnection *connection, const KisCall *call, const KisCallArgs *args)
+/*
+ * Is there a request for it in the query, or a reply in the cache? Then it costs
+ * no call.
+ */
+bool
+kis_query_has_answer(KisQuery *query, KisConnection *connection,
+					 const KisCall *call, const KisCallArgs *args)
 {
 	KisReplyKey key;
 	KisReplySlot *slot;
 	bool		fresh;
 
+	if (kis_query_find_request(query, connection, call, args) != NULL)
+		return true;
 	if (!kis_call_is_shared(call, connection->options->cache_ttl))
 		return false;
 	key = kis_reply_key(connection->identity, call, args);
@@ -159,32 +162,6 @@ is_cached(const KisConnection *connection, const KisCall *call, const KisCallArg
 	return fresh;
 }
 
-/* What the statement has asked with these arguments; NULL: nothing. */
-const KisRequest *
-kis_query_find_request(const KisQuery *query, const KisConnection *connection,
-					   const KisCall *call, const KisCallArgs *args)
-{
-	KisCallArgs filled;
-
-	fill_args(&filled, args);
-	return find_request(query, connection, call, &filled);
-}
-
-/*
- * Has the statement asked this already, or does the cache have it? Then it
- * costs nothing more.
- */
-bool
-kis_query_has_answer(KisQuery *query, KisConnection *connection,
-					 const KisCall *call, const KisCallArgs *args)
-{
-	KisCallArgs filled;
-
-	fill_args(&filled, args);
-	return find_request(query, connection, call, &filled) != NULL ||
-		is_cached(connection, call, &filled);
-}
-
 /* Does max_calls leave room for so many new calls? */
 bool
 kis_query_allows(const KisQuery *query, const KisConnection *connection, int64 ncalls)
@@ -192,76 +169,46 @@ kis_query_allows(const KisQuery *query, const KisConnection *connection, int64 n
 	return query->ncalls + ncalls <= connection->options->max_calls;
 }
 
-static int
-hint_how_to_narrow(const KisCall *call)
+/* Raises 54000 for so many calls; the detail goes on with more, by which each is known. */
+static void
+refuse(const KisConnection *connection, const KisCall *call, const char *qualifier, int ncalls,
+	   const char *more)
 {
 	const char *pair = kis_call_takes(call, KIS_ARG_SECTOR) ? "market_code and sector_code" :
 		kis_call_takes(call, KIS_ARG_MARKET) ? "market_code" : "";
 	const char *day = call->paging != KIS_PAGING_NONE ? "trade_date, with a lower bound" : "";
 
-	return errhint("Narrow the query by %s%s%s%s, or raise max_calls.",
-				   pair, pair[0] != '\0' && day[0] != '\0' ? ", and by " : "", day,
-				   call->paging == KIS_PAGING_BACK ? " or with ORDER BY trade_date DESC and LIMIT" : "");
+	ereport(ERROR,
+			errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			errmsg("statement would take %s%d calls to KIS, more than max_calls allows",
+				   qualifier, ncalls),
+			errdetail("Option max_calls of server \"%s\" is %d%s.",
+					  connection->server_name, connection->options->max_calls, more),
+			errhint("Narrow the query by %s%s%s%s, or raise max_calls.",
+					pair, pair[0] != '\0' && day[0] != '\0' ? ", and by " : "", day,
+					call->paging == KIS_PAGING_BACK ? " or with ORDER BY trade_date DESC and LIMIT" : ""));
 }
 
-/* Raises 54000 where so many new calls like this one would exceed max_calls. */
+/*
+ * Raises 54000 where so many new calls like this one would exceed max_calls.
+ * at_most: they may be fewer, as nobody knows how far the history reaches back.
+ */
 void
 kis_query_expect(KisQuery *query, KisConnection *connection,
-				 const KisCall *call, int ncalls)
+				 const KisCall *call, int ncalls, bool at_most)
 {
-	if (kis_query_allows(query, connection, ncalls))
-		return;
-	ereport(ERROR,
-			errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			errmsg("statement would take %d calls to KIS, more than max_calls allows",
-				   query->ncalls + ncalls),
-			errdetail("Option max_calls of server \"%s\" is %d.",
-					  connection->server_name, connection->options->max_calls),
-			hint_how_to_narrow(call));
-}
-
-/* The same where nobody knows how far the history reaches back: they may be fewer. */
-void
-kis_query_expect_at_most(KisQuery *query, KisConnection *connection,
-						 const KisCall *call, int ncalls)
-{
-	if (kis_query_allows(query, connection, ncalls))
-		return;
-	ereport(ERROR,
-			errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			errmsg("statement would take up to %d calls to KIS, more than max_calls allows",
-				   query->ncalls + ncalls),
-			errdetail("Option max_calls of server \"%s\" is %d. Without a lower bound on trade_date the history is read to its beginning, in 1980 at the earliest.",
-					  connection->server_name, connection->options->max_calls),
-			hint_how_to_narrow(call));
-}
-
-/* The same for a call that nobody could announce. */
-static void
-too_many_calls(const KisQuery *query, const KisRequest *request)
-{
-	const KisConnection *connection = request->connection;
-
-	ereport(ERROR,
-			errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			errmsg("statement would take at least %d calls to KIS, more than max_calls allows",
-				   query->ncalls + 1),
-			errdetail("Option max_calls of server \"%s\" is %d, and as many have been made. The next one would be for %s.",
-					  connection->server_name, connection->options->max_calls,
-					  kis_call_subject(request->call, &request->args)),
-			hint_how_to_narrow(request->call));
+	if (!kis_query_allows(query, connection, ncalls))
+		refuse(connection, call, at_most ? "up to " : "", query->ncalls + ncalls,
+			   at_most ? ". Without a lower bound on trade_date the history is read to its beginning, in 1980 at the earliest" : "");
 }
 
 static KisRequest *
 make_request(KisQuery *query, KisConnection *connection, const KisCall *call,
 			 const KisCallArgs *args, KisCounters *counters, bool counts)
 {
-	KisCallArgs filled;
-	KisRequest *request;
+	KisRequest *request = kis_query_find_request(query, connection, call, args);
 	MemoryContext old;
 
-	fill_args(&filled, args);
-	request = find_request(query, connection, call, &filled);
 	if (request != NULL)
 	{
 		kis_request_unspill(request);
@@ -270,36 +217,34 @@ make_request(KisQuery *query, KisConnection *connection, const KisCall *call,
 
 	old = MemoryContextSwitchTo(query->context);
 	request = palloc0(sizeof(KisRequest));
-	request->state = palloc0(sizeof(KisRequestState));
 	request->connection = connection;
 	request->call = call;
-	request->args = filled;
-	request->state->query = query;
-	request->state->counters = counters;
+	request->args = *args;
+	request->query = query;
 	query->requests = lappend(query->requests, request);
 	kis_connection_pin(connection);
 	MemoryContextSwitchTo(old);
 
-	kis_loop_add(request->state);
-	kis_request_begin(request);
-	if (counts && !request->done)
+	kis_request_begin(request, counters);
+	if (!counts || request->done)
+		return request;
+	if (!kis_query_allows(query, connection, 1))
 	{
-		if (!kis_query_allows(query, connection, 1))
-		{
-			/* else it would be made while another statement waits */
-			kis_request_abandon(request);
-			too_many_calls(query, request);
-		}
-		query->ncalls++;
+		/* else it would be made while another query waits */
+		kis_request_abandon(request);
+		refuse(connection, call, "at least ", query->ncalls + 1,
+			   psprintf(", and as many have been made. The next one would be for %s",
+						kis_call_subject(call, args)));
 	}
+	query->ncalls++;
 	return request;
 }
 
 /*
- * Asks; never waits. Within a statement the same connection, call and arguments
- * give the same request. What it costs is billed to counters of the one who
- * asked first; they must live as long as the query. Raises 54000 beyond
- * max_calls.
+ * A request, which the event loop moves on; never waits. Within a query the same
+ * connection, call and arguments give the same request. Its costs are counted in
+ * counters of the first caller; they must live as long as the query. Raises 54000
+ * where max_calls allows no more.
  */
 KisRequest *
 kis_query_request(KisQuery *query, KisConnection *connection,
@@ -308,7 +253,7 @@ kis_query_request(KisQuery *query, KisConnection *connection,
 	return make_request(query, connection, call, args, counters, true);
 }
 
-/* Asks as kis_query_request does, but max_calls does not count it. */
+/* The same, but max_calls does not count it. */
 KisRequest *
 kis_query_request_uncounted(KisQuery *query, KisConnection *connection,
 							const KisCall *call, const KisCallArgs *args, KisCounters *counters)
@@ -342,13 +287,10 @@ has_day(const KisRequest *page, DateADT day)
 	return day <= first && day >= last;
 }
 
-static bool
-is_same_pair(const KisCallArgs *a, const KisCallArgs *b)
-{
-	return strcmp(a->market, b->market) == 0 && strcmp(a->sector, b->sector) == 0;
-}
-
-/* The date of a page, in the statement or in the cache, that has the day; false: none. */
+/*
+ * Sets *args to those of a page, in the query or in the cache, that has the day and
+ * is of the same pair. False: there is none.
+ */
 bool
 kis_find_page(KisQuery *query, KisConnection *connection,
 			  const KisCall *call, DateADT day, KisCallArgs *args)
@@ -376,13 +318,13 @@ kis_find_page(KisQuery *query, KisConnection *connection,
 		{
 			const KisReplySlot *slot = &shared->replies[i];
 
-			found = slot->used && strcmp(slot->call, call->name) == 0 &&
-				memcmp(&slot->identity, connection->identity, sizeof(KisIdentity)) == 0 &&
-				is_same_pair(&slot->args, args) &&
+			found = slot->used && strcmp(slot->key.call, call->name) == 0 &&
+				memcmp(&slot->key.identity, connection->identity, sizeof(KisIdentity)) == 0 &&
+				is_same_pair(&slot->key.args, args) &&
 				kis_reply_is_fresh(slot, 0, connection->options->cache_ttl, now_us) &&
-				begins_page_with(call, slot->args.date, slot->nrows, day);
+				begins_page_with(call, slot->key.args.date, slot->nrows, day);
 			if (found)
-				*args = slot->args;
+				*args = slot->key.args;
 		}
 		kis_unlock();
 	}
@@ -401,7 +343,7 @@ kis_page_args(KisQuery *query, KisConnection *connection,
 		kis_day_to_text(day, args->date);
 }
 
-/* True at the first call with this key in this query. */
+/* True at the first call with this key in this query context. */
 bool
 kis_warn_once(KisQuery *query, const char *key)
 {

@@ -1,6 +1,6 @@
 /*
  * query_context.h
- *		What one query asks of KIS, and the bounds that hold for it.
+ *		The requests of one query, and the bounds that hold for them.
  */
 #ifndef KIS_REQUEST_QUERY_CONTEXT_H
 #define KIS_REQUEST_QUERY_CONTEXT_H
@@ -16,37 +16,37 @@
 #include "request/connection.h"
 #include "request/state.h"
 
-/* The date of a page, in the statement or in the cache, that has the day; false: none. */
+/* The arguments of a page that is here and has the day; false: there is none. */
 extern bool kis_find_page(KisQuery *query, KisConnection *connection,
 						  const KisCall *call, DateADT day, KisCallArgs *args);
 
-/* Asks as kis_query_request does, but max_calls does not count it. */
+/* As kis_query_request, but max_calls does not count it. */
 extern KisRequest *kis_query_request_uncounted(KisQuery *query, KisConnection *connection,
 											   const KisCall *call, const KisCallArgs *args,
 											   KisCounters *counters);
 
+/* The user's connection to the server, pinned until the query ends. */
 extern KisConnection *kis_query_connection(KisQuery *query, Oid serverid, Oid userid);
 
-/* The statement of an executor run, EvalPlanQual's included; ends with it. */
+/* The query context of an executor run, EvalPlanQual's runs included; ends with it. */
 extern KisQuery *kis_query_of_estate(EState *estate);
 
-/* A statement that ends when context is reset or deleted. */
+/* One that ends when the memory context is reset or deleted. */
 extern KisQuery *kis_query_create(MemoryContext context);
 
-/* Has KIS answer it itself, where others take a reply of the last moments. */
+/* Has it take no reply of the last moments. */
 extern void kis_query_bypass_cache(KisQuery *query);
 
-/* Asks */
+/* A request, which the event loop moves on; never waits. */
 extern KisRequest *kis_query_request(KisQuery *query, KisConnection *connection,
 									 const KisCall *call, const KisCallArgs *args,
 									 KisCounters *counters);
 
-/* What the statement has asked with these arguments; NULL: nothing. */
-extern const KisRequest *kis_query_find_request(const KisQuery *query,
-												const KisConnection *connection,
-												const KisCall *call, const KisCallArgs *args);
+/* The query's request with these arguments; NULL: there is none. */
+extern KisRequest *kis_query_find_request(const KisQuery *query, const KisConnection *connection,
+										  const KisCall *call, const KisCallArgs *args);
 
-/* Has the statement asked this already, or does the cache have it? Then it costs nothing more. */
+/* Is there a request for it in the query, or a reply in the cache? */
 extern bool kis_query_has_answer(KisQuery *query, KisConnection *connection,
 								 const KisCall *call, const KisCallArgs *args);
 
@@ -56,13 +56,9 @@ extern bool kis_query_allows(const KisQuery *query, const KisConnection *connect
 
 /* Raises 54000 where so many new calls like this one would exceed max_calls. */
 extern void kis_query_expect(KisQuery *query, KisConnection *connection,
-							 const KisCall *call, int ncalls);
+							 const KisCall *call, int ncalls, bool at_most);
 
-/* The same where nobody knows how far the history reaches back: they may be fewer. */
-extern void kis_query_expect_at_most(KisQuery *query, KisConnection *connection,
-									 const KisCall *call, int ncalls);
-
-/* Sets args->date so that the reply has the row of this day */
+/* Sets args->date so that the reply has the row of this day. */
 extern void kis_page_args(KisQuery *query, KisConnection *connection,
 						  const KisCall *call, DateADT day, KisCallArgs *args);
 

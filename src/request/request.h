@@ -1,6 +1,6 @@
 /*
  * request.h
- *		An request's way: the cache, another session's call, or a call of its
+ *		A request's way: the cache, another session's call, or a call of its
  *		own with token and slot; and what to do with what came.
  */
 #ifndef KIS_REQUEST_REQUEST_H
@@ -10,20 +10,17 @@
 
 #include "request/state.h"
 
-/* request.c, for the loop */
-extern void kis_request_advance(KisRequestState *state, const KisQuery *waiting, int64 now_us);
-
-/* The session leaves the wire's loop, or is back. */
-extern void kis_request_leave(KisRequestState *state, bool at_once, int64 now_us);
-extern void kis_request_return(KisRequestState *state, int64 now_us);
-
-/* max_wait is over: it fails, and the error says what it was waiting for. */
-extern void kis_request_give_up(KisRequestState *state, int64 now_us);
-
-/* A new one, in its statement's list already; the cache may answer it. */
-extern void kis_request_begin(KisRequest *request);
+/* Begins a new one, in its query's list already; the cache may answer it. */
+extern void kis_request_begin(KisRequest *request, KisCounters *counters);
 
 /* Lets go of what the request has under way. */
 extern void kis_request_abandon(KisRequest *request);
+
+/* For the event loop; query: the one that waits. */
+extern void kis_request_advance(KisRequest *request, const KisQuery *query, int64 now_us);
+extern void kis_request_finished(KisRequest *request, int64 arrived_us, int64 now_us);
+
+/* max_wait is over: it fails, and the error says what it was waiting for. */
+extern void kis_request_give_up(KisRequest *request, int64 now_us);
 
 #endif							/* KIS_REQUEST_REQUEST_H */

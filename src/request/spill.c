@@ -1,7 +1,7 @@
 /*
  * spill.c
- *		Pages of history that no scan of the statement is at: once there are too
- *		many, the oldest go to a temporary file, and come back as they were.
+ *		Pages of history that no scan of the query reads: once there are too
+ *		many, the oldest go to temporary files, and come back as they were.
  */
 #include "postgres.h"
 
@@ -16,22 +16,14 @@
 /* Bytes of replies; a page of 300 days takes some 600 kB. */
 #define MOST_IN_MEMORY	(16 * 1024 * 1024)
 
-/* Where a reply lies in the statement's file. */
-typedef struct KisSpilled
-{
-	int			segment;
-	off_t		offset;
-	size_t		size;
-	DateADT		last_day;
-} KisSpilled;
-
-/* Has a page come, and which is the last day of its rows? False: it has none. */
+/* Has the page come, in memory or spilled? */
 bool
 kis_page_is_here(const KisRequest *page)
 {
 	return page->reply != NULL || page->spilled != NULL;
 }
 
+/* The last day of its rows; false: it has none. */
 bool
 kis_page_last_day(const KisRequest *page, DateADT *day)
 {
@@ -39,47 +31,31 @@ kis_page_last_day(const KisRequest *page, DateADT *day)
 
 	if (page->spilled != NULL)
 	{
-		*day = page->spilled->last_day;
+		*day = page->spilled_last_day;
 		return true;
 	}
 	return reply != NULL && reply->nrows > 0 &&
 		kis_day_from_text(reply->rows[reply->nrows - 1].values[page->call->day_member].text, day);
 }
 
+/* The reply goes to a file of its own, unless it is there already. */
 static void
-seek(KisQuery *query, int segment, off_t offset)
+spill(KisRequest *page, DateADT last_day)
 {
-	if (BufFileSeek(query->spill_file, segment, offset, SEEK_SET) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not seek in temporary file: %m")));
-}
+	KisReply   *reply = page->reply;
 
-/* The reply goes to the end of the file, unless it lies there already. */
-static void
-spill(KisQuery *query, KisRequest *page, DateADT last_day)
-{
-	MemoryContext old = MemoryContextSwitchTo(query->context);
-	KisReply   *reply = page->state->reply;
-
-	if (query->spill_file == NULL)
-		query->spill_file = BufFileCreateTemp(false);
 	if (page->spilled == NULL)
 	{
-		KisSpilled *spilled = palloc(sizeof(KisSpilled));
+		MemoryContext old = MemoryContextSwitchTo(page->query->context);
+		BufFile    *file = BufFileCreateTemp(false);
 
-		*spilled = (KisSpilled)
-		{
-			query->spill_segment, query->spill_offset, reply->size, last_day
-		};
-		seek(query, spilled->segment, spilled->offset);
-		BufFileWrite(query->spill_file, reply, reply->size);
-		BufFileTell(query->spill_file, &query->spill_segment, &query->spill_offset);
-		page->spilled = spilled;
+		BufFileWrite(file, reply, reply->size);
+		MemoryContextSwitchTo(old);
+		page->spilled = file;
+		page->spilled_size = reply->size;
+		page->spilled_last_day = last_day;
 	}
-	MemoryContextSwitchTo(old);
 	kis_reply_free(reply);
-	page->state->reply = NULL;
 	page->reply = NULL;
 }
 
@@ -87,29 +63,27 @@ spill(KisQuery *query, KisRequest *page, DateADT last_day)
 void
 kis_request_unspill(KisRequest *page)
 {
-	KisQuery   *query = page->state->query;
 	KisReply   *reply;
 
 	if (page->reply != NULL || page->spilled == NULL)
 		return;
-	reply = malloc(page->spilled->size);
+	reply = malloc(page->spilled_size);
 	if (reply == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg_internal("out of memory")));
 	/* freed with the query, whatever is raised */
-	page->state->reply = reply;
-	seek(query, page->spilled->segment, page->spilled->offset);
-	if (BufFileRead(query->spill_file, reply, page->spilled->size) != page->spilled->size)
+	page->reply = reply;
+	if (BufFileSeek(page->spilled, 0, 0, SEEK_SET) != 0 ||
+		BufFileRead(page->spilled, reply, page->spilled_size) != page->spilled_size)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not read from temporary file: %m")));
 	kis_reply_relocate(page->call, reply);
-	page->reply = reply;
 }
 
 /*
- * A scan is at it, or no longer; then its reply stays in memory only as long as
- * the statement's are few. kis_query_request brings it back, before the
- * statement's scans have ended.
+ * A scan begins or ends to read it; then its reply stays in memory only as long as
+ * the query's are few. kis_query_request brings it back, before the query's scans
+ * have ended.
  */
 void
 kis_request_pin(KisRequest *request)
@@ -120,7 +94,7 @@ kis_request_pin(KisRequest *request)
 void
 kis_request_unpin(KisRequest *request)
 {
-	KisQuery   *query = request->state->query;
+	KisQuery   *query = request->query;
 	size_t		in_memory = 0;
 	ListCell   *cell;
 
@@ -139,14 +113,22 @@ kis_request_unpin(KisRequest *request)
 			page->call->paging != KIS_PAGING_BACK || !kis_page_last_day(page, &last_day))
 			continue;
 		in_memory -= page->reply->size;
-		spill(query, page, last_day);
+		spill(page, last_day);
 	}
 }
 
+/* The query's scans have ended: its files are closed, before PostgreSQL warns of them. */
 void
 kis_query_end_scans(KisQuery *query)
 {
-	if (query->spill_file != NULL)
-		BufFileClose(query->spill_file);
-	query->spill_file = NULL;
+	ListCell   *cell;
+
+	foreach(cell, query->requests)
+	{
+		KisRequest *page = lfirst(cell);
+
+		if (page->spilled != NULL)
+			BufFileClose(page->spilled);
+		page->spilled = NULL;
+	}
 }

@@ -1,7 +1,7 @@
 /*
  * spill.h
- *		Pages of history that no scan of the statement is at: once there are too
- *		many, the oldest go to a temporary file, and come back as they were.
+ *		Pages of history that no scan of the query reads: once there are too
+ *		many, the oldest go to temporary files, and come back as they were.
  */
 #ifndef KIS_REQUEST_SPILL_H
 #define KIS_REQUEST_SPILL_H
@@ -15,13 +15,17 @@
 /* Has the reply in memory again, where it is in a file alone. */
 extern void kis_request_unspill(KisRequest *page);
 
-/* A scan is at it, or no longer */
+/* A scan begins or ends to read it; then it may be spilled. */
 extern void kis_request_pin(KisRequest *request);
 extern void kis_request_unpin(KisRequest *request);
+
+/* The query's scans have ended: its files are closed. */
 extern void kis_query_end_scans(KisQuery *query);
 
-/* Has a page come, and which is the last day of its rows? False: it has none. */
+/* Has the page come, in memory or spilled? */
 extern bool kis_page_is_here(const KisRequest *page);
+
+/* The last day of its rows; false: it has none. */
 extern bool kis_page_last_day(const KisRequest *page, DateADT *day);
 
 #endif							/* KIS_REQUEST_SPILL_H */

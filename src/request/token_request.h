@@ -1,46 +1,34 @@
 /*
  * token_request.h
- *		Getting access tokens: one session asks KIS, all that need the token
- *		wait for it.
+ *		Access tokens: one session requests it, all that need it wait.
  */
 #ifndef KIS_REQUEST_TOKEN_REQUEST_H
 #define KIS_REQUEST_TOKEN_REQUEST_H
 
 #include "postgres.h"
 
-#include "storage/condition_variable.h"
-
 #include "kis.h"
 #include "request/connection.h"
+#include "request/job.h"
+#include "shared/in_flight.h"
 
-/* Getting tokens */
 typedef enum KisTokenAnswer
 {
 	KIS_TOKEN_READY,
-	KIS_TOKEN_WAIT,				/* until *wake_at_us, or told by *waits_on */
+	KIS_TOKEN_WAIT,				/* see *wait */
 	KIS_TOKEN_FAILED			/* see *failure */
 } KisTokenAnswer;
 
-/* Has the connection's account a token that can be used now? */
-extern bool kis_token_request_has_token(const KisConnection *connection);
+/* The number of the token that can be used now, and a copy of it; 0: there is none. */
+extern uint64 kis_token_copy(const KisConnection *connection, char *token);
 
-/* Has the connection's account a token? */
-extern KisTokenAnswer kis_token_request_get_token(KisConnection *connection, uint64 *attempt,
-												  int64 now_us, int64 *wake_at_us,
-												  ConditionVariable **waits_on,
-												  KisErrorClass *waits_for, KisError *failure);
+/* The same, and where there is none, has one session request it. */
+extern KisTokenAnswer kis_token_obtain(KisConnection *connection, uint64 *attempt,
+									   int64 now_us, KisWait *wait, char *token,
+									   uint64 *generation, KisError *failure);
 
-/* Copies the token that calls are to be sent with; returns its generation, 0 where there is none. */
-extern uint64 kis_token_request_copy_token(const KisConnection *connection, char *token);
-
-/* Moves the session's issues on; wake time as above. */
-extern void kis_token_requests_advance(int64 now_us, int64 *wake_at_us);
-
-/* The session leaves the wire's loop, or is back. */
-extern void kis_token_requests_leave(bool at_once, int64 now_us);
-extern void kis_token_requests_return(int64 now_us);
-
-/* The session ends: what it has under way goes with it. */
-extern void kis_token_requests_drop(int64 now_us);
+/* For the event loop; advance: false where the job is gone. */
+extern bool kis_token_request_advance(KisJob *job, int64 now_us);
+extern void kis_token_request_finished(KisJob *job, int64 arrived_us, int64 now_us);
 
 #endif							/* KIS_REQUEST_TOKEN_REQUEST_H */

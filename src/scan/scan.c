@@ -301,12 +301,8 @@ announce_calls(KisScan *scan)
 	/* what is here already need only be looked for where it matters */
 	if (kis_query_allows(scan->query, scan->connection, most))
 		return;
-	if (reaches_back(scan))
-		kis_query_expect_at_most(scan->query, scan->connection, scan->plan->table->call,
-								 (int) count_calls(scan));
-	else
-		kis_query_expect(scan->query, scan->connection, scan->plan->table->call,
-						 (int) count_calls(scan));
+	kis_query_expect(scan->query, scan->connection, scan->plan->table->call,
+					 (int) count_calls(scan), reaches_back(scan));
 }
 
 /* The calendar comes along with the first rows, where they will need it. */

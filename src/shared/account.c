@@ -30,7 +30,7 @@ digest(uint8 *result, const char *first, const char *second)
 		elog(ERROR, "could not compute a SHA-256 digest");
 }
 
-/* The lock must be held, exclusively where *_get makes a slot */
+/* The digests of an app key at a host and of its secret; raises only where OpenSSL fails. */
 void
 kis_identify(const char *base_url, const char *app_key, const char *app_secret,
 			 KisIdentity *identity)
@@ -40,8 +40,9 @@ kis_identify(const char *base_url, const char *app_key, const char *app_secret,
 }
 
 /*
- * Which slot makes room for another key: the lowest, and of those alike the one
- * unused for longest. Who never had anything of KIS drives out nobody who had.
+ * Which slot makes room for another key: the one worth least, and of those alike
+ * the one unused for longest. Who never had anything of KIS drives out nobody
+ * who had.
  */
 typedef enum Worth
 {
@@ -54,20 +55,40 @@ typedef enum Worth
 	WORTH_BUSY					/* never makes room */
 } Worth;
 
+/* The best so far. */
+typedef struct Victim
+{
+	int			slot;			/* -1: none */
+	Worth		worth;
+	int64		last_used_us;
+} Victim;
+
+static void
+consider(Victim *victim, int slot, Worth worth, int64 last_used_us)
+{
+	if (worth < victim->worth ||
+		(victim->slot >= 0 && worth == victim->worth && last_used_us < victim->last_used_us))
+		*victim = (Victim)
+	{
+		slot, worth, last_used_us
+	};
+}
+
 static Worth
 account_worth(const KisAccount *account, int64 now_us)
 {
-	bool		busy;
+	/* whatever its rate, a second after its last call is enough */
+	int64		free_at_us = kis_rate_free_at(&account->rate, KIS_MAX_RATE, now_us);
+	bool		waits = kis_rate_has_waiters(&account->rate, now_us);
 
 	if (!account->used)
 		return WORTH_FREE;
-	busy = kis_rate_is_busy(&account->rate, now_us);
 	if (!account->worked)
-		return busy ? WORTH_UNPROVEN_BUSY : WORTH_UNPROVEN;
-	/* whatever its rate, a second after its last call is enough */
-	if (busy || !kis_rate_is_free(&account->rate, KIS_MAX_RATE, now_us))
+		return waits || now_us < free_at_us - KIS_US ? WORTH_UNPROVEN_BUSY : WORTH_UNPROVEN;
+	if (waits || now_us < free_at_us)
 		return WORTH_BUSY;
-	return kis_rate_is_free(&account->rate, account->per_second, now_us) ? WORTH_IDLE : WORTH_PACED;
+	return now_us < kis_rate_free_at(&account->rate, account->per_second, now_us) ?
+		WORTH_PACED : WORTH_IDLE;
 }
 
 /* All counters to zero. */
@@ -80,15 +101,7 @@ kis_stat_clear(KisAccountStat *stat)
 		   sizeof(KisAccountStat) - offsetof(KisAccountStat, calls));
 }
 
-static void
-account_clear(KisAccount *account)
-{
-	account->worked = false;
-	account->ledger_until_us = 0;
-	memset(&account->rate, 0, sizeof(account->rate));
-	kis_stat_clear(&account->stat);
-}
-
+/* The lock must be held. NULL: there is none. */
 KisAccount *
 kis_account_find(KisShared *shared, const uint8 *key)
 {
@@ -99,48 +112,35 @@ kis_account_find(KisShared *shared, const uint8 *key)
 	return NULL;
 }
 
-/* NULL where all slots are busy. */
+/*
+ * Finds or makes it; the lock must be held exclusively. NULL: all slots are busy.
+ * host is for kis_stat alone.
+ */
 KisAccount *
 kis_account_get(KisShared *shared, const uint8 *key, const char *host, int64 now_us)
 {
-	KisAccount *victim = kis_account_find(shared, key);
-	Worth		victim_worth = WORTH_BUSY;
+	KisAccount *account = kis_account_find(shared, key);
+	Victim		victim = {-1, WORTH_BUSY, 0};
 
-	if (victim != NULL)
+	if (account == NULL)
 	{
-		victim->last_used_us = now_us;
-		return victim;
+		for (int i = 0; i < KIS_ACCOUNT_SLOTS; i++)
+			consider(&victim, i, account_worth(&shared->accounts[i], now_us),
+					 shared->accounts[i].last_used_us);
+		if (victim.slot < 0)
+			return NULL;
+		account = &shared->accounts[victim.slot];
+		memset(account, 0, offsetof(KisAccount, stat));
+		kis_stat_clear(&account->stat);
+		memcpy(account->key, key, KIS_DIGEST_LEN);
+		strlcpy(account->host, host, sizeof(account->host));
+		account->used = true;
 	}
-	for (int i = 0; i < KIS_ACCOUNT_SLOTS; i++)
-	{
-		KisAccount *account = &shared->accounts[i];
-		Worth		worth = account_worth(account, now_us);
-
-		if (worth < victim_worth ||
-			(victim != NULL && worth == victim_worth && account->last_used_us < victim->last_used_us))
-		{
-			victim = account;
-			victim_worth = worth;
-		}
-	}
-	if (victim == NULL)
-		return NULL;
-	account_clear(victim);
-	memcpy(victim->key, key, KIS_DIGEST_LEN);
-	strlcpy(victim->host, host, sizeof(victim->host));
-	victim->last_used_us = now_us;
-	victim->used = true;
-	return victim;
+	account->last_used_us = now_us;
+	return account;
 }
 
-static void
-token_clear(KisTokenSlot *slot)
-{
-	/* the condition variable may have sessions in its list */
-	kis_wipe(slot, offsetof(KisTokenSlot, issue));
-	memset(&slot->issue, 0, offsetof(KisInFlight, moved));
-}
-
+/* The lock must be held. NULL: there is none. */
 KisTokenSlot *
 kis_token_find(KisShared *shared, const KisIdentity *identity)
 {
@@ -156,43 +156,35 @@ token_worth(const KisTokenSlot *slot, int64 now_us)
 {
 	if (!slot->used)
 		return WORTH_FREE;
-	if (kis_in_flight_is_owned(&slot->issue, now_us))
+	if (kis_in_flight_is_owned(&slot->in_flight, now_us))
 		return WORTH_BUSY;
 	if (kis_token_is_alive(slot))
 		return WORTH_IDLE;
-	/* forgotten that KIS issues none yet, it would be asked too soon */
+	/* forgotten that KIS issues none yet, one would be requested too soon */
 	return slot->not_before_us > now_us ? WORTH_UNPROVEN_BUSY : WORTH_UNPROVEN;
 }
 
-/* NULL where all slots are busy with issues. */
+/* Finds or makes it; the lock must be held exclusively. NULL: all slots are busy. */
 KisTokenSlot *
 kis_token_get(KisShared *shared, const KisIdentity *identity, int64 now_us)
 {
-	KisTokenSlot *victim = kis_token_find(shared, identity);
-	Worth		victim_worth = WORTH_BUSY;
+	KisTokenSlot *slot = kis_token_find(shared, identity);
+	Victim		victim = {-1, WORTH_BUSY, 0};
 
-	if (victim != NULL)
+	if (slot == NULL)
 	{
-		victim->last_used_us = now_us;
-		return victim;
+		for (int i = 0; i < KIS_TOKEN_SLOTS; i++)
+			consider(&victim, i, token_worth(&shared->tokens[i], now_us),
+					 shared->tokens[i].last_used_us);
+		if (victim.slot < 0)
+			return NULL;
+		slot = &shared->tokens[victim.slot];
+		kis_wipe(slot, offsetof(KisTokenSlot, in_flight));
+		/* the condition variable may have sessions in its list */
+		memset(&slot->in_flight, 0, offsetof(KisInFlight, moved));
+		slot->identity = *identity;
+		slot->used = true;
 	}
-	for (int i = 0; i < KIS_TOKEN_SLOTS; i++)
-	{
-		KisTokenSlot *slot = &shared->tokens[i];
-		Worth		worth = token_worth(slot, now_us);
-
-		if (worth < victim_worth ||
-			(victim != NULL && worth == victim_worth && slot->last_used_us < victim->last_used_us))
-		{
-			victim = slot;
-			victim_worth = worth;
-		}
-	}
-	if (victim == NULL)
-		return NULL;
-	token_clear(victim);
-	victim->identity = *identity;
-	victim->last_used_us = now_us;
-	victim->used = true;
-	return victim;
+	slot->last_used_us = now_us;
+	return slot;
 }

@@ -12,9 +12,11 @@
 /* All counters to zero. */
 extern void kis_stat_clear(KisAccountStat *stat);
 
-/* The lock must be held, exclusively where *_get makes a slot */
+/* The digests of an app key at a host and of its secret. */
 extern void kis_identify(const char *base_url, const char *app_key, const char *app_secret,
 						 KisIdentity *identity);
+
+/* The lock must be held, exclusively where *_get makes a slot. NULL: none, or all are busy. */
 extern KisAccount *kis_account_find(KisShared *shared, const uint8 *key);
 extern KisAccount *kis_account_get(KisShared *shared, const uint8 *key, const char *host, int64 now_us);
 extern KisTokenSlot *kis_token_find(KisShared *shared, const KisIdentity *identity);

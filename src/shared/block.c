@@ -40,7 +40,7 @@ initialize(KIS_INIT_ARGUMENTS)
 		pg_atomic_init_u64(&fresh->accounts[i].stat.shared_calls, 0);
 	}
 	for (int i = 0; i < KIS_TOKEN_SLOTS; i++)
-		ConditionVariableInit(&fresh->tokens[i].issue.moved);
+		ConditionVariableInit(&fresh->tokens[i].in_flight.moved);
 	for (int i = 0; i < KIS_REPLY_SLOTS; i++)
 	{
 		ConditionVariableInit(&fresh->replies[i].in_flight.moved);
@@ -132,7 +132,7 @@ kis_shared(void)
 	return shared;
 }
 
-/* Both do nothing to the block but lock it; nothing may raise between them. */
+/* The block, locked until kis_unlock: between them nothing may raise, wait or do I/O. */
 KisShared *
 kis_lock(LWLockMode mode)
 {
@@ -160,4 +160,11 @@ kis_now_us(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	return now.tv_sec * KIS_US + now.tv_nsec / 1000;
+}
+
+/* By the wall's clock as it is set now, whatever it was then. */
+TimestampTz
+kis_timestamp_of(int64 at_us)
+{
+	return GetCurrentTimestamp() - (kis_now_us() - at_us);
 }

@@ -1,8 +1,6 @@
 /*
  * block.h
- *		Where the block that all sessions share comes from. The one file that
- *		knows: on 15 and 16 from the postmaster, so that the library must be
- *		preloaded; from 17 on from the registry of dynamic shared memory.
+ *		The block of shared memory: what is in it, its lock and its clock.
  */
 #ifndef KIS_SHARED_BLOCK_H
 #define KIS_SHARED_BLOCK_H
@@ -38,23 +36,24 @@
 
 /*
  * What a session has that others wait for (a place in the queue, a slot of the
- * rate, a call, an issue), it has on a lease, which it renews while it is in the
- * wire's loop. One that stands still, for whatever reason, loses it to the others.
+ * rate, a call or token request in flight), it has on a lease, which it renews
+ * while it is in the event loop. A session that stands still, for whatever
+ * reason, loses it to the others.
  */
 #define KIS_LEASE_US		KIS_US
 #define KIS_RENEW_US		(200 * 1000)	/* at the latest after so long */
 
-/* An owner that left the wire's loop may come back within this time; then others take over. */
+/* An owner that left the event loop may come back within this time; then others take over. */
 #define KIS_GRACE_US		(50 * 1000)
 
-/* Who is asking whom: never the secrets themselves. */
+/* An app key at a host: digests, never the secrets themselves. */
 typedef struct KisIdentity
 {
 	uint8		key[KIS_DIGEST_LEN];	/* of host and app key */
 	uint8		secret[KIS_DIGEST_LEN]; /* of the app secret */
 } KisIdentity;
 
-/* The session that does something for all: a call or a token issue. */
+/* The session whose call or token request others wait for. */
 typedef struct KisOwner
 {
 	int			pid;			/* 0: nobody */
@@ -63,8 +62,9 @@ typedef struct KisOwner
 } KisOwner;
 
 /*
- * Something that many wait for and one does. Attempts are numbered, so that
- * those who waited for one get its failure, and later ones begin anew.
+ * A call or token request that many wait for and one session makes. Attempts are
+ * numbered, so that those who waited for one get its failure, and later ones
+ * begin anew.
  */
 typedef struct KisInFlight
 {
@@ -80,7 +80,8 @@ typedef struct KisRateWaiter
 {
 	int			procno;
 	uint64		ticket;			/* 0: free; lowest is next */
-	int64		asked_us;		/* who has not asked for long is passed over */
+	int64		renewed_us;		/* its lease: one that has ended is passed
+								 * over */
 } KisRateWaiter;
 
 /*
@@ -127,7 +128,7 @@ typedef struct KisAccount
 	uint8		key[KIS_DIGEST_LEN];
 	char		host[128];
 	bool		worked;			/* KIS has accepted its key at least once */
-	double		per_second;		/* as the last session that asked had it */
+	double		per_second;		/* the rate of the session that came last */
 	int64		last_used_us;
 	int64		ledger_until_us;	/* as of a slot: of the last call of KIS's
 									 * ledger */
@@ -149,17 +150,22 @@ typedef struct KisTokenSlot
 	int64		refresh_at;		/* the same, when to get the next one */
 	int64		not_before_us;	/* KIS issues none before */
 	char		token[KIS_TOKEN_LEN];
-	KisInFlight issue;
+	KisInFlight in_flight;
 } KisTokenSlot;
 
-/* A reply, or a call under way that will bring it. */
+/* What makes two calls the same; compared as memory. */
+typedef struct KisReplyKey
+{
+	KisCallArgs args;
+	char		call[16];		/* its name */
+	KisIdentity identity;
+} KisReplyKey;
+
+/* A reply, or a call in flight that will bring it. */
 typedef struct KisReplySlot
 {
 	bool		used;
-	uint32		hash;			/* of the three that follow */
-	KisIdentity identity;
-	char		call[16];
-	KisCallArgs args;
+	KisReplyKey key;
 	bool		for_day;		/* what the call brings is good for the day */
 	uint64		reply_attempt;	/* that brought the reply; 0: there is none */
 	int64		arrived_us;		/* the same moment by both clocks */
@@ -197,10 +203,12 @@ extern void kis_shared_start(void);
 /* The block; raises 55000 where the library had to be preloaded and was not. */
 extern KisShared *kis_shared(void);
 
-/* Both do nothing to the block but lock it; nothing may raise between them. */
+/* Between these nothing may raise, wait or do I/O. */
 extern KisShared *kis_lock(LWLockMode mode);
 extern void kis_unlock(void);
 
+/* The clock of all times in the block, and a moment of it by the wall's clock. */
 extern int64 kis_now_us(void);
+extern TimestampTz kis_timestamp_of(int64 at_us);
 
 #endif							/* KIS_SHARED_BLOCK_H */

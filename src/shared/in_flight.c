@@ -1,34 +1,33 @@
 /*
  * in_flight.c
- *		One session does what many wait for: who is it, who takes over when it
- *		goes, who gets its failure.
+ *		Single flight: one session makes a call or token request, others wait
+ *		for it and take over where it goes.
+ *
+ * The owner has it on a lease. Who takes over, and all who then wait, are part of
+ * a new attempt; who was part of an attempt that failed gets its failure, though
+ * the slot may know more by the time it looks.
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "storage/latch.h"
 
 #include "kis.h"
 #include "shared/block.h"
 #include "shared/in_flight.h"
 
-static uint64 broadcasts = 0;
-static int64 spared_until_us = 0;
+/* Until then this session takes no other's lease for ended. */
+static int64 extended_until_us = 0;
 
 /*
- * How often this session has told others that something moved: each time ends
- * its own sleep on a condition variable.
+ * Wakes those who wait. It takes this session off the list of the condition
+ * variable that it waits on itself, whichever that is: by its latch it looks again.
  */
-uint64
-kis_in_flight_broadcasts(void)
-{
-	return broadcasts;
-}
-
 static void
-tell(KisInFlight *in_flight)
+broadcast(KisInFlight *in_flight)
 {
 	ConditionVariableBroadcast(&in_flight->moved);
-	broadcasts++;
+	SetLatch(MyLatch);
 }
 
 static bool
@@ -37,36 +36,37 @@ is_mine(const KisInFlight *in_flight, uint64 attempt)
 	return in_flight->owner.pid == MyProcPid && in_flight->attempt == attempt;
 }
 
-/* Is a session at it? */
+/* Does a session have it, on a lease that has not ended? */
 bool
 kis_in_flight_is_owned(const KisInFlight *in_flight, int64 now_us)
 {
-	return in_flight->owner.pid != 0 && now_us < Max(in_flight->owner.until_us, spared_until_us);
+	return in_flight->owner.pid != 0 &&
+		now_us < Max(in_flight->owner.until_us, extended_until_us);
 }
 
 /*
- * This session has stood still, and so may have all others with the machine:
- * from its point of view their leases begin anew.
+ * This session has stood still, and so may have all others with the machine: from
+ * its point of view their leases begin anew.
  */
 void
-kis_in_flight_spare_others(int64 now_us)
+kis_in_flight_extend_leases(int64 now_us)
 {
-	spared_until_us = now_us + KIS_LEASE_US;
+	extended_until_us = now_us + KIS_LEASE_US;
 }
 
 /*
- * *attempt is 0 at first; it then names the attempt that the caller is part of.
- * Of another session's, *waits_for is what keeps it waiting; KIS_OK: the
- * network.
+ * Takes part: as the owner where there is none, or else as one who waits; then
+ * *wait says on what, until when and for which reason. *attempt is 0 at first and
+ * names from then on the attempt that the caller is part of.
  */
-KisInFlightAnswer
+KisJoined
 kis_in_flight_join(KisShared *shared, KisInFlight *in_flight, uint64 *attempt,
-				   int64 now_us, int64 *wake_at_us, KisErrorClass *waits_for)
+				   int64 now_us, KisWait *wait)
 {
 	KisOwner   *owner = &in_flight->owner;
 
 	if (*attempt != 0 && in_flight->failed >= *attempt)
-		return KIS_IN_FLIGHT_FAILED;
+		return KIS_JOINED_TOO_LATE;
 	if (!kis_in_flight_is_owned(in_flight, now_us))
 	{
 		owner->pid = MyProcPid;
@@ -74,26 +74,30 @@ kis_in_flight_join(KisShared *shared, KisInFlight *in_flight, uint64 *attempt,
 		owner->waits_for = KIS_OK;
 		/* whoever waited for an earlier attempt gets what comes of this one */
 		*attempt = in_flight->attempt = ++shared->last_number;
-		return KIS_IN_FLIGHT_MINE;
+		return KIS_JOINED_AS_OWNER;
 	}
 	if (*attempt == 0)
 		*attempt = in_flight->attempt;
-	*wake_at_us = Min(*wake_at_us, Max(owner->until_us, spared_until_us));
-	*waits_for = owner->waits_for;
-	return KIS_IN_FLIGHT_THEIRS;
+	wait->wake_at_us = Min(wait->wake_at_us, Max(owner->until_us, extended_until_us));
+	wait->reason = owner->waits_for;
+	wait->on = &in_flight->moved;
+	return KIS_JOINED_AS_WAITER;
 }
 
-/* The owner waits for the rate, a token or another try, or again for the network alone. */
+/* The owner says what it waits for, the rate or a token, or again for the network alone. */
 void
-kis_in_flight_waits_for(KisInFlight *in_flight, uint64 attempt, KisErrorClass waits_for)
+kis_in_flight_publish(KisInFlight *in_flight, uint64 attempt, KisErrorClass reason)
 {
-	if (!is_mine(in_flight, attempt) || in_flight->owner.waits_for == waits_for)
+	if (!is_mine(in_flight, attempt) || in_flight->owner.waits_for == reason)
 		return;
-	in_flight->owner.waits_for = waits_for;
-	tell(in_flight);
+	in_flight->owner.waits_for = reason;
+	broadcast(in_flight);
 }
 
-/* The owner is through; failure is NULL where it succeeded. */
+/*
+ * The attempt has ended: with a failure, which those who wait for it get, or,
+ * where that is NULL, with what they find now, or so that one of them takes over.
+ */
 void
 kis_in_flight_end(KisInFlight *in_flight, uint64 attempt, const KisError *failure)
 {
@@ -104,25 +108,22 @@ kis_in_flight_end(KisInFlight *in_flight, uint64 attempt, const KisError *failur
 	}
 	if (is_mine(in_flight, attempt))
 		in_flight->owner.pid = 0;
-	tell(in_flight);
+	broadcast(in_flight);
 }
 
-/* The owner leaves the wire's loop: others take over, at once or after a moment. */
+/* The owner leaves the event loop: others take over unless it is back in a moment. */
 void
-kis_in_flight_leave(KisInFlight *in_flight, uint64 attempt, bool at_once, int64 now_us)
+kis_in_flight_leave(KisInFlight *in_flight, uint64 attempt, int64 now_us)
 {
 	if (!is_mine(in_flight, attempt))
 		return;
-	if (at_once)
-		in_flight->owner.pid = 0;
-	else
-		in_flight->owner.until_us = Min(in_flight->owner.until_us, now_us + KIS_GRACE_US);
-	tell(in_flight);
+	in_flight->owner.until_us = Min(in_flight->owner.until_us, now_us + KIS_GRACE_US);
+	broadcast(in_flight);
 }
 
-/* It is back, or still there, and renews its lease: true where nobody has taken over. */
+/* It is back, or still there, and renews its lease; false where another session has taken over. */
 bool
-kis_in_flight_return(KisInFlight *in_flight, uint64 attempt, int64 now_us)
+kis_in_flight_renew(KisInFlight *in_flight, uint64 attempt, int64 now_us)
 {
 	if (!is_mine(in_flight, attempt))
 		return false;

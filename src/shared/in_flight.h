@@ -1,7 +1,7 @@
 /*
  * in_flight.h
- *		One session does what many wait for: who is it, who takes over when it
- *		goes, who gets its failure.
+ *		Single flight: one session makes a call or token request, others wait
+ *		for it and take over where it goes.
  */
 #ifndef KIS_SHARED_IN_FLIGHT_H
 #define KIS_SHARED_IN_FLIGHT_H
@@ -11,40 +11,44 @@
 #include "kis.h"
 #include "shared/block.h"
 
-/* The lock must be held exclusively */
-typedef enum KisInFlightAnswer
+/* What a session waits for. */
+typedef struct KisWait
 {
-	KIS_IN_FLIGHT_MINE,			/* the caller is the owner and does it */
-	KIS_IN_FLIGHT_THEIRS,		/* to be waited for on "moved", or until
-								 * *wake_at_us */
-	KIS_IN_FLIGHT_FAILED		/* the attempt that was waited for: see
-								 * failure */
-} KisInFlightAnswer;
+	int64		wake_at_us;		/* when it comes; PG_INT64_MAX: not known */
+	ConditionVariable *on;		/* that another session broadcasts; NULL: none */
+	KisErrorClass reason;		/* that max_wait bounds; KIS_OK: the network,
+								 * which it does not */
+} KisWait;
 
-/* *attempt is 0 at first */
-extern KisInFlightAnswer kis_in_flight_join(KisShared *shared, KisInFlight *in_flight, uint64 *attempt,
-											int64 now_us, int64 *wake_at_us,
-											KisErrorClass *waits_for);
+typedef enum KisJoined
+{
+	KIS_JOINED_AS_OWNER,		/* the caller makes it */
+	KIS_JOINED_AS_WAITER,		/* another session does: see *wait */
+	KIS_JOINED_TOO_LATE			/* the attempt has failed: see failure */
+} KisJoined;
 
-/* Is a session at it? */
+/* All need the lock exclusively, but kis_in_flight_is_owned, for which it may be shared. */
+
+/* Takes part; *attempt is 0 at first. */
+extern KisJoined kis_in_flight_join(KisShared *shared, KisInFlight *in_flight,
+									uint64 *attempt, int64 now_us, KisWait *wait);
+
+/* Does a session have it, on a lease that has not ended? */
 extern bool kis_in_flight_is_owned(const KisInFlight *in_flight, int64 now_us);
 
-/* This session has stood still, and so may have all others with the machine */
-extern void kis_in_flight_spare_others(int64 now_us);
+/* The machine stood still: the leases of others begin anew. */
+extern void kis_in_flight_extend_leases(int64 now_us);
 
-/* The owner waits for the rate, a token or another try, or again for the network alone. */
-extern void kis_in_flight_waits_for(KisInFlight *in_flight, uint64 attempt, KisErrorClass waits_for);
+/* The owner says what it waits for: waiters count that against their max_wait. */
+extern void kis_in_flight_publish(KisInFlight *in_flight, uint64 attempt, KisErrorClass reason);
 
-/* The owner is through; failure is NULL where it succeeded. */
+/* The owner has done, or others are to take over; failure, if any, is the waiters'. */
 extern void kis_in_flight_end(KisInFlight *in_flight, uint64 attempt, const KisError *failure);
 
-/* The owner leaves the wire's loop: others take over, at once or after a moment. */
-extern void kis_in_flight_leave(KisInFlight *in_flight, uint64 attempt, bool at_once, int64 now_us);
+/* The owner leaves the event loop: others take over unless it is back in a moment. */
+extern void kis_in_flight_leave(KisInFlight *in_flight, uint64 attempt, int64 now_us);
 
-/* It is back, or still there, and renews its lease: true where nobody has taken over. */
-extern bool kis_in_flight_return(KisInFlight *in_flight, uint64 attempt, int64 now_us);
-
-/* How often this session has told others that something moved */
-extern uint64 kis_in_flight_broadcasts(void);
+/* It renews its lease; false where another session has taken over. */
+extern bool kis_in_flight_renew(KisInFlight *in_flight, uint64 attempt, int64 now_us);
 
 #endif							/* KIS_SHARED_IN_FLIGHT_H */

@@ -7,6 +7,11 @@
  * Since a slot is taken before the call is sent and free only a second after
  * its reply came, any second of any alignment at the server holds no more
  * arrivals than there are slots.
+ *
+ * Who finds no slot free takes a ticket and is woken by its latch. A condition
+ * variable would not do for the queue: a session can be on the list of one alone,
+ * and beside the rate it waits for calls of other sessions; and from that list none
+ * could be passed over whose session stands still.
  */
 #include "postgres.h"
 
@@ -61,13 +66,14 @@ slot_period_us(const KisRate *rate, double per_second, int64 now_us)
 	return effective < 1.0 ? (int64) (KIS_US / effective) : KIS_US;
 }
 
-/* Does the session that has the place stand still? It keeps the place for when it goes on. */
+/* A session that stands still is passed over, but keeps its place for when it goes on. */
 static bool
-stands_still(const KisRateWaiter *waiter, int64 now_us)
+is_expired(const KisRateWaiter *waiter, int64 now_us)
 {
-	return now_us - waiter->asked_us >= KIS_LEASE_US;
+	return now_us - waiter->renewed_us >= KIS_LEASE_US;
 }
 
+/* Whose turn it is; NULL: nobody waits. */
 static const KisRateWaiter *
 next_waiter(const KisRate *rate, int64 now_us)
 {
@@ -79,7 +85,7 @@ next_waiter(const KisRate *rate, int64 now_us)
 	{
 		const KisRateWaiter *waiter = &rate->waiters[i];
 
-		if (waiter->ticket != 0 && !stands_still(waiter, now_us) &&
+		if (waiter->ticket != 0 && !is_expired(waiter, now_us) &&
 			(next == NULL || waiter->ticket < next->ticket))
 			next = waiter;
 	}
@@ -101,12 +107,12 @@ my_place(KisRate *rate, int64 now_us)
 
 		if (waiter->ticket != 0 && waiter->procno == kis_my_procno())
 		{
-			waiter->asked_us = now_us;
+			waiter->renewed_us = now_us;
 			return waiter;
 		}
 		if (waiter->ticket == 0)
 			mine = waiter;
-		else if (stands_still(waiter, now_us) && mine == NULL)
+		else if (is_expired(waiter, now_us) && mine == NULL)
 			mine = waiter;
 	}
 	if (mine != NULL)
@@ -115,7 +121,7 @@ my_place(KisRate *rate, int64 now_us)
 			rate->nwaiters++;
 		mine->procno = kis_my_procno();
 		mine->ticket = ++rate->last_ticket;
-		mine->asked_us = now_us;
+		mine->renewed_us = now_us;
 	}
 	return mine;
 }
@@ -129,15 +135,16 @@ wake_next(const KisRate *rate, int64 now_us)
 		SetLatch(&kis_proc(next->procno)->procLatch);
 }
 
-/* The session gives up its place in the queue. */
+/* The session gives up its place in the queue, unless it was renewed at since_us or later. */
 void
-kis_rate_stop_waiting(KisRate *rate, int64 now_us)
+kis_rate_stop_waiting(KisRate *rate, int64 since_us, int64 now_us)
 {
 	for (int i = 0; i < KIS_RATE_WAITERS; i++)
 	{
 		KisRateWaiter *waiter = &rate->waiters[i];
 
-		if (waiter->ticket != 0 && waiter->procno == kis_my_procno())
+		if (waiter->ticket != 0 && waiter->procno == kis_my_procno() &&
+			waiter->renewed_us < since_us)
 		{
 			waiter->ticket = 0;
 			rate->nwaiters--;
@@ -181,16 +188,6 @@ look_at_slots(KisRate *rate, int64 period_us, int64 now_us, int *first_free, int
 	return taken;
 }
 
-/* Has a period passed since the last call in any slot? */
-static bool
-are_free(const KisRate *rate, int64 period_us, int64 now_us)
-{
-	for (int i = 0; i < rate->end; i++)
-		if (rate->until_us[i] + period_us > now_us)
-			return false;
-	return true;
-}
-
 static int
 take_slot(KisRate *rate, int slot, int64 now_us, int64 *until_us)
 {
@@ -225,7 +222,7 @@ kis_rate_take(KisRate *rate, double per_second, int64 now_us,
 	{
 		if (taken < slots)
 		{
-			kis_rate_stop_waiting(rate, now_us);
+			kis_rate_stop_waiting(rate, PG_INT64_MAX, now_us);
 			return take_slot(rate, first_free, now_us, until_us);
 		}
 		*try_at_us = Min(*try_at_us, first_free_us);
@@ -255,18 +252,22 @@ kis_rate_give_back(KisRate *rate, int slot, int64 until_us, int64 now_us)
 	wake_next(rate, now_us);
 }
 
-/* Does somebody wait, or is a call under way? */
+/* Does somebody wait for a slot? */
 bool
-kis_rate_is_busy(const KisRate *rate, int64 now_us)
+kis_rate_has_waiters(const KisRate *rate, int64 now_us)
 {
-	return next_waiter(rate, now_us) != NULL || !are_free(rate, 0, now_us);
+	return next_waiter(rate, now_us) != NULL;
 }
 
-/* Are all slots free? */
-bool
-kis_rate_is_free(const KisRate *rate, double per_second, int64 now_us)
+/* When all slots will be free, or were, if the rate is per_second. */
+int64
+kis_rate_free_at(const KisRate *rate, double per_second, int64 now_us)
 {
-	return are_free(rate, slot_period_us(rate, per_second, now_us), now_us);
+	int64		last_us = 0;
+
+	for (int i = 0; i < rate->end; i++)
+		last_us = Max(last_us, rate->until_us[i]);
+	return last_us + slot_period_us(rate, per_second, now_us);
 }
 
 /* KIS refused a call that was sent at sent_us: halve, recover within a minute. */

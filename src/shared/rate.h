@@ -10,7 +10,9 @@
 
 #include "shared/block.h"
 
-/* The lock must be held exclusively but for questions */
+/* All that change it need the lock exclusively. */
+
+/* A slot and the end of its lease, or -1 and when to try again where that is known. */
 extern int	kis_rate_take(KisRate *rate, double per_second, int64 now_us,
 						  int64 *until_us, int64 *try_at_us);
 
@@ -20,14 +22,14 @@ extern bool kis_rate_renew(KisRate *rate, int slot, int64 *until_us, int64 now_u
 /* Does nothing where the lease has ended and another call has the slot. */
 extern void kis_rate_give_back(KisRate *rate, int slot, int64 until_us, int64 now_us);
 
-/* Does somebody wait, or is a call under way? */
-extern bool kis_rate_is_busy(const KisRate *rate, int64 now_us);
+/* Does somebody wait for a slot? */
+extern bool kis_rate_has_waiters(const KisRate *rate, int64 now_us);
 
-/* Are all slots free? */
-extern bool kis_rate_is_free(const KisRate *rate, double per_second, int64 now_us);
+/* When all slots will be free, or were, if the rate is per_second. */
+extern int64 kis_rate_free_at(const KisRate *rate, double per_second, int64 now_us);
 
-/* The session gives up its place in the queue. */
-extern void kis_rate_stop_waiting(KisRate *rate, int64 now_us);
+/* The session gives up its place in the queue, unless it was renewed at since_us or later. */
+extern void kis_rate_stop_waiting(KisRate *rate, int64 since_us, int64 now_us);
 
 /* KIS refused a call that was sent at sent_us: halve, recover within a minute. */
 extern void kis_rate_refused(KisRate *rate, double per_second, int64 sent_us, int64 now_us);

@@ -5,8 +5,6 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
-
 #include "common/day.h"
 #include "kis.h"
 #include "kis/catalog.h"
@@ -19,19 +17,22 @@
 /* When a reply arrived that is fresh by no one's cache_ttl. */
 #define LONG_AGO_US		(PG_INT64_MIN / 2)
 
+/* What stands behind a NUL is zero, since keys are compared as memory. */
 KisReplyKey
 kis_reply_key(const KisIdentity *identity, const KisCall *call, const KisCallArgs *args)
 {
-	KisReplyKey key = {.identity = identity,.call = call,.args = args};
+	KisReplyKey key;
 
-	key.hash = hash_bytes((const unsigned char *) identity, sizeof(KisIdentity));
-	key.hash = hash_combine(key.hash, hash_bytes((const unsigned char *) args, sizeof(KisCallArgs)));
-	key.hash = hash_combine(key.hash, hash_bytes((const unsigned char *) call->name,
-												 (int) strlen(call->name)));
+	memset(&key, 0, sizeof(key));
+	strlcpy(key.args.market, args->market, sizeof(key.args.market));
+	strlcpy(key.args.sector, args->sector, sizeof(key.args.sector));
+	strlcpy(key.args.date, args->date, sizeof(key.args.date));
+	strlcpy(key.call, call->name, sizeof(key.call));
+	key.identity = *identity;
 	return key;
 }
 
-/* NULL: there is no such slot. */
+/* The lock must be held. NULL: there is no such slot. */
 KisReplySlot *
 kis_reply_find(KisShared *shared, const KisReplyKey *key)
 {
@@ -39,10 +40,7 @@ kis_reply_find(KisShared *shared, const KisReplyKey *key)
 	{
 		KisReplySlot *slot = &shared->replies[i];
 
-		if (slot->hash == key->hash && slot->used &&
-			strcmp(slot->call, key->call->name) == 0 &&
-			memcmp(&slot->args, key->args, sizeof(KisCallArgs)) == 0 &&
-			memcmp(&slot->identity, key->identity, sizeof(KisIdentity)) == 0)
+		if (slot->used && memcmp(&slot->key, key, sizeof(KisReplyKey)) == 0)
 			return slot;
 	}
 	return NULL;
@@ -118,9 +116,12 @@ find_oldest(KisShared *shared, const KisReplySlot *but, bool with_reply)
 	return oldest;
 }
 
-/* Finds or makes it; NULL where all slots are busy: then the call is not shared. */
+/*
+ * Finds or makes it; the lock must be held exclusively. NULL: all slots have a
+ * call in flight, and this one can't be shared.
+ */
 KisReplySlot *
-kis_reply_get(KisShared *shared, const KisReplyKey *key)
+kis_reply_get(KisShared *shared, const KisReplyKey *key, const KisCall *call)
 {
 	KisReplySlot *slot = kis_reply_find(shared, key);
 
@@ -132,12 +133,9 @@ kis_reply_get(KisShared *shared, const KisReplyKey *key)
 	free_blocks(shared, slot);
 	/* but for the condition variable, which may have sessions in its list */
 	memset(&slot->in_flight, 0, offsetof(KisInFlight, moved));
-	slot->hash = key->hash;
-	slot->identity = *key->identity;
-	strlcpy(slot->call, key->call->name, sizeof(slot->call));
-	slot->args = *key->args;
-	slot->for_day = key->call->lifetime == KIS_LIFETIME_DAY;
-	/* young: whoever asked for it first is about to look again */
+	slot->key = *key;
+	slot->for_day = call->lifetime == KIS_LIFETIME_DAY;
+	/* young: the session that has it made is about to look again */
 	slot->arrived_us = kis_now_us();
 	slot->used = true;
 	return slot;
@@ -207,7 +205,7 @@ make_room(KisShared *shared, const KisReplySlot *for_slot, int blocks)
 	return true;
 }
 
-/* Does a value fit the column that its member is meant for, and mean what KIS's do? */
+/* Is a value one of its column's type, as KIS writes those? */
 static bool
 is_fit(const char *type, const KisValue *value)
 {
@@ -224,64 +222,56 @@ is_fit(const char *type, const KisValue *value)
 	return is_integer || strcmp(type, "int8") != 0;
 }
 
-/* Is the reply one that nobody would call an error: figures that are numbers, days that go on? */
+/* The same of a row's values; is_filled: none may be empty. */
 static bool
-is_sound(const KisCall *call, const KisReply *reply)
+are_fit(const KisCall *call, const KisValue *values, bool is_filled)
 {
+	for (int m = 0; m < call->nmembers; m++)
+		if (!is_fit(call->members[m].type, &values[m]) ||
+			(is_filled && values[m].text[0] == '\0'))
+			return false;
+	return true;
+}
+
+/*
+ * Is the reply one that nobody would call an error: are figures numbers, do
+ * days go on, and is it whole, by what its call says of that? One that would be
+ * good for the day has rows.
+ */
+static bool
+is_sound(const KisCall *call, const KisCallArgs *args, const KisReply *reply)
+{
+	const KisWhole *whole = &call->whole;
+	bool		has_open_day = whole->longest_closure == 0 || reply->nrows <= whole->longest_closure;
 	DateADT		before = 0;
 
+	if ((call->lifetime == KIS_LIFETIME_DAY && reply->nrows == 0) ||
+		(whole->every_day && !kis_day_from_text(args->date, &before)))
+		return false;
+	before--;
 	for (int i = 0; i < reply->nrows; i++)
 	{
 		const KisValue *values = reply->rows[i].values;
 		DateADT		day;
 
-		for (int m = 0; m < call->nmembers; m++)
-			if (!is_fit(call->members[m].type, &values[m]))
-				return false;
+		if (!are_fit(call, values, whole->filled))
+			return false;
+		has_open_day = has_open_day || strcmp(values[call->open_member].text, "Y") == 0;
 		if (call->paging == KIS_PAGING_NONE)
 			continue;
 		if (!kis_day_from_text(values[call->day_member].text, &day) ||
+			(whole->every_day && day != before + 1) ||
 			(i > 0 && (call->paging == KIS_PAGING_FORWARD ? day <= before : day >= before)))
 			return false;
 		before = day;
-	}
-	return true;
-}
-
-/* Is the reply whole, by what its call says of that? One that would be good for the day has rows. */
-static bool
-is_whole(const KisReplySlot *slot, const KisCall *call, const KisReply *reply)
-{
-	const KisWhole *whole = &call->whole;
-	bool		has_open_day = whole->longest_closure == 0 || reply->nrows <= whole->longest_closure;
-	DateADT		first;
-
-	if ((call->lifetime == KIS_LIFETIME_DAY && reply->nrows == 0) ||
-		(whole->every_day && !kis_day_from_text(slot->args.date, &first)))
-		return false;
-	for (int i = 0; i < reply->nrows; i++)
-	{
-		const KisValue *values = reply->rows[i].values;
-		char		day[KIS_DATE_LEN];
-
-		if (whole->every_day)
-		{
-			kis_day_to_text(first + i, day);
-			if (strcmp(values[call->day_member].text, day) != 0)
-				return false;
-		}
-		for (int m = 0; whole->filled && m < call->nmembers; m++)
-			if (values[m].text[0] == '\0')
-				return false;
-		has_open_day = has_open_day || strcmp(values[call->open_member].text, "Y") == 0;
 	}
 	return has_open_day;
 }
 
 /*
- * Keeps a reply, by both clocks of when it came, where it fits; the oldest make
- * room, those that are good for today after all others. One that is unsound or
- * not whole is only for those who wait for it.
+ * Keeps a reply that came at such a moment, where it fits; the oldest make room,
+ * those that are good for today after all others. One that is not sound is only
+ * for those who wait for this attempt. The lock must be held exclusively.
  */
 void
 kis_reply_write(KisShared *shared, KisReplySlot *slot, const KisCall *call,
@@ -319,6 +309,5 @@ kis_reply_write(KisShared *shared, KisReplySlot *slot, const KisCall *call,
 	 * who waited for it takes it, as they would take an error; nobody comes
 	 * upon it later
 	 */
-	slot->arrived_us = is_sound(call, reply) && is_whole(slot, call, reply) ?
-		arrived_us : LONG_AGO_US;
+	slot->arrived_us = is_sound(call, &slot->key.args, reply) ? arrived_us : LONG_AGO_US;
 }

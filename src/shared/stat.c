@@ -24,37 +24,15 @@ PG_FUNCTION_INFO_V1(kis_stat_reset);
 
 #define STAT_COLUMNS	18
 
-/* What a row shows, copied out so that nothing is made while the lock is held. */
-typedef struct StatRow
-{
-	uint8		key[KIS_DIGEST_LEN];
-	char		host[sizeof(((KisAccount *) NULL)->host)];
-	KisAccountStat stat;
-	int64		token_expires_at;	/* Unix seconds; 0: there is none */
-	double		effective_rate;
-} StatRow;
-
-static TimestampTz
-timestamp_of_unix(int64 seconds)
-{
-	return (seconds - (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) *
-		USECS_PER_SEC;
-}
-
-static void
-fingerprint(const uint8 *key, char *text)
+/* Of the digest of an app key: KIS_FINGERPRINT_LEN characters and a NUL. */
+void
+kis_fingerprint(const uint8 *key, char *text)
 {
 	for (int i = 0; i < KIS_FINGERPRINT_LEN / 2; i++)
 		snprintf(text +2 * i, 3, "%02x", key[i]);
 }
 
-void
-kis_fingerprint(const KisIdentity *identity, char *text)
-{
-	fingerprint(identity->key, text);
-}
-
-/* The end of the newest token of a host and app key, whatever the secret. */
+/* Of the newest token of a host and app key, whatever the secret, in Unix seconds; 0: there is none. */
 static int64
 token_end(const KisShared *shared, const uint8 *key)
 {
@@ -74,13 +52,11 @@ token_end(const KisShared *shared, const uint8 *key)
 TimestampTz
 kis_token_end(const KisIdentity *identity)
 {
-	KisTokenSlot *slot;
-	int64		end;
+	KisTokenSlot *slot = kis_token_find(kis_lock(LW_SHARED), identity);
+	int64		end = slot != NULL && slot->valid ? slot->expires_at : 0;
 
-	slot = kis_token_find(kis_lock(LW_SHARED), identity);
-	end = slot != NULL && slot->valid ? slot->expires_at : 0;
 	kis_unlock();
-	return end != 0 ? timestamp_of_unix(end) : 0;
+	return end != 0 ? time_t_to_timestamptz(end) : 0;
 }
 
 /* For kis_check. What the shared memory holds, in a sentence; raises where it can't be had. */
@@ -110,23 +86,17 @@ errors_by_class(const KisAccountStat *stat)
 }
 
 static void
-set_timestamp(Datum *value, bool *is_null, TimestampTz at)
+put_row(ReturnSetInfo *result, const KisAccount *account, int64 token_expires_at,
+		TimestampTz reset_at)
 {
-	*value = TimestampTzGetDatum(at);
-	*is_null = at == 0;
-}
-
-static void
-put_row(ReturnSetInfo *result, const StatRow *row, TimestampTz reset_at)
-{
-	const KisAccountStat *stat = &row->stat;
+	const KisAccountStat *stat = &account->stat;
 	Datum		values[STAT_COLUMNS];
 	bool		nulls[STAT_COLUMNS] = {0};
 	char		key[KIS_FINGERPRINT_LEN + 1];
 	int			i = 0;
 
-	fingerprint(row->key, key);
-	values[i++] = CStringGetTextDatum(row->host);
+	kis_fingerprint(account->key, key);
+	values[i++] = CStringGetTextDatum(account->host);
 	values[i++] = CStringGetTextDatum(key);
 	values[i++] = Int64GetDatum(stat->calls);
 	values[i++] = Int64GetDatum(pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &stat->cache_hits)));
@@ -135,18 +105,17 @@ put_row(ReturnSetInfo *result, const StatRow *row, TimestampTz reset_at)
 	values[i++] = Int64GetDatum(stat->errors[KIS_ERROR_RATE]);
 	values[i++] = errors_by_class(stat);
 	values[i++] = Int64GetDatum(stat->tokens_issued);
-	set_timestamp(&values[i], &nulls[i],
-				  row->token_expires_at != 0 ? timestamp_of_unix(row->token_expires_at) : 0);
-	i++;
-	set_timestamp(&values[i], &nulls[i], stat->last_success_at);
-	i++;
-	nulls[i] = stat->last_error_at == 0;
+	nulls[i] = token_expires_at == 0;
+	values[i++] = TimestampTzGetDatum(time_t_to_timestamptz(token_expires_at));
+	nulls[i] = stat->last_success_at == 0;
+	values[i++] = TimestampTzGetDatum(stat->last_success_at);
+	nulls[i] = nulls[i + 1] = stat->last_error_at == 0;
 	values[i++] = CStringGetTextDatum(psprintf("%s%s%s", kis_error_class_name(stat->last_error_class),
 											   stat->last_error_code[0] ? " " : "",
 											   kis_to_server_lossy(stat->last_error_code)));
-	set_timestamp(&values[i], &nulls[i], stat->last_error_at);
-	i++;
-	values[i++] = Float8GetDatum(row->effective_rate);
+	values[i++] = TimestampTzGetDatum(stat->last_error_at);
+	values[i++] = Float8GetDatum(kis_rate_effective(&account->rate, account->per_second,
+													kis_now_us()));
 	values[i++] = Float8GetDatum(stat->rate_wait_ms);
 	values[i++] = Float8GetDatum(stat->network_ms);
 	values[i++] = TimestampTzGetDatum(reset_at);
@@ -155,38 +124,33 @@ put_row(ReturnSetInfo *result, const StatRow *row, TimestampTz reset_at)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-/* The columns are the view's. Errors: 55000 where the library had to be preloaded and was not. */
+/*
+ * A row for each account; the columns are the view's. Raises 55000 where the library
+ * had to be preloaded and was not.
+ */
 Datum
 kis_stat_rows(PG_FUNCTION_ARGS)
 {
-	StatRow    *rows = palloc(KIS_ACCOUNT_SLOTS * sizeof(StatRow));
-	int			nrows = 0;
-	int64		now_us = kis_now_us();
+	/* copied out, so that nothing raises while the lock is held */
+	KisAccount *accounts = palloc(sizeof(((KisShared *) NULL)->accounts));
+	int64		token_ends[KIS_ACCOUNT_SLOTS];
 	TimestampTz reset_at;
 	KisShared  *shared = kis_lock(LW_SHARED);
 
+	memcpy(accounts, shared->accounts, sizeof(shared->accounts));
 	reset_at = shared->stat_reset_at;
 	for (int i = 0; i < KIS_ACCOUNT_SLOTS; i++)
-	{
-		const KisAccount *account = &shared->accounts[i];
-
-		if (!account->used)
-			continue;
-		memcpy(rows[nrows].key, account->key, KIS_DIGEST_LEN);
-		memcpy(rows[nrows].host, account->host, sizeof(account->host));
-		rows[nrows].stat = account->stat;
-		rows[nrows].token_expires_at = token_end(shared, account->key);
-		rows[nrows].effective_rate = kis_rate_effective(&account->rate, account->per_second, now_us);
-		nrows++;
-	}
+		token_ends[i] = token_end(shared, accounts[i].key);
 	kis_unlock();
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; i < nrows; i++)
-		put_row((ReturnSetInfo *) fcinfo->resultinfo, &rows[i], reset_at);
+	for (int i = 0; i < KIS_ACCOUNT_SLOTS; i++)
+		if (accounts[i].used)
+			put_row((ReturnSetInfo *) fcinfo->resultinfo, &accounts[i], token_ends[i], reset_at);
 	return (Datum) 0;
 }
 
+/* All counters of all accounts to zero. */
 Datum
 kis_stat_reset(PG_FUNCTION_ARGS)
 {

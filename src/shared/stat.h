@@ -19,6 +19,6 @@ extern TimestampTz kis_token_end(const KisIdentity *identity);
 
 /* As kis_stat shows the account: KIS_FINGERPRINT_LEN characters and a NUL. */
 #define KIS_FINGERPRINT_LEN	12
-extern void kis_fingerprint(const KisIdentity *identity, char *fingerprint);
+extern void kis_fingerprint(const uint8 *key, char *text);
 
 #endif							/* KIS_SHARED_STAT_H */

@@ -2,9 +2,9 @@
  * token.c
  *		What is known of an account's access token.
  *
- * Each issue sends the customer a message, and KIS issues one a minute at
- * most: nothing here asks for a token, it only says whether one may be asked
- * for.
+ * Each one that KIS issues brings the customer a message, and KIS issues one a
+ * minute at most: nothing here requests a token, it only says whether one may be
+ * requested. The lock must be held, exclusively by what changes the slot.
  */
 #include "postgres.h"
 
@@ -36,7 +36,7 @@ kis_token_is_ready(const KisTokenSlot *slot, int64 now_us)
 		(slot->refresh_at > (int64) time(NULL) || slot->not_before_us > now_us);
 }
 
-/* Both of a reply that came at arrived_us. */
+/* KIS issued it, by a reply that came at arrived_us. */
 void
 kis_token_issued(KisShared *shared, KisTokenSlot *slot, const KisToken *token, int64 arrived_us)
 {
@@ -52,13 +52,14 @@ kis_token_issued(KisShared *shared, KisTokenSlot *slot, const KisToken *token, i
 	slot->generation = ++shared->last_number;
 }
 
+/* KIS issues none yet, by a reply that came at arrived_us. */
 void
 kis_token_too_soon(KisTokenSlot *slot, int64 arrived_us)
 {
 	int64		last_us = slot->issued_at_us;
 
 	/*
-	 * our own last issue is the reason, if it explains it; else another
+	 * our own last one is the reason, if it explains it; else another
 	 * program's of just now
 	 */
 	if (last_us == 0 || arrived_us - last_us >= ISSUE_INTERVAL_US)
@@ -98,7 +99,7 @@ kis_token_refused(KisTokenSlot *slot, uint64 generation, int64 now_us)
 		return true;
 
 	/*
-	 * A token that never worked: another one would hardly do, and asking for
+	 * A token that never worked: another one would hardly do, and requesting
 	 * it too soon may kill a good one. After a minute it may be tried.
 	 */
 	if (!slot->proven && now_us < slot->issued_at_us + ISSUE_INTERVAL_US)

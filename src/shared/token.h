@@ -16,7 +16,7 @@ extern bool kis_token_is_ready(const KisTokenSlot *slot, int64 now_us);
 /* Is there one at all, even where another should be had? */
 extern bool kis_token_is_alive(const KisTokenSlot *slot);
 
-/* Both of a reply that came at arrived_us. */
+/* KIS issued it, or issues none yet, by a reply that came at arrived_us. */
 extern void kis_token_issued(KisShared *shared, KisTokenSlot *slot, const KisToken *token,
 							 int64 arrived_us);
 extern void kis_token_too_soon(KisTokenSlot *slot, int64 arrived_us);

@@ -137,7 +137,7 @@ check_keys(Check *check)
 									  quote_identifier(GetUserNameFromId(GetUserId(), false))));
 	check->connection = kis_query_connection(check->query, check->server->serverid,
 											 GetUserId());
-	kis_fingerprint(check->connection->identity, fingerprint);
+	kis_fingerprint(check->connection->identity->key, fingerprint);
 	return psprintf("user mapping found, fingerprint of host and app key %s", fingerprint);
 }
 

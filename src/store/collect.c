@@ -169,7 +169,8 @@ fetch(Collection *collection)
 								  &kis_call_trend, &args))
 			ncalls++;
 	}
-	kis_query_expect(collection->query, collection->connection, &kis_call_trend, ncalls);
+	kis_query_expect(collection->query, collection->connection, &kis_call_trend, ncalls,
+					 false);
 
 	for (int i = 0; i < collection->ntargets; i++)
 	{
