@@ -337,8 +337,7 @@ my $either = run_sql($node, 'postgres', q{
 	EXECUTE either('8888', 'ETF');
 });
 is($either->{output}, "ETF\nKSQ\nETF", 'codes among parameters, in arms of OR');
-is_deeply([ map { $_->{message} =~ /"(\w+)" is no sector code/ } @{ $either->{warnings} } ], [qw(9999 8888 9999)],
-	'a warning for each that there is not') or diag(explain($either->{warnings}));
+is(scalar @{ $either->{warnings} }, 0, 'of which none is warned of') or diag(explain($either->{warnings}));
 @warnings = sql_warnings($node, 'postgres', q{SELECT * FROM kis_sector_trend WHERE sector_code = 'large cap'});
 is($warnings[0]{hint}, 'Did you mean "0002"?', "a sector's name where its code should be") or diag(explain(\@warnings));
 

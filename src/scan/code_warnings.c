@@ -1,8 +1,7 @@
 /*
  * code_warnings.c
  *		A warning where a query names codes that the table doesn't hold: an
- *		empty answer alone would look like an answer. names.c says what naming
- *		is.
+ *		empty answer alone would look like an answer.
  */
 #include "postgres.h"
 
@@ -20,7 +19,7 @@
 #include "kis/catalog.h"
 #include "plan/columns.h"
 #include "plan/keys.h"
-#include "plan/referenced_codes.h"
+#include "plan/conditions.h"
 #include "plan/scan_plan.h"
 #include "request/connection.h"
 #include "request/query_context.h"
@@ -36,8 +35,8 @@ struct KisCodeWarnings
 	const KisKeyValues *values; /* of the pairs */
 	const KisKeyValues *investors;
 	const char *relname;
-	List	   *value_states;	/* of ExprState *, as referenced_values */
-	List	   *value_types;	/* of their Oid */
+	List	   *names;			/* of KisKeyEquality * */
+	List	   *value_states;	/* of ExprState *: their values */
 	bool		is_plain;		/* single codes of the pair joined by AND, no
 								 * more */
 	bool		has_held;
@@ -79,44 +78,42 @@ typedef struct NamedCheck
 } NamedCheck;
 
 static KisSource
-name_source(const KisScanPlan *plan, const List *name)
+name_source(const KisScanPlan *plan, const KisKeyEquality *name)
 {
 	for (int i = 0; i < plan->nkeys; i++)
-		if (plan->keys[i].attnum == list_nth_int(name, REFERENCED_ATTNUM))
+		if (plan->keys[i].attnum == name->attnum)
 			return plan->keys[i].source;
 	return KIS_SOURCE_INVESTOR;
-}
-
-static bool
-is_plain(const KisScanPlan *plan)
-{
-	ListCell   *cell;
-
-	foreach(cell, linitial(plan->named))
-		if (list_nth_int(lfirst(cell), REFERENCED_IS_ARRAY) ||
-			name_source(plan, lfirst(cell)) == KIS_SOURCE_INVESTOR)
-		return false;
-	return lsecond(plan->named) == NIL;
 }
 
 KisCodeWarnings *
 kis_code_warnings_create(ForeignScanState *node, const KisScanPlan *plan, const KisKeyValues *values,
 						 const KisKeyValues *investors)
 {
+	Index		relid = ((ForeignScan *) node->ss.ps.plan)->scan.scanrelid;
+	Bitmapset  *keys = bms_union(plan->key_attrs, plan->investor_attrs);
 	KisCodeWarnings *named;
 	ListCell   *cell;
 
-	if (plan->named == NIL)
+	if (plan->referenced == NIL)
 		return NULL;
 	named = palloc0(sizeof(KisCodeWarnings));
 	named->plan = plan;
 	named->values = values;
 	named->investors = investors;
 	named->relname = RelationGetRelationName(node->ss.ss_currentRelation);
-	named->value_states = ExecInitExprList(plan->referenced_values, &node->ss.ps);
-	foreach(cell, plan->referenced_values)
-		named->value_types = lappend_oid(named->value_types, exprType(lfirst(cell)));
-	named->is_plain = is_plain(plan);
+	named->is_plain = true;
+	foreach(cell, plan->referenced)
+	{
+		KisKeyEquality *name = palloc(sizeof(KisKeyEquality));
+
+		if (!kis_key_equality(lfirst(cell), relid, keys, name))
+			continue;
+		named->names = lappend(named->names, name);
+		named->value_states = lappend(named->value_states,
+									  ExecInitExpr((Expr *) name->value, &node->ss.ps));
+		named->is_plain &= !name->is_array && name_source(plan, name) != KIS_SOURCE_INVESTOR;
+	}
 	named->context = CurrentMemoryContext;
 	return named;
 }
@@ -296,30 +293,28 @@ is_equal(FmgrInfo *equals, Oid collation, Datum left, Datum right)
 
 /* The pairs, or the investors, that have the code. */
 static Bitmapset *
-holders(const KisCodeWarnings *named, const List *name, Datum value)
+holders(const KisCodeWarnings *named, const KisKeyEquality *name, Datum value)
 {
 	const KisKeyValues *values = name_source(named->plan, name) == KIS_SOURCE_INVESTOR ?
 		named->investors : named->values;
-	Oid			function = (Oid) list_nth_int(name, REFERENCED_FUNCTION);
-	Oid			collation = (Oid) list_nth_int(name, REFERENCED_COLLATION);
-	bool		value_first = list_nth_int(name, REFERENCED_VALUE_FIRST) != 0;
+	bool		value_first = name->value_first;
 	Bitmapset  *found = NULL;
 	FmgrInfo	equals;
 
-	fmgr_info(function, &equals);
+	fmgr_info(name->function, &equals);
 	for (int i = 0; i < values->n; i++)
 	{
-		Datum		key = kis_key_value(values, i, list_nth_int(name, REFERENCED_ATTNUM));
+		Datum		key = kis_key_value(values, i, name->attnum);
 
 		CHECK_FOR_INTERRUPTS();
-		if (is_equal(&equals, collation, value_first ? value : key, value_first ? key : value))
+		if (is_equal(&equals, name->collation, value_first ? value : key, value_first ? key : value))
 			found = bms_add_member(found, i);
 	}
 	return found;
 }
 
 static NamedCode *
-named_code(const KisCodeWarnings *named, const List *name, Datum value, Oid type)
+named_code(const KisCodeWarnings *named, const KisKeyEquality *name, Datum value, Oid type)
 {
 	NamedCode  *code = palloc(sizeof(NamedCode));
 	Oid			output;
@@ -339,11 +334,10 @@ named_code(const KisCodeWarnings *named, const List *name, Datum value, Oid type
 
 /* The codes that a name stands for; a null names nothing. */
 static List *
-codes_of_name(const NamedCheck *check, const List *name)
+codes_of_name(const NamedCheck *check, const KisKeyEquality *name, ExprState *state)
 {
 	const KisCodeWarnings *named = check->named;
-	int			position = list_nth_int(name, REFERENCED_VALUE);
-	Oid			type = list_nth_oid(named->value_types, position);
+	Oid			type = exprType(name->value);
 	List	   *codes = NIL;
 	Datum	   *elements;
 	bool	   *nulls;
@@ -355,11 +349,10 @@ codes_of_name(const NamedCheck *check, const List *name)
 	bool		isnull;
 	ArrayType  *array;
 
-	value = ExecEvalExpr((ExprState *) list_nth(named->value_states, position),
-						 check->econtext, &isnull);
+	value = ExecEvalExpr(state, check->econtext, &isnull);
 	if (isnull)
 		return NIL;
-	if (!list_nth_int(name, REFERENCED_IS_ARRAY))
+	if (!name->is_array)
 		return list_make1(named_code(named, name, value, type));
 
 	/* who names so many has not typed them */
@@ -455,51 +448,22 @@ check_investors(const NamedCheck *check, List *codes)
 	}
 }
 
-static void check_context(const NamedCheck *check, const List *context,
-						  NamedSet markets, NamedSet sectors);
-
-/* Is one of the conditions that ask for no column true? */
-static bool
-is_any_true(const NamedCheck *check, const List *positions)
-{
-	ListCell   *cell;
-
-	foreach(cell, positions)
-	{
-		ExprState  *state = list_nth(check->named->value_states, lfirst_int(cell));
-		bool		isnull;
-
-		CHECK_FOR_INTERRUPTS();
-		if (DatumGetBool(ExecEvalExpr(state, check->econtext, &isnull)) && !isnull)
-			return true;
-	}
-	return false;
-}
-
 static void
-check_or(const NamedCheck *check, const List *or, NamedSet markets, NamedSet sectors)
+check_names(const NamedCheck *check)
 {
-	ListCell   *cell;
-
-	if (is_any_true(check, linitial(or)))
-		return;
-	foreach(cell, lsecond(or))
-		check_context(check, lfirst(cell), markets, sectors);
-}
-
-static void
-check_context(const NamedCheck *check, const List *context, NamedSet markets, NamedSet sectors)
-{
+	NamedSet	markets = {.any = false};
+	NamedSet	sectors = {.any = false};
 	List	   *named_markets = NIL;
 	List	   *named_sectors = NIL;
 	ListCell   *cell;
+	ListCell   *state;
 
-	CHECK_FOR_INTERRUPTS();
-	foreach(cell, linitial(context))
+	forboth(cell, check->named->names, state, check->named->value_states)
 	{
-		const List *name = lfirst(cell);
-		List	   *codes = codes_of_name(check, name);
+		const KisKeyEquality *name = lfirst(cell);
+		List	   *codes = codes_of_name(check, name, lfirst(state));
 
+		CHECK_FOR_INTERRUPTS();
 		switch (name_source(check->named->plan, name))
 		{
 			case KIS_SOURCE_MARKET:
@@ -520,8 +484,6 @@ check_context(const NamedCheck *check, const List *context, NamedSet markets, Na
 		check_code(check, lfirst(cell), true, &sectors);
 	foreach(cell, named_sectors)
 		check_code(check, lfirst(cell), false, &markets);
-	foreach(cell, lsecond(context))
-		check_or(check, lfirst(cell), markets, sectors);
 }
 
 /* Warns of each code that the query names and the table doesn't hold, once a query. */
@@ -535,7 +497,6 @@ kis_code_warnings_check(KisCodeWarnings *named, ExprContext *econtext,
 		.query = query,
 		.connection = connection
 	};
-	NamedSet	all = {.any = false};
 	MemoryContext old;
 
 	/* a pair that satisfies all of them is held, and so is each code */
@@ -543,7 +504,7 @@ kis_code_warnings_check(KisCodeWarnings *named, ExprContext *econtext,
 		return;
 	ResetExprContext(econtext);
 	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
-	check_context(&check, named->plan->named, all, all);
+	check_names(&check);
 	MemoryContextSwitchTo(old);
 	ResetExprContext(econtext);
 }

@@ -1,8 +1,7 @@
 /*
  * code_warnings.h
  *		A warning where a query names codes that the table doesn't hold: an
- *		empty answer alone would look like an answer. names.c says what naming
- *		is.
+ *		empty answer alone would look like an answer.
  */
 #ifndef KIS_SCAN_CODE_WARNINGS_H
 #define KIS_SCAN_CODE_WARNINGS_H

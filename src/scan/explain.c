@@ -41,8 +41,8 @@ expected_calls(ForeignScanState *node, const KisScanPlan *plan)
 	 * page
 	 */
 	if (plan->table->call->paging != KIS_PAGING_NONE && rows != PG_INT64_MAX &&
-		(plan->one_pair || plan->by_day))
-		rows = pages_of_rows(plan, rows, plan->one_pair ? 1 : (int64) ceil(plan->npairs));
+		(plan->npairs <= 1 || plan->by_day))
+		rows = pages_of_rows(plan, rows, (int64) ceil(plan->npairs));
 	return Min(calls, rows);
 }
 
@@ -102,7 +102,7 @@ explain_counters(const KisCounters *counters, ExplainState *es)
 void
 kisExplainForeignScan(ForeignScanState *node, ExplainState *es)
 {
-	KisScanPlan *plan = kis_scan_plan((ForeignScan *) node->ss.ps.plan);
+	KisScanPlan *plan = kis_scan_plan((ForeignScan *) node->ss.ps.plan, node->ss.ss_currentRelation);
 
 	ExplainPropertyText("KIS Endpoint", plan->table->call->path, es);
 	ExplainPropertyInteger("Calls Expected", NULL, expected_calls(node, plan), es);

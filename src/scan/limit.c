@@ -128,7 +128,7 @@ above_scan(ForeignScanState *node)
 {
 	const PlannedStmt *stmt = node->ss.ps.state->es_plannedstmt;
 	Plan	   *plan = node->ss.ps.plan;
-	Above		nothing = {.partial_read = kis_scan_plan((ForeignScan *) plan)->partial_read};
+	Above		nothing = {.partial_read = kis_scan_plan((ForeignScan *) plan, node->ss.ss_currentRelation)->partial_read};
 	Above		in_part = {.partial_read = true};
 	Above		found = nothing;
 
@@ -164,7 +164,7 @@ kis_limit_create(ForeignScanState *node, bool only_constant)
 	KisLimit   *limit;
 
 	/* a condition on the rows themselves may take some away */
-	scan = kis_scan_plan(plan);
+	scan = kis_scan_plan(plan, node->ss.ss_currentRelation);
 	if (list_length(plan->scan.plan.qual) > list_length(scan->quals) + list_length(scan->day_quals))
 		return NULL;
 	found = above_scan(node).limit;

@@ -76,7 +76,7 @@ kisBeginForeignScan(ForeignScanState *node, int eflags)
 		return;
 
 	scan = palloc0(sizeof(KisScan));
-	scan->plan = kis_scan_plan(plan);
+	scan->plan = kis_scan_plan(plan, node->ss.ss_currentRelation);
 	scan->userid = kis_scan_userid(plan, estate);
 	scan->counters = MemoryContextAllocZero(statement_memory(estate), sizeof(KisCounters));
 	scan->context = CurrentMemoryContext;
