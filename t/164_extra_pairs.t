@@ -38,15 +38,11 @@ foreach my $target (sort keys %hint)
 
 # ---- and of a query
 
-my $server = 'to the option "extra_pairs" of server "kis".';
+my $listed = 'The view kis_sector lists markets and their sectors. '
+  . 'If KIS has it all the same, add it to the option "extra_pairs" of server "kis".';
 my %query_hint = (
-	q{market_code = 'KSQ' AND sector_code = '1049'} =>
-		"The view kis_sector lists markets and their sectors. If KIS has this pair all the same, add it $server",
-	q{market_code = 'KSP' AND sector_code = '1001'} =>
-		"The view kis_sector lists markets and their sectors. If KIS has this pair all the same, add it $server",
-	q{sector_code = '1049'} => "The view kis_sector lists markets and their sectors. If KIS has this sector all the same, add it $server",
-	q{market_code = 'WQM'} => "Its markets are KSP, KSQ, K2I, 999, ETF, ELW, ETN, MKI, WKM, WKI, KQI. If KIS has this market all the same, add it $server",
-	q{market_code = 'XYZ'} => 'Its markets are KSP, KSQ, K2I, 999, ETF, ELW, ETN, MKI, WKM, WKI, KQI.',
+	(map { $_ => $listed } q{market_code = 'KSQ' AND sector_code = '1049'}, q{market_code = 'KSP' AND sector_code = '1001'},
+		q{sector_code = '1049'}, q{market_code = 'WQM'}, q{market_code = 'XYZ'}),
 	q{market_code = 'KSQ' AND sector_code = '제약'} => 'Did you mean "1024"?',
 	q{sector_code = '27'} => 'Did you mean "0027"?');
 

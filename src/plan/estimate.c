@@ -270,9 +270,9 @@ kis_estimate_days(PlannerInfo *root, RelOptInfo *rel, Relation relation,
 	Trial		trial;
 
 	begin_trial(&trial, relation, rel->relid, of_days);
-	kis_days_choose(days, NULL, NULL, trial.econtext, trial.slot);
+	kis_days_choose(days, NULL, trial.econtext, trial.slot);
 	estimate.all_rows = kis_days_rows(days);
-	kis_days_choose(days, NULL, trial.qual, trial.econtext, trial.slot);
+	kis_days_choose(days, trial.qual, trial.econtext, trial.slot);
 	end_trial(&trial);
 	share = clauselist_selectivity(root, list_concat(trial.unknown,
 													 list_difference_ptr(conditions, of_days)),

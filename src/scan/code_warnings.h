@@ -10,19 +10,9 @@
 
 #include "nodes/execnodes.h"
 
-#include "plan/keys.h"
-#include "plan/scan_plan.h"
-#include "request/connection.h"
-#include "request/state.h"
+#include "scan/state.h"
 
-/* Warns of those that the table doesn't hold */
-typedef struct KisCodeWarnings KisCodeWarnings;
-
-extern KisCodeWarnings *kis_code_warnings_create(ForeignScanState *node, const KisScanPlan *plan,
-												 const KisKeyValues *values,
-												 const KisKeyValues *investors);
-extern void kis_code_warnings_check(KisCodeWarnings *named, ExprContext *econtext,
-									KisQuery *query, const KisConnection *connection,
-									bool any_chosen);
+/* Warns of each code that the query names and the table doesn't hold. */
+extern void kis_warn_of_unknown_codes(ForeignScanState *node, KisScan *scan);
 
 #endif							/* KIS_SCAN_CODE_WARNINGS_H */
