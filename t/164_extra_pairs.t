@@ -25,7 +25,7 @@ my %hint = (
 	'WQM' => $adds, 'WQM/OC06' => $adds, 'wqm' => $adds,
 	'KSP/1001' => 'Did you mean "KSQ/1001"?', 'KSQ/0013' => 'Did you mean "KSP/0013"?',
 	'KSP/1' => 'Did you mean "KSP/0001"?', 'KSP/027' => 'Did you mean "KSP/0027"?', 'ETF/t000' => 'Did you mean "ETF/T000"?',
-	'KSQ/1001;' => 'Did you mean "KSQ/1001"?', 'K2I/oc01' => 'Did you mean "K2I/OC01"?',
+	'K2I/oc01' => 'Did you mean "K2I/OC01"?',
 	'KSP/제약' => 'Did you mean "KSP/0009"?', 'KSQ/제약' => 'Did you mean "KSQ/1024"?', 'KSQ/chemicals' => 'Did you mean "KSQ/1023"?',
 	'KSQ/보험' => 'Did you mean "KSP/0025"?', 'KOSPI/0001' => 'Did you mean "KSP/0001"?', 'KSPI' => 'Did you mean "KSP"?',
 	'ETFF' => 'Did you mean "ETF"?', 'NASDAQ' => "$lists.", 'XYZ/0001' => "$lists.");

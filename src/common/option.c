@@ -21,7 +21,6 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/varlena.h"
 
 #include "common/error.h"
 #include "common/option.h"
@@ -39,8 +38,8 @@
 #define APP_KEY_LEN		36
 #define APP_SECRET_LEN	180
 
-/* Of a member's name; theirs have 20 bytes or so */
-#define MAX_FIELD_LEN	127
+/* Of a member's name and its NUL; theirs have 20 bytes or so */
+#define FIELD_SIZE	128
 
 typedef enum OptionType
 {
@@ -58,7 +57,7 @@ typedef enum OptionType
 	OPTION_APP_SECRET,
 	OPTION_TABLE_NAME,
 	OPTION_FIELD,
-	OPTION_PAIR_SET				/* KisTableOptions itself */
+	OPTION_PAIR_SET				/* KisPairSet */
 } OptionType;
 
 /* Who may set it, and alter what has it. */
@@ -118,7 +117,7 @@ static const Option options[] = {
 		0, 0, "08:30", SET_BY_ANYBODY,
 	"Write a time in Seoul from 00:00 to 23:59, such as '08:30'."},
 	{"late_opens", ForeignServerRelationId, OPTION_DAYS, IN_SERVER(late_opens), 0, 100,
-		NULL, false,
+		NULL, SET_BY_ANYBODY,
 	"Write up to 100 days on which the exchange opens at 10:00, such as '2026-11-19, 2027-11-18'."},
 	{"calendar", ForeignServerRelationId, OPTION_CALENDAR, IN_SERVER(calendar), 0, 0,
 		"kis", SET_BY_ANYBODY,
@@ -147,7 +146,7 @@ static const Option options[] = {
 
 	{"table_name", ForeignTableRelationId, OPTION_TABLE_NAME, IN_TABLE(table_name), 0, 0, NULL, SET_BY_ANYBODY,
 	NULL},						/* names the nearest */
-	{"pairs", ForeignTableRelationId, OPTION_PAIR_SET, 0, 0, 0, NULL, SET_BY_ANYBODY,
+	{"pairs", ForeignTableRelationId, OPTION_PAIR_SET, IN_TABLE(pairs), 0, 0, NULL, SET_BY_ANYBODY,
 	"Write 'headline' or 'all'."},
 
 	{"field", AttributeRelationId, OPTION_FIELD, 0, 0, 0, NULL, SET_BY_ANYBODY,
@@ -175,35 +174,25 @@ object_kind(Oid catalog)
 	}
 }
 
+/* The option of this name of these objects, or, of InvalidOid, of any; or NULL. */
 static const Option *
 find_option(const char *name, Oid catalog)
 {
 	for (int i = 0; i < (int) lengthof(options); i++)
-		if (options[i].catalog == catalog && strcmp(options[i].name, name) == 0)
+	{
+		if ((!OidIsValid(catalog) || options[i].catalog == catalog) &&
+			strcmp(options[i].name, name) == 0)
 			return &options[i];
+	}
 	return NULL;
 }
-
-/* An option of this name that belongs to something else. */
-static const Option *
-find_option_elsewhere(const char *name)
-{
-	for (int i = 0; i < (int) lengthof(options); i++)
-		if (strcmp(options[i].name, name) == 0)
-			return &options[i];
-	return NULL;
-}
-
-pg_noreturn static void raise_unknown_option(const char *name, Oid catalog);
-pg_noreturn static void raise_bad_value(const Option *option, const char *value,
-										const char *why);
 
 /* Refuses a name that these objects have no option of. */
-static void
+pg_noreturn static void
 raise_unknown_option(const char *name, Oid catalog)
 {
-	const Option *elsewhere = find_option_elsewhere(name);
-	const char *names[lengthof(options) + 1];
+	const Option *elsewhere = find_option(name, InvalidOid);
+	const char *names[lengthof(options) + 1] = {NULL};
 	const char *nearest;
 	StringInfoData list;
 	int			nnames = 0;
@@ -222,8 +211,6 @@ raise_unknown_option(const char *name, Oid catalog)
 		names[nnames++] = options[i].name;
 		appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", options[i].name);
 	}
-	names[nnames] = NULL;
-
 	nearest = kis_suggest_name(name, names);
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
@@ -234,7 +221,7 @@ raise_unknown_option(const char *name, Oid catalog)
 }
 
 /* Refuses a value; why is a sentence that doesn't show it. */
-static void
+pg_noreturn static void
 raise_bad_value(const Option *option, const char *value, const char *why)
 {
 	/* what stands on a user mapping, or in a URL before @, may be a secret */
@@ -253,28 +240,13 @@ raise_bad_value(const Option *option, const char *value, const char *why)
 			 errhint("%s", option->hint)));
 }
 
+/* One of two names, as the number of an enum. */
 static const char *
-parse_calendar(const char *value, KisCalendarKind *calendar)
+parse_choice(const char *value, const char *first, const char *second, void *choice)
 {
-	if (strcmp(value, "kis") == 0)
-		*calendar = KIS_CALENDAR_KIS;
-	else if (strcmp(value, "weekday") == 0)
-		*calendar = KIS_CALENDAR_WEEKDAY;
-	else
-		return "There is no such calendar.";
-	return NULL;
-}
-
-static const char *
-parse_pair_set(const char *value, KisTableOptions *table)
-{
-	if (strcmp(value, "headline") == 0)
-		table->pairs = KIS_PAIRS_HEADLINE;
-	else if (strcmp(value, "all") == 0)
-		table->pairs = KIS_PAIRS_ALL;
-	else
-		return "There is no such set of pairs.";
-	table->has_pairs = true;
+	if (strcmp(value, first) != 0 && strcmp(value, second) != 0)
+		return "There is no such choice.";
+	*(int *) choice = strcmp(value, second) == 0;
 	return NULL;
 }
 
@@ -284,20 +256,6 @@ parse_table_name(const char *value, char **name)
 	if (kis_table_find(value) == NULL)
 		return "There is no such table.";
 	*name = pstrdup(value);
-	return NULL;
-}
-
-static const char *
-parse_field(const char *value, char **field)
-{
-	if (value[0] == '\0')
-		return "It is empty.";
-	if (strlen(value) > MAX_FIELD_LEN)
-		return "It is longer than any member of KIS's.";
-	for (const char *c = value; *c; c++)
-		if ((unsigned char) *c <= ' ' || (unsigned char) *c >= 0x7f)
-			return "It contains a blank, a control character or one that is not ASCII.";
-	*field = pstrdup(value);
 	return NULL;
 }
 
@@ -318,7 +276,7 @@ parse_value(const Option *option, const char *value, void *values)
 		case OPTION_TIME_OF_DAY:
 			return kis_parse_time_of_day(value, target);
 		case OPTION_CALENDAR:
-			return parse_calendar(value, target);
+			return parse_choice(value, "kis", "weekday", target);
 		case OPTION_DAYS:
 			return kis_parse_days(value, option->max, target);
 		case OPTION_PAIRS:
@@ -331,13 +289,14 @@ parse_value(const Option *option, const char *value, void *values)
 			return kis_parse_path(value, target);
 		case OPTION_APP_KEY:
 		case OPTION_APP_SECRET:
-			return kis_parse_secret(value, target);
+			return kis_parse_word(value, KIS_TOKEN_LEN, target);
 		case OPTION_TABLE_NAME:
 			return parse_table_name(value, target);
 		case OPTION_FIELD:
-			return parse_field(value, target);
+			return kis_parse_word(value, FIELD_SIZE, target);
 		case OPTION_PAIR_SET:
-			return parse_pair_set(value, target);
+			((KisTableOptions *) values)->has_pairs = true;
+			return parse_choice(value, "headline", "all", target);
 	}
 	return NULL;
 }

@@ -37,7 +37,7 @@ extern const char *kis_parse_proxy(const char *value, char **proxy);
 /* An absolute path. */
 extern const char *kis_parse_path(const char *value, char **path);
 
-/* An app key or app secret. */
-extern const char *kis_parse_secret(const char *value, char **secret);
+/* An app key, an app secret or the name of a member: shorter than size bytes. */
+extern const char *kis_parse_word(const char *value, size_t size, char **word);
 
 #endif							/* KIS_COMMON_OPTION_PARSE_H */

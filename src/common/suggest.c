@@ -14,7 +14,8 @@
 
 /*
  * The candidate nearest to what was typed, for a hint; NULL where none is near.
- * Ends with a NULL pointer; compares without regard to case.
+ * Ends with a NULL pointer. ASCII letters are compared without regard to case:
+ * candidates are in lower or in upper case.
  */
 const char *
 kis_suggest_name(const char *typed, const char *const *candidates)
@@ -22,30 +23,23 @@ kis_suggest_name(const char *typed, const char *const *candidates)
 	const char *nearest = NULL;
 	int			length = strlen(typed);
 	int			allowed = Min(4, length / 2);
-	char	   *lower;
 
 	if (length >= NAMEDATALEN * 2)
 		return NULL;
-	lower = pstrdup(typed);
-	for (char *c = lower; *c; c++)
-		*c = pg_ascii_tolower((unsigned char) *c);
-
-	for (; *candidates != NULL; candidates++)
+	for (; *candidates != NULL && allowed >= 0; candidates++)
 	{
-		char	   *candidate = pstrdup(*candidates);
+		char	   *folded = pstrdup(typed);
 		int			distance;
 
-		for (char *c = candidate; *c; c++)
-			*c = pg_ascii_tolower((unsigned char) *c);
-		distance = varstr_levenshtein_less_equal(lower, length,
-												 candidate, strlen(candidate),
+		for (char *c = folded; *c; c++)
+			*c = isupper((unsigned char) (*candidates)[0]) ?
+				pg_ascii_toupper((unsigned char) *c) : pg_ascii_tolower((unsigned char) *c);
+		distance = varstr_levenshtein_less_equal(folded, length, *candidates, strlen(*candidates),
 												 1, 1, 1, allowed, true);
 		if (distance <= allowed)
 		{
 			nearest = *candidates;
 			allowed = distance - 1;
-			if (allowed < 0)
-				break;
 		}
 	}
 	return nearest;
@@ -131,29 +125,11 @@ kis_suggest_investor(const char *typed)
 	return kis_suggest_name(typed, codes);
 }
 
-/* The next of a code's characters that tell it from others: spreadsheets drop zeros, and typing adds the rest. */
-static char
-next_of_code(const char **code, bool is_first)
-{
-	while (**code != '\0' && (!isalnum((unsigned char) **code) || IS_HIGHBIT_SET(**code) ||
-							  (is_first && **code == '0')))
-		(*code)++;
-	return **code != '\0' ? pg_ascii_toupper((unsigned char) *(*code)++) : '\0';
-}
-
+/* Spreadsheets drop the zeros at the beginning. */
 static bool
 is_same_code(const char *typed, const char *code)
 {
-	char		one;
-
-	for (bool is_first = true;; is_first = false)
-	{
-		one = next_of_code(&typed, is_first);
-		if (one != next_of_code(&code, is_first))
-			return false;
-		if (one == '\0')
-			return true;
-	}
+	return pg_strcasecmp(typed + strspn(typed, "0"), code + strspn(code, "0")) == 0;
 }
 
 /* No code that is merely like it: one digit is another industry. */
