@@ -115,19 +115,6 @@ find_above(Plan *plan, Plan *target, Above above, Above *found)
 		find_above(plan->righttree, target, second, found);
 }
 
-/* Can it be evaluated here, too? Not if it could have another value then. */
-static bool
-is_same_again(Node *expr)
-{
-	return !contain_volatile_functions(expr) && !contain_subplans(expr);
-}
-
-static bool
-is_constant(Node *expr)
-{
-	return expr == NULL || IsA(expr, Const);
-}
-
 /* Finds out what stands above a scan. Evaluates nothing; allocates in the current memory context. */
 void
 kis_limit_init(KisLimit *limit, const KisScanPlan *scan, ForeignScanState *node)
@@ -137,6 +124,8 @@ kis_limit_init(KisLimit *limit, const KisScanPlan *scan, ForeignScanState *node)
 	Above		nothing = {.partial_read = scan->partial_read};
 	Above		in_part = {.partial_read = true};
 	Above		found = nothing;
+	Node	   *count;
+	Node	   *offset;
 
 	/* a CTE or a subquery may be read in part */
 	if (stmt != NULL && !find_above(stmt->planTree, plan, nothing, &found))
@@ -146,14 +135,22 @@ kis_limit_init(KisLimit *limit, const KisScanPlan *scan, ForeignScanState *node)
 		.partial_read = found.partial_read
 	};
 
-	/* a condition on the rows themselves may take some away */
-	if (found.limit == NULL || found.limit->limitCount == NULL ||
-		list_length(plan->qual) > list_length(scan->quals) + list_length(scan->day_quals) ||
-		!is_same_again(found.limit->limitCount) || !is_same_again(found.limit->limitOffset))
+	if (found.limit == NULL || found.limit->limitCount == NULL)
 		return;
-	limit->count = ExecInitExpr((Expr *) found.limit->limitCount, &node->ss.ps);
-	limit->offset = ExecInitExpr((Expr *) found.limit->limitOffset, &node->ss.ps);
-	limit->is_constant = is_constant(found.limit->limitCount) && is_constant(found.limit->limitOffset);
+	count = found.limit->limitCount;
+	offset = found.limit->limitOffset;
+
+	/*
+	 * A condition on the rows themselves may take some away; and what is
+	 * evaluated again here must not have another value than above.
+	 */
+	if (list_length(plan->qual) > list_length(scan->quals) + list_length(scan->day_quals) ||
+		contain_volatile_functions((Node *) list_make2(count, offset)) ||
+		contain_subplans((Node *) list_make2(count, offset)))
+		return;
+	limit->count = ExecInitExpr((Expr *) count, &node->ss.ps);
+	limit->offset = ExecInitExpr((Expr *) offset, &node->ss.ps);
+	limit->is_constant = IsA(count, Const) && (offset == NULL || IsA(offset, Const));
 }
 
 /*

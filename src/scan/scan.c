@@ -29,15 +29,6 @@
 #include "scan/scan.h"
 #include "scan/state.h"
 
-/* The memory of the query: an EvalPlanQual run ends earlier. */
-static MemoryContext
-query_memory(EState *estate)
-{
-	while (estate->es_epq_active != NULL)
-		estate = estate->es_epq_active->parentestate;
-	return estate->es_query_cxt;
-}
-
 /*
  * Compiles the conditions. Evaluates nothing and looks at no option: plain
  * EXPLAIN of a statement that it doesn't run and EvalPlanQual come here too.
@@ -54,7 +45,9 @@ kisBeginForeignScan(ForeignScanState *node, int eflags)
 	scan = palloc0(sizeof(KisScan));
 	scan->plan = kis_scan_plan((ForeignScan *) node->ss.ps.plan,
 							   node->ss.ss_currentRelation);
-	scan->counters = MemoryContextAllocZero(query_memory(estate), sizeof(KisCounters));
+	scan->userid = kis_scan_userid((ForeignScan *) node->ss.ps.plan, estate);
+	scan->query = kis_query_of_estate(estate);
+	scan->counters = MemoryContextAllocZero(scan->query->context, sizeof(KisCounters));
 	scan->econtext = CreateExprContext(estate);
 	scan->quals = ExecInitQual(scan->plan->quals, &node->ss.ps);
 	scan->day_quals = ExecInitQual(scan->plan->day_quals, &node->ss.ps);
@@ -74,13 +67,13 @@ start_scan(ForeignScanState *node, KisScan *scan)
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	Relation	relation = node->ss.ss_currentRelation;
 	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
-	KisQuery   *query = kis_query_of_estate(estate);
+	KisConnection *connection;
 	KisPairCode *pairs;
 	int			npairs;
 
-	scan->connection = kis_query_connection(query, plan->fs_server, kis_scan_userid(plan, estate));
+	connection = kis_query_connection(scan->query, plan->fs_server, scan->userid);
 	pairs = kis_table_pairs(scan->plan->table, &scan->plan->options,
-							scan->connection->options, &npairs);
+							connection->options, &npairs);
 	pull_varattnos((Node *) plan->fdw_exprs, plan->scan.scanrelid, &scan->mentioned);
 	scan->values = kis_pair_values(relation, scan->plan->nkeys, scan->plan->keys, npairs, pairs);
 	scan->investors = kis_investor_values(relation, scan->plan->ninvestor_keys,
@@ -91,8 +84,8 @@ start_scan(ForeignScanState *node, KisScan *scan)
 	scan->parts = palloc(scan->split * sizeof(int));
 	scan->pairs = palloc0(Max(1, npairs) * sizeof(KisPairScan));
 	kis_limit_init(&scan->limit, scan->plan, node);
-	scan->converter = kis_converter_create(relation, scan->plan, query, scan->counters);
-	scan->query = query;
+	scan->converter = kis_converter_create(relation, scan->plan, scan->query, scan->counters);
+	scan->connection = connection;
 	MemoryContextSwitchTo(old);
 }
 
@@ -167,52 +160,41 @@ choose_pairs(ForeignScanState *node, KisScan *scan)
 	scan->chosen = true;
 }
 
-/* Has max_calls refuse the query before the scan makes any call. */
-static void
-check_max_calls(KisScan *scan)
-{
-	int64		most = 0;
-
-	for (int i = 0; i < scan->npairs; i++)
-		most += scan->pairs[i].pages;
-
-	/* what is here already need only be looked for where it matters */
-	if (!kis_query_allows(scan->query, scan->connection, most))
-		kis_query_expect(scan->query, scan->connection, scan->plan->table->call,
-						 (int) kis_remaining_calls(scan));
-}
-
-/* The calendar comes along with the first rows, where they will need it. */
-static void
-prepare_calendar(KisScan *scan)
-{
-	for (int i = 0; i < scan->plan->ncolumns; i++)
-		if (scan->plan->columns[i].column.source == KIS_SOURCE_TRADE_DATE && scan->npairs > 0)
-		{
-			kis_trade_date_prepare(scan->query, scan->connection, scan->counters);
-			return;
-		}
-}
-
-/* Decides the calls, with parameters and LIMIT as they are. */
+/*
+ * Decides the calls, with parameters and LIMIT as they are, before the scan
+ * makes any: raises 54000 where they would be more than max_calls allows.
+ */
 static void
 prepare_calls(ForeignScanState *node, KisScan *scan)
 {
-	if (scan->query == NULL)
+	const KisScanPlan *plan = scan->plan;
+	int64		most = 0;
+
+	if (scan->connection == NULL)
 		start_scan(node, scan);
 	if (!scan->chosen)
 		choose_pairs(node, scan);
 	if (!scan->warned)
 		kis_warn_of_unknown_codes(node, scan);
 	scan->warned = true;
-	if (scan->counted)
-		return;
+
 	scan->max_rows = kis_limit_rows(&scan->limit, scan->econtext, scan->split);
 	ResetExprContext(scan->econtext);
 	scan->counted = true;
-	check_max_calls(scan);
-	if (scan->max_rows > 0)
-		prepare_calendar(scan);
+	for (int i = 0; i < scan->npairs; i++)
+		most += scan->pairs[i].pages;
+	/* what is here already need only be looked for where it matters */
+	if (!kis_query_allows(scan->query, scan->connection, most))
+		kis_query_expect(scan->query, scan->connection, plan->table->call,
+						 (int) kis_remaining_calls(scan));
+
+	/* the calendar comes along with the first rows, where they will need it */
+	for (int i = 0; i < plan->ncolumns && most > 0 && scan->max_rows > 0; i++)
+		if (plan->columns[i].column.source == KIS_SOURCE_TRADE_DATE)
+		{
+			kis_trade_date_prepare(scan->query, scan->connection, scan->counters);
+			break;
+		}
 }
 
 /* The scan's next row; an empty slot after the last. Waits for KIS, and raises what a call's failure is. */
@@ -270,6 +252,6 @@ kisEndForeignScan(ForeignScanState *node)
 {
 	KisScan    *scan = node->fdw_state;
 
-	if (scan != NULL && scan->query != NULL && node->ss.ps.state->es_epq_active == NULL)
+	if (scan != NULL && node->ss.ps.state->es_epq_active == NULL)
 		kis_query_end_scans(scan->query);
 }

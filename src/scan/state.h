@@ -42,6 +42,8 @@ typedef struct KisPairScan
 typedef struct KisScan
 {
 	KisScanPlan *plan;
+	Oid			userid;			/* who runs the scan, when it began */
+	KisQuery   *query;
 	KisCounters *counters;		/* live as long as the query */
 	ExprContext *econtext;		/* for conditions on the keys */
 	ExprState  *quals;			/* those of the plan, compiled */
@@ -50,8 +52,7 @@ typedef struct KisScan
 	TupleTableSlot *pair_slot;	/* what they are evaluated on */
 
 	/* from the first row on */
-	KisQuery   *query;			/* NULL: before it */
-	KisConnection *connection;
+	KisConnection *connection;	/* NULL: before it */
 	Bitmapset  *mentioned;		/* columns of conditions, as pull_varattnos
 								 * counts */
 	KisKeyValues *values;		/* of the pairs */
