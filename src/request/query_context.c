@@ -158,17 +158,6 @@ is_cached(const KisConnection *connection, const KisCall *call, const KisCallArg
 	return fresh;
 }
 
-/* What the statement has asked with these arguments; NULL: nothing. */
-const KisRequest *
-kis_query_find_request(const KisQuery *query, const KisConnection *connection,
-					   const KisCall *call, const KisCallArgs *args)
-{
-	KisCallArgs filled;
-
-	fill_args(&filled, args);
-	return find_request(query, connection, call, &filled);
-}
-
 /*
  * Has the statement asked this already, or does the cache have it? Then it
  * costs nothing more.
@@ -214,22 +203,6 @@ kis_query_expect(KisQuery *query, KisConnection *connection,
 			errmsg("statement would take %d calls to KIS, more than max_calls allows",
 				   query->ncalls + ncalls),
 			errdetail("Option max_calls of server \"%s\" is %d.",
-					  connection->server_name, connection->options->max_calls),
-			hint_how_to_narrow(call));
-}
-
-/* The same where nobody knows how far the history reaches back: they may be fewer. */
-void
-kis_query_expect_at_most(KisQuery *query, KisConnection *connection,
-						 const KisCall *call, int ncalls)
-{
-	if (kis_query_allows(query, connection, ncalls))
-		return;
-	ereport(ERROR,
-			errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			errmsg("statement would take up to %d calls to KIS, more than max_calls allows",
-				   query->ncalls + ncalls),
-			errdetail("Option max_calls of server \"%s\" is %d. Without a lower bound on trade_date the history is read to its beginning, in 1980 at the earliest.",
 					  connection->server_name, connection->options->max_calls),
 			hint_how_to_narrow(call));
 }

@@ -41,11 +41,6 @@ extern KisRequest *kis_query_request(KisQuery *query, KisConnection *connection,
 									 const KisCall *call, const KisCallArgs *args,
 									 KisCounters *counters);
 
-/* What the statement has asked with these arguments; NULL: nothing. */
-extern const KisRequest *kis_query_find_request(const KisQuery *query,
-												const KisConnection *connection,
-												const KisCall *call, const KisCallArgs *args);
-
 /* Has the statement asked this already, or does the cache have it? Then it costs nothing more. */
 extern bool kis_query_has_answer(KisQuery *query, KisConnection *connection,
 								 const KisCall *call, const KisCallArgs *args);
@@ -57,10 +52,6 @@ extern bool kis_query_allows(const KisQuery *query, const KisConnection *connect
 /* Raises 54000 where so many new calls like this one would exceed max_calls. */
 extern void kis_query_expect(KisQuery *query, KisConnection *connection,
 							 const KisCall *call, int ncalls);
-
-/* The same where nobody knows how far the history reaches back: they may be fewer. */
-extern void kis_query_expect_at_most(KisQuery *query, KisConnection *connection,
-									 const KisCall *call, int ncalls);
 
 /* Sets args->date so that the reply has the row of this day */
 extern void kis_page_args(KisQuery *query, KisConnection *connection,
