@@ -1,11 +1,11 @@
 /*
  * code_warnings.c
- *		A warning where a query names codes that the table doesn't hold: an
+ *		A warning where a query refers to codes that the table doesn't hold: an
  *		empty answer alone would look like an answer.
  *
- * A code is named by a condition of the query's own that stands alone or is
- * joined by AND: the plan lists these. A market and a sector that are named
- * together are a pair.
+ * The referenced codes are those of equalities of the query's own that stand
+ * alone or are joined by AND: the plan lists these. A market and a sector that
+ * are referenced together are a pair.
  */
 #include "postgres.h"
 
@@ -31,7 +31,7 @@
 /* A longer array of codes was made by a program, which makes no typing errors. */
 #define MAX_CODES	100
 
-/* A code that the query names, and the pairs, or the investors, that have it. */
+/* A code that the query refers to, and the pairs, or the investors, that have it. */
 typedef struct ReferencedCode
 {
 	const char *code;
@@ -45,7 +45,7 @@ typedef struct ReferencedCodes
 	Bitmapset  *holders;
 } ReferencedCodes;
 
-/* What a scan's query names, by kind: KIS_SOURCE_MARKET, _SECTOR and _INVESTOR. */
+/* What a query refers to, by kind: KIS_SOURCE_MARKET, _SECTOR and _INVESTOR. */
 typedef struct CodeCheck
 {
 	KisScan    *scan;
@@ -118,7 +118,7 @@ warn(const CodeCheck *check, const char *message, const char *hint)
 
 /*
  * Warns of the codes of a kind that the table doesn't hold, or not together
- * with any code of the other kind that is named.
+ * with any referenced code of the other kind.
  *
  * Of a sector that stands beside a market the pair is what is wrong; beside
  * markets that are all unknown it is nothing more.
@@ -210,7 +210,7 @@ add_code(CodeCheck *check, KisSource kind, const KisKeyEquality *equality, Oid t
 	codes->holders = bms_add_members(codes->holders, code->holders);
 }
 
-/* Adds the codes that an equality names; a null names nothing. */
+/* Adds the codes that an equality refers to; a null is none. */
 static void
 add_codes(ForeignScanState *node, CodeCheck *check, const KisKeyEquality *equality)
 {
@@ -242,7 +242,7 @@ add_codes(ForeignScanState *node, CodeCheck *check, const KisKeyEquality *equali
 }
 
 /*
- * Warns of each code that the query names and the table doesn't hold, once a
+ * Warns of each code that the query refers to and the table doesn't hold, once a
  * query. To be called after the pairs are chosen, so that a condition that
  * fails does so there. Allocates in the current memory context.
  */
@@ -250,13 +250,24 @@ void
 kis_warn_of_unknown_codes(ForeignScanState *node, KisScan *scan)
 {
 	const KisScanPlan *plan = scan->plan;
-	Bitmapset  *keys = bms_union(plan->key_attrs, plan->investor_attrs);
+	Bitmapset  *keys;
 	CodeCheck	check = {
 		.scan = scan,
 		.relname = RelationGetRelationName(node->ss.ss_currentRelation)
 	};
+	bool		may_be_unknown = scan->npairs == 0;
 	ListCell   *cell;
 
+	/*
+	 * what satisfies all equalities is held, and so is each code of theirs,
+	 * but for an array's others
+	 */
+	foreach(cell, plan->referenced)
+		may_be_unknown |= IsA(lfirst(cell), ScalarArrayOpExpr);
+	if (!may_be_unknown)
+		return;
+
+	keys = bms_union(plan->key_attrs, plan->investor_attrs);
 	foreach(cell, plan->referenced)
 	{
 		KisKeyEquality equality;

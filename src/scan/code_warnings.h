@@ -1,6 +1,6 @@
 /*
  * code_warnings.h
- *		A warning where a query names codes that the table doesn't hold: an
+ *		A warning where a query refers to codes that the table doesn't hold: an
  *		empty answer alone would look like an answer.
  */
 #ifndef KIS_SCAN_CODE_WARNINGS_H
@@ -12,7 +12,7 @@
 
 #include "scan/state.h"
 
-/* Warns of each code that the query names and the table doesn't hold. */
+/* Warns of each code that the query refers to and the table doesn't hold. */
 extern void kis_warn_of_unknown_codes(ForeignScanState *node, KisScan *scan);
 
 #endif							/* KIS_SCAN_CODE_WARNINGS_H */

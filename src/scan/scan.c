@@ -31,7 +31,7 @@
 
 /*
  * Compiles the conditions. Evaluates nothing and looks at no option: plain
- * EXPLAIN of a statement that it doesn't run and EvalPlanQual come here too.
+ * EXPLAIN that other extensions instrument and EvalPlanQual come here too.
  */
 void
 kisBeginForeignScan(ForeignScanState *node, int eflags)
