@@ -80,12 +80,6 @@ kis_may_be_market(const char *typed)
 		pg_strncasecmp(typed, nearest, 2) != 0;
 }
 
-bool
-kis_may_be_sector(const char *typed)
-{
-	return is_written_as_code(typed, strlen(kis_pairs[0].sector));
-}
-
 /* The code that somebody means who typed this; NULL where none is near */
 const char *
 kis_suggest_market(const char *typed)

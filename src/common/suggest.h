@@ -15,7 +15,6 @@ extern const char *kis_suggest_investor(const char *typed);
 
 /* May it be a code of KIS's that is not listed? It is written as these are. */
 extern bool kis_may_be_market(const char *typed);
-extern bool kis_may_be_sector(const char *typed);
 
 /* The candidate nearest to what was typed, for a hint */
 extern const char *kis_suggest_name(const char *typed, const char *const *candidates);
