@@ -17,8 +17,7 @@ $node->safe_psql('postgres', q{SELECT create_market_investor_trend()});
 
 # ---- what the hint of a target says
 
-my $lists = 'The markets and their sectors are in the view kis_sector';
-my $adds = "$lists; the server option extra_pairs adds new ones.";
+my $adds = 'The markets and their sectors are in the view kis_sector; the server option extra_pairs adds new ones.';
 my %hint = (
 	'KSQ/1049' => $adds, 'KSQ/1012' => $adds, 'KSQ/1099' => $adds, 'KSP/0031' => $adds, 'KSP/1002x' => $adds,
 	'K2I/F009' => $adds, 'K2I/OC09' => $adds, 'KQI/OC09' => $adds, 'ETF/T001' => $adds, 'ELW/X000' => $adds, 'KSP/9999' => $adds,
@@ -28,7 +27,7 @@ my %hint = (
 	'K2I/oc01' => 'Did you mean "K2I/OC01"?',
 	'KSP/제약' => 'Did you mean "KSP/0009"?', 'KSQ/제약' => 'Did you mean "KSQ/1024"?', 'KSQ/chemicals' => 'Did you mean "KSQ/1023"?',
 	'KSQ/보험' => 'Did you mean "KSP/0025"?', 'KOSPI/0001' => 'Did you mean "KSP/0001"?', 'KSPI' => 'Did you mean "KSP"?',
-	'ETFF' => 'Did you mean "ETF"?', 'NASDAQ' => "$lists.", 'XYZ/0001' => "$lists.");
+	'ETFF' => 'Did you mean "ETF"?', 'NASDAQ' => $adds, 'XYZ/0001' => $adds);
 
 foreach my $target (sort keys %hint)
 {

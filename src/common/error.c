@@ -80,27 +80,6 @@ kis_to_server(const char *utf8)
 }
 
 /*
- * Appends a character of one encoding in another, or, without convert, as it
- * is; '?' where the other has none.
- */
-static void
-append_character(StringInfo buf, const char *character, int length,
-				 int from, int to, bool convert)
-{
-	Oid			converter = FindDefaultConversionProc(from, to);
-	unsigned char converted[MAX_CONVERSION_GROWTH * MAX_MULTIBYTE_CHAR_LEN + 1];
-
-	if (!OidIsValid(converter) ||
-		pg_do_encoding_conversion_buf(converter, from, to, (unsigned char *) character, length,
-									  converted, sizeof(converted), true) != length)
-		appendStringInfoChar(buf, '?');
-	else if (convert)
-		appendStringInfoString(buf, (char *) converted);
-	else
-		appendBinaryStringInfo(buf, character, length);
-}
-
-/*
  * A copy of text in which '?' stands for what is no character of from or none
  * of to; converted to that where convert is set. Never raises.
  */
@@ -108,28 +87,33 @@ static char *
 replace_unknown(const char *text, int from, int to, bool convert)
 {
 	bool		same = from == to || from == PG_SQL_ASCII || to == PG_SQL_ASCII;
-	const char *end = text +strlen(text);
+	Oid			converter = same ? InvalidOid : FindDefaultConversionProc(from, to);
+	unsigned char converted[MAX_CONVERSION_GROWTH * MAX_MULTIBYTE_CHAR_LEN + 1];
 	StringInfoData buf;
+	int			length;
 
 	initStringInfo(&buf);
-	while (text <end)
+	for (const char *at = text; *at; at += Max(1, length))
 	{
-		int			length = pg_encoding_verifymbchar(from, text, end - text);
-
-		if (length < 1)
+		length = pg_encoding_verifymbchar(from, at, strlen(at));
+		if (length >= 1 && (same || !IS_HIGHBIT_SET(*at)))
+			appendBinaryStringInfo(&buf, at, length);
+		else if (length < 1 || !OidIsValid(converter) ||
+				 pg_do_encoding_conversion_buf(converter, from, to, (unsigned char *) at, length,
+											   converted, sizeof(converted), true) != length)
 			appendStringInfoChar(&buf, '?');
-		else if (same || !IS_HIGHBIT_SET(*text))
-			appendBinaryStringInfo(&buf, text, length);
+		else if (convert)
+			appendStringInfoString(&buf, (char *) converted);
 		else
-			append_character(&buf, text, length, from, to, convert);
-		text	  +=Max(1, length);
+			appendBinaryStringInfo(&buf, at, length);
 	}
 	return buf.data;
 }
 
 /*
- * The same for messages and comments: never raises, what can't be converted or
- * is no UTF-8 becomes '?', and control characters become blanks.
+ * UTF-8 text in the database's encoding for messages and comments: never raises,
+ * what can't be converted or is no UTF-8 becomes '?', and control characters
+ * become blanks.
  */
 char *
 kis_to_server_lossy(const char *utf8)
@@ -144,7 +128,7 @@ kis_to_server_lossy(const char *utf8)
 
 /*
  * A message with '?' for what the client's encoding doesn't hold. As it is, it
- * would become an error of its own, 22P05, and what it tells of be lost.
+ * would become an error of its own, 22P05, and what it says be lost.
  * palloc'd.
  */
 char *
@@ -229,7 +213,10 @@ kis_raise(const KisError *error, const char *server)
 			 errhint("%s", kis_error_hint(error))));
 }
 
-/* One line for a result column: message, KIS's code and text; palloc'd, server encoding. */
+/*
+ * One line for a result column: message, KIS's code and text; palloc'd, in the
+ * database's encoding. server may be NULL.
+ */
 char *
 kis_error_summary(const KisError *error, const char *server)
 {
@@ -238,8 +225,9 @@ kis_error_summary(const KisError *error, const char *server)
 }
 
 /*
- * The same of a calendar that tells no trading day, by what kis_trade_date
- * gives: where nothing has failed there is no open day as far back as it looks.
+ * The same where the calendar gives no trading day, of the failure that
+ * kis_trade_date gives: where it is none there is no open day as far back as it
+ * looks.
  */
 char *
 kis_calendar_summary(const KisError *failure, const char *server)

@@ -26,47 +26,51 @@
  * grammar is PostgreSQL's for settings, but for hexadecimal and exponents.
  */
 const char *
-kis_parse_duration(const char *value, double min, double max, int *ms)
+kis_parse_duration(const char *value, double min, double max, void *result)
 {
 	const char *unit = value + strspn(value, DIGITS ". ");
-	double		result;
+	double		ms;
 
-	if (unit[strspn(unit, LETTERS)] != '\0' || !parse_real(value, &result, GUC_UNIT_MS, NULL))
+	if (unit[strspn(unit, LETTERS)] != '\0' || !parse_real(value, &ms, GUC_UNIT_MS, NULL))
 		return "It is not a number with one of the units us, ms, s, min and h.";
-	if (*unit == '\0' && result != 0)
+	if (*unit == '\0' && ms != 0)
 		return "It has no unit.";
-	if (result < min || result > max)
+	if (ms < min || ms > max)
 		return "It is out of range.";
-	*ms = (int) ceil(result);
+	*(int *) result = (int) ceil(ms);
 	return NULL;
 }
 
 const char *
-kis_parse_integer(const char *value, int min, int max, int *result)
+kis_parse_integer(const char *value, double min, double max, void *result)
 {
+	int		   *number = result;
+
 	if (value[0] == '\0' || value[strspn(value, DIGITS)] != '\0')
 		return "It is not a whole number.";
 	errno = 0;
-	*result = strtoint(value, NULL, 10);
-	if (errno != 0 || *result < min || *result > max)
+	*number = strtoint(value, NULL, 10);
+	if (errno != 0 || *number < min || *number > max)
 		return "It is out of range.";
 	return NULL;
 }
 
 /* Calls a second, from min to max. */
 const char *
-kis_parse_rate(const char *value, double min, double max, double *result)
+kis_parse_rate(const char *value, double min, double max, void *result)
 {
-	if (value[strspn(value, DIGITS ".")] != '\0' || !parse_real(value, result, 0, NULL))
+	double	   *rate = result;
+
+	if (value[strspn(value, DIGITS ".")] != '\0' || !parse_real(value, rate, 0, NULL))
 		return "It is not a number.";
-	if (*result < min || *result > max)
+	if (*rate < min || *rate > max)
 		return "It is out of range.";
 	return NULL;
 }
 
 /* HH:MM of a day of 24 hours, in seconds. */
 const char *
-kis_parse_time_of_day(const char *value, int *seconds)
+kis_parse_time_of_day(const char *value, double min, double max, void *result)
 {
 	int			hours;
 	int			minutes;
@@ -78,22 +82,31 @@ kis_parse_time_of_day(const char *value, int *seconds)
 	minutes = atoi(value + 3);
 	if (hours > 23 || minutes > 59)
 		return "There is no such time.";
-	*seconds = hours * 3600 + minutes * 60;
+	*(int *) result = hours * 3600 + minutes * 60;
 	return NULL;
+}
+
+/* Takes a list apart, of at most so many items. */
+static const char *
+split_list(const char *value, int max, List **items)
+{
+	if (!SplitGUCList(pstrdup(value), ',', items))
+		return "Its items are not separated by commas.";
+	return list_length(*items) > max ? "It has too many items." : NULL;
 }
 
 /* YYYY-MM-DD, ..., at most so many, into an integer List of DateADT. */
 const char *
-kis_parse_days(const char *value, int max, List **days)
+kis_parse_days(const char *value, double min, double max, void *result)
 {
+	List	  **days = result;
 	List	   *items;
+	const char *why = split_list(value, max, &items);
 	ListCell   *cell;
 
 	*days = NIL;
-	if (!SplitGUCList(pstrdup(value), ',', &items))
-		return "Its days are not separated by commas.";
-	if (list_length(items) > max)
-		return "It has too many days.";
+	if (why != NULL)
+		return why;
 	foreach(cell, items)
 	{
 		const char *item = lfirst(cell);
@@ -122,16 +135,16 @@ copy_code(char *code, size_t size, const char *text, size_t length)
 
 /* MARKET/SECTOR, ..., at most so many, into a List of KisPairCode *. */
 const char *
-kis_parse_pairs(const char *value, int max, List **pairs)
+kis_parse_pairs(const char *value, double min, double max, void *result)
 {
+	List	  **pairs = result;
 	List	   *items;
+	const char *why = split_list(value, max, &items);
 	ListCell   *cell;
 
 	*pairs = NIL;
-	if (!SplitGUCList(pstrdup(value), ',', &items))
-		return "Its pairs are not separated by commas.";
-	if (list_length(items) > max)
-		return "It has too many pairs.";
+	if (why != NULL)
+		return why;
 	foreach(cell, items)
 	{
 		const char *item = lfirst(cell);
@@ -160,27 +173,16 @@ is_word(const char *text)
 
 /* An app key, an app secret or the name of a member: shorter than size bytes. */
 const char *
-kis_parse_word(const char *value, size_t size, char **word)
+kis_parse_word(const char *value, double min, double max, void *result)
 {
 	if (value[0] == '\0')
 		return "It is empty.";
-	if (strlen(value) >= size)
+	if (strlen(value) >= max)
 		return "It is longer than any of KIS's.";
 	if (!is_word(value))
 		return "It contains a blank, a control character or one that is not ASCII.";
-	*word = pstrdup(value);
+	*(char **) result = pstrdup(value);
 	return NULL;
-}
-
-/* Is it an IPv6 address in brackets? */
-static bool
-is_ipv6(const char *host)
-{
-	struct in6_addr address;
-	size_t		length = strlen(host);
-
-	return length > 2 && host[length - 1] == ']' &&
-		inet_pton(AF_INET6, pnstrdup(host + 1, length - 2), &address) == 1;
 }
 
 /*
@@ -209,10 +211,16 @@ parse_url(const char *value, char **url, char **host, bool *has_port)
 
 	if (at[0] != '\0' && at[strlen(at) - 1] == '/')
 		at[strlen(at) - 1] = '\0';
-	length = at[0] == '[' ? strspn(at, "[" DIGITS "abcdef:.") + 1 : strspn(at, LETTERS DIGITS ".-_");
-	*host = pnstrdup(at, length);
-	if (length == 0 || length > 253 || (at[0] == '[' && !is_ipv6(*host)))
+	length = strspn(at, LETTERS DIGITS ".-_");
+	if (at[0] == '[')
+	{
+		length = strspn(at + 1, DIGITS "abcdef:.") + 2;
+		if (at[length - 1] != ']')
+			length = 0;
+	}
+	if (length == 0 || length > 253)
 		return "It names no valid host.";
+	*host = pnstrdup(at, length);
 	*has_port = strlen(at) > length;
 	at += length;
 	if (*has_port && at[0] != ':')
@@ -233,8 +241,9 @@ is_loopback(const char *host)
 
 /* scheme://host[:port] in its plain form: lower case, no slash at its end. */
 const char *
-kis_parse_base_url(const char *value, char **url)
+kis_parse_base_url(const char *value, double min, double max, void *result)
 {
+	char	  **url = result;
 	char	   *host;
 	bool		has_port;
 	const char *why = parse_url(value, url, &host, &has_port);
@@ -249,10 +258,11 @@ kis_parse_base_url(const char *value, char **url)
 }
 
 const char *
-kis_parse_proxy(const char *value, char **proxy)
+kis_parse_proxy(const char *value, double min, double max, void *result)
 {
 	static const char *const schemes[] = {"http:", "https:", "socks4:", "socks4a:", "socks5:", "socks5h:"};
 	char	   *host;
+	char	  **proxy = result;
 	bool		has_port;
 	const char *why = parse_url(value, proxy, &host, &has_port);
 
@@ -270,13 +280,13 @@ kis_parse_proxy(const char *value, char **proxy)
 
 /* An absolute path. */
 const char *
-kis_parse_path(const char *value, char **path)
+kis_parse_path(const char *value, double min, double max, void *result)
 {
 	if (!is_absolute_path(value))
 		return "It is not an absolute path.";
 	for (const char *c = value; *c; c++)
 		if ((unsigned char) *c < ' ' || *c == 0x7f)
 			return "It contains a control character.";
-	*path = pstrdup(value);
+	*(char **) result = pstrdup(value);
 	return NULL;
 }

@@ -54,7 +54,7 @@ read_file(const char *path, const char *option, char *buffer, size_t size)
 	ssize_t		length;
 	int			fd;
 
-	/* O_NONBLOCK, or a pipe would hold us up before fstat could tell */
+	/* O_NONBLOCK, or a pipe would hold us up before fstat could see it */
 	fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
 	if (fd < 0)
 		raise_unreadable(path, option, psprintf("It could not be opened: %m."));
@@ -73,8 +73,8 @@ read_file(const char *path, const char *option, char *buffer, size_t size)
 }
 
 /*
- * The content of the file of app_key_file or app_secret_file (option names it
- * without _file), without the white space around it; palloc'd. Errors are of
+ * The content of the file of app_key_file or app_secret_file (option is its
+ * name without _file), without the white space around it; palloc'd. Errors are of
  * the class HV000 and never show the content.
  */
 char *
@@ -91,7 +91,7 @@ kis_secret_read(const char *path, const char *option)
 	for (length = strlen(buffer); length > blanks && strchr(WHITE_SPACE, buffer[length - 1]) != NULL;)
 		buffer[--length] = '\0';
 
-	why = kis_parse_word(buffer + blanks, KIS_TOKEN_LEN, &secret);
+	why = kis_parse_word(buffer + blanks, 0, KIS_TOKEN_LEN, &secret);
 	kis_wipe(buffer, sizeof(buffer));
 	if (why != NULL)
 		raise_unreadable(path, option, why);

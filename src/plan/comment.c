@@ -124,28 +124,26 @@ comment_on(Oid relid, AttrNumber attnum, const char *comment)
 /*
  * kis_comment_table(foreign_table oid): puts comments on a foreign table of KIS
  * and on its columns, in place of those that are there, and returns whether it
- * did: the table may have been dropped meanwhile. The caller must own it.
+ * did: it may be no foreign table, or have been dropped meanwhile. The caller
+ * must own it.
  */
 Datum
 kis_comment_table(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
-	const char *name = get_rel_name(relid);
 	const KisTable *table;
 	Relation	rel;
 
 	PreventCommandIfReadOnly("COMMENT");
+	if (get_rel_relkind(relid) != RELKIND_FOREIGN_TABLE)
+		PG_RETURN_BOOL(false);
 	/* before waiting for whoever has locked it */
-	if (name != NULL && !kis_owns_relation(relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE, name);
+	if (!kis_owns_relation(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
 	/* as COMMENT locks it, until the end of the transaction */
 	rel = try_relation_open(relid, ShareUpdateExclusiveLock);
 	if (rel == NULL)
 		PG_RETURN_BOOL(false);
-	if (rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a foreign table", RelationGetRelationName(rel))));
 
 	table = kis_table_of_relation(relid, NULL);
 	comment_on(relid, 0, psprintf("%s / %s", table->comment_ko, table->comment_en));

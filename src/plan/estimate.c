@@ -69,7 +69,7 @@ is_plain(const Var *var)
 		(type == BPCHAROID && typmod < 0);
 }
 
-/* May a function raise, tell what it sees, or run what a user wrote? A user's may be called leakproof and do anything. */
+/* May a function raise, leak what it sees, or run what a user wrote? A user's may be called leakproof and do anything. */
 static bool
 is_leaky(Oid function, void *context)
 {
@@ -256,7 +256,7 @@ kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
 }
 
 /*
- * What conditions leave of the days of one pair. Those that ask for its codes
+ * What conditions leave of the days of one pair. Those that mention its codes
  * as well are not tried.
  */
 KisDayEstimate

@@ -39,7 +39,7 @@ check_table_names(const ImportForeignSchemaStmt *stmt)
 	}
 }
 
-/* The statement that makes a table; core has it made in the right schema. */
+/* The command that makes a table; core has it made in the right schema. */
 static char *
 create_statement(const KisTable *table, const char *server_name)
 {

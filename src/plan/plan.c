@@ -21,6 +21,7 @@
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "utils/lsyscache.h"
+#include "utils/selfuncs.h"
 
 #include "common/option.h"
 #include "common/tables.h"
@@ -135,6 +136,8 @@ expected_calls(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned,
 {
 	double		all = planned->estimate.pairs * planned->days_estimate.pages;
 	List	   *conditions;
+	List	   *values = NIL;
+	ListCell   *cell;
 	double		each;
 
 	if (param == NULL)
@@ -145,6 +148,18 @@ expected_calls(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned,
 	each = kis_estimate_joined_pairs(root, rel, &planned->estimate, planned->values,
 									 planned->scan.key_attrs, conditions) *
 		planned->days_estimate.pages;
+
+	/* runs with values that have come before make no calls */
+	foreach(cell, conditions)
+	{
+		KisKeyEquality equality;
+
+		if (kis_key_equality((Node *) ((RestrictInfo *) lfirst(cell))->clause, rel->relid,
+							 planned->scan.key_attrs, &equality))
+			values = lappend(values, equality.value);
+	}
+	if (list_length(values) == list_length(conditions))
+		loops = estimate_num_groups(root, values, loops, NULL, NULL);
 	return Min(loops * each, all / 2);
 }
 
