@@ -263,7 +263,11 @@ parse_value(const Option *option, const char *value, void *values)
 	return option->parse(value, option->min, option->max, (char *) values + option->offset);
 }
 
-/* Reads the options of an object into its struct; what is unknown or bad is an error. */
+/*
+ * Reads the options of an object into its struct, which the caller has zeroed,
+ * over their defaults. What is unknown or bad is an error, of DDL and of the use
+ * of an object that was made before the option had these limits.
+ */
 static void
 read_options(List *defs, Oid catalog, void *values)
 {
@@ -287,7 +291,11 @@ read_options(List *defs, Oid catalog, void *values)
 	}
 }
 
-/* Refuses options that the user has no right to set. */
+/*
+ * Refuses options that the user has no right to set. The validator sees all that
+ * the object is about to have, not which of them change, so who may not set one
+ * may not alter what has it either.
+ */
 static void
 check_rights(List *defs, Oid catalog)
 {
@@ -346,7 +354,9 @@ check_secret_given_once(const char *secret, const char *file, const char *name)
 }
 
 /*
- * The validator: checks all options that an object is about to have.
+ * The validator: checks all options that an object is about to have. What one
+ * server or mapping must not have together is checked here, too; what it must
+ * have only when it is used, since it may be added later.
  */
 Datum
 market_investor_fdw_validator(PG_FUNCTION_ARGS)
@@ -429,7 +439,11 @@ kis_foreign_server_named(const char *name, Oid function, const char *argument)
 	return server;
 }
 
-/* All allocate in the current memory context. Errors: HV00D, 22023, 42501; see error.h. */
+/*
+ * A server's options, defaults filled in, in the current memory context. Raises
+ * HV00D and 22023 where DDL of an older version has left what this one refuses,
+ * and 42704 where the server is gone.
+ */
 KisServerOptions *
 kis_server_options(Oid serverid)
 {
@@ -451,6 +465,7 @@ require_secret(const char *secret, const char *file, const char *name)
 						 name, name)));
 }
 
+/* A user mapping's options; raises HV00D as well where a key or secret is missing. */
 KisUserOptions *
 kis_user_options(List *defs)
 {
@@ -462,6 +477,7 @@ kis_user_options(List *defs)
 	return user;
 }
 
+/* A foreign table's options, without defaults. */
 KisTableOptions *
 kis_table_options(Oid relid)
 {

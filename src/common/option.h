@@ -83,7 +83,7 @@ extern ForeignServer *kis_foreign_server(Oid serverid);
 /* The server in an argument of one of our functions; raises where there is none of KIS */
 extern ForeignServer *kis_foreign_server_named(const char *name, Oid function, const char *argument);
 
-/* All allocate in the current memory context. Errors: HV00D, 22023, 42501; see error.h. */
+/* All allocate in the current memory context, and raise HV00D and 22023. */
 extern KisServerOptions *kis_server_options(Oid serverid);
 extern KisUserOptions *kis_user_options(List *options);
 extern KisTableOptions *kis_table_options(Oid relid);

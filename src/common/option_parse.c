@@ -1,6 +1,9 @@
 /*
  * option_parse.c
  *		The grammar of option values: from text to a value, or why not.
+ *
+ * What a parser returns goes into an error's detail, and must not show the
+ * value: it may be a secret. Values are made in the current memory context.
  */
 #include "postgres.h"
 
@@ -41,6 +44,7 @@ kis_parse_duration(const char *value, double min, double max, void *result)
 	return NULL;
 }
 
+/* A whole number, in decimal digits alone. */
 const char *
 kis_parse_integer(const char *value, double min, double max, void *result)
 {
@@ -86,7 +90,10 @@ kis_parse_time_of_day(const char *value, double min, double max, void *result)
 	return NULL;
 }
 
-/* Takes a list apart, of at most so many items. */
+/*
+ * Takes a list apart, of at most so many items, without the blanks around them.
+ * An empty one has none.
+ */
 static const char *
 split_list(const char *value, int max, List **items)
 {
@@ -110,13 +117,13 @@ kis_parse_days(const char *value, double min, double max, void *result)
 	foreach(cell, items)
 	{
 		const char *item = lfirst(cell);
-		char text[	KIS_DATE_LEN];
+		char		digits[KIS_DATE_LEN];
 		DateADT		day;
 
 		if (strlen(item) != 10 || item[4] != '-' || item[7] != '-')
 			return "It is not a list of days of the form YYYY-MM-DD.";
-		snprintf(text, sizeof(text), "%.4s%.2s%.2s", item, item + 5, item + 8);
-		if (!kis_day_from_text(text, &day))
+		snprintf(digits, sizeof(digits), "%.4s%.2s%.2s", item, item + 5, item + 8);
+		if (!kis_day_from_text(digits, &day))
 			return "It has a day that does not exist.";
 		*days = lappend_int(*days, day);
 	}
@@ -160,6 +167,7 @@ kis_parse_pairs(const char *value, double min, double max, void *result)
 	return NULL;
 }
 
+/* ASCII without blanks and control characters? Then it can stand in a header of HTTP. */
 static bool
 is_word(const char *text)
 {
@@ -230,6 +238,7 @@ parse_url(const char *value, char **url, char **host, bool *has_port)
 	return NULL;
 }
 
+/* Does what is sent there stay on this machine? No name but localhost is trusted to. */
 static bool
 is_loopback(const char *host)
 {
@@ -239,7 +248,10 @@ is_loopback(const char *host)
 		(inet_pton(AF_INET, host, &address) == 1 && strncmp(host, "127.", 4) == 0);
 }
 
-/* scheme://host[:port] in its plain form: lower case, no slash at its end. */
+/*
+ * scheme://host[:port] in its plain form: lower case, no slash at its end. In
+ * this form it is part of what calls are shared and cached by.
+ */
 const char *
 kis_parse_base_url(const char *value, double min, double max, void *result)
 {
@@ -257,6 +269,7 @@ kis_parse_base_url(const char *value, double min, double max, void *result)
 	return NULL;
 }
 
+/* A proxy's URL: the schemes that libcurl knows, with a port, which it would guess otherwise. */
 const char *
 kis_parse_proxy(const char *value, double min, double max, void *result)
 {

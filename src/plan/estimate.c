@@ -65,7 +65,7 @@ is_plain(const Var *var)
 	int32		typmod = var->vartypmod;
 	Oid			type = getBaseTypeAndTypmod(var->vartype, &typmod);
 
-	return type == TEXTOID || type == VARCHAROID || type == NAMEOID || type == DATEOID ||
+	return type == TEXTOID || type == VARCHAROID || type == NAMEOID ||
 		(type == BPCHAROID && typmod < 0);
 }
 
@@ -88,7 +88,7 @@ calls_leaky_walker(Node *node, void *context)
  * error that the query would never have come to, or run a user's function.
  */
 static bool
-is_unknown_walker(Node *node, void *context)
+is_unknown_walker(Node *node, const bool *of_days)
 {
 	if (node == NULL)
 		return false;
@@ -102,7 +102,8 @@ is_unknown_walker(Node *node, void *context)
 				return true;
 			break;
 		case T_Var:
-			if (!is_plain((Var *) node))
+			/* days are of type date */
+			if (!*of_days && !is_plain((Var *) node))
 				return true;
 			break;
 		case T_Const:
@@ -122,12 +123,15 @@ is_unknown_walker(Node *node, void *context)
 		default:
 			return true;
 	}
-	return expression_tree_walker(node, is_unknown_walker, context);
+	return expression_tree_walker(node, is_unknown_walker, (void *) of_days);
 }
 
-/* Prepares those of the conditions on relid that planning may evaluate. */
+/*
+ * Prepares those of the conditions on relid that planning may evaluate. They are
+ * on the days, or on the codes.
+ */
 static void
-begin_trial(Trial *trial, Relation relation, Index relid, List *conditions)
+begin_trial(Trial *trial, Relation relation, Index relid, List *conditions, bool of_days)
 {
 	List	   *known = NIL;
 	ListCell   *cell;
@@ -139,7 +143,7 @@ begin_trial(Trial *trial, Relation relation, Index relid, List *conditions)
 	{
 		Node	   *clause = (Node *) ((RestrictInfo *) lfirst(cell))->clause;
 
-		if (is_unknown_walker(clause, NULL))
+		if (is_unknown_walker(clause, &of_days))
 			trial->unknown = lappend(trial->unknown, lfirst(cell));
 		else
 			known = lappend(known, copyObject(clause));
@@ -236,7 +240,7 @@ kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
 	const char *market = NULL;
 	Trial		trial;
 
-	begin_trial(&trial, relation, rel->relid, conditions);
+	begin_trial(&trial, relation, rel->relid, conditions, false);
 	for (int i = 0; i < values->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -269,7 +273,7 @@ kis_estimate_days(PlannerInfo *root, RelOptInfo *rel, Relation relation,
 	KisDayEstimate estimate;
 	Trial		trial;
 
-	begin_trial(&trial, relation, rel->relid, of_days);
+	begin_trial(&trial, relation, rel->relid, of_days, true);
 	kis_days_choose(days, NULL, trial.econtext, trial.slot);
 	estimate.all_rows = kis_days_rows(days);
 	kis_days_choose(days, trial.qual, trial.econtext, trial.slot);

@@ -59,6 +59,10 @@ create_statement(const KisTable *table, const char *server_name)
 	return buf.data;
 }
 
+/*
+ * The commands that make the tables of the remote schema which the statement
+ * wants; no call is made for it.
+ */
 List *
 kisImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverOid)
 {

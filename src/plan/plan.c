@@ -67,6 +67,11 @@ day_conditions(RelOptInfo *rel, const KisScanPlan *scan)
 	return conditions;
 }
 
+/*
+ * Estimates the rows. Pairs and days are counted by trying the conditions on
+ * them on each; what is left of the conditions the core estimates. Raises
+ * where the table's options or columns stand for nothing of KIS.
+ */
 void
 kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
@@ -189,7 +194,11 @@ day_pathkeys(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned)
 	return NIL;
 }
 
-/* A path that makes so many calls before its first row. */
+/*
+ * Adds a path that takes parameters from outer, which may be NULL, and makes
+ * first_calls before its first row. Calls are what it costs: the reading of
+ * their rows is nothing beside.
+ */
 static void
 add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer, double first_calls, List *pathkeys)
 {
@@ -287,6 +296,12 @@ add_equivalence_outers(List *outers, PlannerInfo *root, RelOptInfo *rel, const B
 	}
 }
 
+/*
+ * The paths: without parameters, by the day where the query wants that order,
+ * and for each set of relations whose values may choose the pairs. Unlike a
+ * database's, our rows are dear by the call, so a parameterized path is always
+ * worth a look, whatever the rows.
+ */
 void
 kisGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
@@ -327,6 +342,11 @@ kisGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 		add_scan_path(root, baserel, all, 1, NIL);
 }
 
+/*
+ * The plan of a path. The conditions on keys and days go to fdw_exprs, where the
+ * core puts a nested loop's parameters in their place, and stay in the plan's
+ * own filter as well.
+ */
 ForeignScan *
 kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 				  ForeignPath *best_path, List *tlist, List *scan_clauses, Plan *outer_plan)
