@@ -63,7 +63,7 @@ SELECT try_server('late_opens', '2026-11-19', ' 2026-11-19 ,2027-11-18', '2028-0
 SELECT count(*) FROM try_server('late_opens', VARIADIC ARRAY[
     (SELECT string_agg(to_char('2026-01-01'::date + i, 'YYYY-MM-DD'), ',') FROM generate_series(1, 100) i),
     (SELECT string_agg(to_char('2026-01-01'::date + i, 'YYYY-MM-DD'), ',') FROM generate_series(1, 101) i)]) t(said)
-WHERE said LIKE '%ok' OR said LIKE '%It has too many days.%';
+WHERE said LIKE '%ok' OR said LIKE '%It has too many items.%';
 SELECT try_server('calendar', 'weekday', 'kis', 'Weekday');
 
 -- pairs

@@ -99,7 +99,7 @@ PREPARE by_number(text) AS SELECT count(*) FROM kis_market_trend
 WHERE market_code = 'KSP' AND ($1 = '' OR sector_code = lpad(($1::int)::text, 4, '0'));
 EXECUTE by_number('');
 EXECUTE by_number('1');
--- a filter that is left out names nothing
+-- codes in an OR are not warned of: another arm may say that they don't count
 PREPARE by_choice(text, text, text[]) AS SELECT count(*) FROM kis_market_trend
 WHERE ($1 = '' OR market_code = $1) AND (sector_code = $2 OR $2 IS NULL)
   AND ($3 IS NULL OR (market_code = ANY ($3) AND ($1 = '' OR market_code = $1)));

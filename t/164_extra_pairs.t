@@ -17,18 +17,17 @@ $node->safe_psql('postgres', q{SELECT create_market_investor_trend()});
 
 # ---- what the hint of a target says
 
-my $lists = 'The markets and their sectors are in the view kis_sector';
-my $adds = "$lists; the server option extra_pairs adds new ones.";
+my $adds = 'The markets and their sectors are in the view kis_sector; the server option extra_pairs adds new ones.';
 my %hint = (
 	'KSQ/1049' => $adds, 'KSQ/1012' => $adds, 'KSQ/1099' => $adds, 'KSP/0031' => $adds, 'KSP/1002x' => $adds,
 	'K2I/F009' => $adds, 'K2I/OC09' => $adds, 'KQI/OC09' => $adds, 'ETF/T001' => $adds, 'ELW/X000' => $adds, 'KSP/9999' => $adds,
 	'WQM' => $adds, 'WQM/OC06' => $adds, 'wqm' => $adds,
 	'KSP/1001' => 'Did you mean "KSQ/1001"?', 'KSQ/0013' => 'Did you mean "KSP/0013"?',
 	'KSP/1' => 'Did you mean "KSP/0001"?', 'KSP/027' => 'Did you mean "KSP/0027"?', 'ETF/t000' => 'Did you mean "ETF/T000"?',
-	'KSQ/1001;' => 'Did you mean "KSQ/1001"?', 'K2I/oc01' => 'Did you mean "K2I/OC01"?',
+	'K2I/oc01' => 'Did you mean "K2I/OC01"?',
 	'KSP/제약' => 'Did you mean "KSP/0009"?', 'KSQ/제약' => 'Did you mean "KSQ/1024"?', 'KSQ/chemicals' => 'Did you mean "KSQ/1023"?',
 	'KSQ/보험' => 'Did you mean "KSP/0025"?', 'KOSPI/0001' => 'Did you mean "KSP/0001"?', 'KSPI' => 'Did you mean "KSP"?',
-	'ETFF' => 'Did you mean "ETF"?', 'NASDAQ' => "$lists.", 'XYZ/0001' => "$lists.");
+	'ETFF' => 'Did you mean "ETF"?', 'NASDAQ' => $adds, 'XYZ/0001' => $adds);
 
 foreach my $target (sort keys %hint)
 {
@@ -38,15 +37,11 @@ foreach my $target (sort keys %hint)
 
 # ---- and of a query
 
-my $server = 'to the option "extra_pairs" of server "kis".';
+my $listed = 'The view kis_sector lists markets and their sectors. '
+  . 'If KIS has it all the same, add it to the option "extra_pairs" of server "kis".';
 my %query_hint = (
-	q{market_code = 'KSQ' AND sector_code = '1049'} =>
-		"The view kis_sector lists markets and their sectors. If KIS has this pair all the same, add it $server",
-	q{market_code = 'KSP' AND sector_code = '1001'} =>
-		"The view kis_sector lists markets and their sectors. If KIS has this pair all the same, add it $server",
-	q{sector_code = '1049'} => "The view kis_sector lists markets and their sectors. If KIS has this sector all the same, add it $server",
-	q{market_code = 'WQM'} => "Its markets are KSP, KSQ, K2I, 999, ETF, ELW, ETN, MKI, WKM, WKI, KQI. If KIS has this market all the same, add it $server",
-	q{market_code = 'XYZ'} => 'Its markets are KSP, KSQ, K2I, 999, ETF, ELW, ETN, MKI, WKM, WKI, KQI.',
+	(map { $_ => $listed } q{market_code = 'KSQ' AND sector_code = '1049'}, q{market_code = 'KSP' AND sector_code = '1001'},
+		q{sector_code = '1049'}, q{market_code = 'WQM'}, q{market_code = 'XYZ'}),
 	q{market_code = 'KSQ' AND sector_code = '제약'} => 'Did you mean "1024"?',
 	q{sector_code = '27'} => 'Did you mean "0027"?');
 

@@ -63,8 +63,8 @@ kis_day_from_text(const char *text, DateADT *date)
 }
 
 /*
- * Seconds since 1970-01-01 UTC of a timestamptz, which counts from 2000-01-01.
- * Seconds since 1970-01-01 UTC of a timestamptz, which counts from 2000-01-01.
+ * Seconds since 1970-01-01 UTC of a timestamptz, which counts from 2000-01-01;
+ * parts of a second are cut, before that day as after it.
  */
 int64
 kis_unix_seconds(TimestampTz at)

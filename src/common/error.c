@@ -20,59 +20,54 @@
 /* What a class of failure means to the user. */
 typedef struct Failure
 {
-	KisErrorClass error_class;
 	int			sqlstate;
 	const char *message;
 	const char *hint;
+	const char *reason;			/* where no call was made: what was waited for
+								 * did not come */
 } Failure;
 
 static const Failure failures[] = {
-	{KIS_ERROR_CONNECT, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	[KIS_ERROR_CONNECT] = {ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
 		"could not connect to KIS",
 	"Check the network, and the server's options base_url, proxy, ca_file and connect_timeout."},
-	{KIS_ERROR_TIMEOUT, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
+	[KIS_ERROR_TIMEOUT] = {ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
 		"KIS sent no reply in time",
 	"Try again later, or raise the server's option request_timeout or max_wait."},
-	{KIS_ERROR_DROPPED, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
+	[KIS_ERROR_DROPPED] = {ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
 		"KIS closed the connection without a reply",
 	"Try again later."},
-	{KIS_ERROR_TOKEN, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+	[KIS_ERROR_TOKEN] = {ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
 		"KIS refuses the access token",
 	"Even a fresh token was refused. Look whether another program issues tokens for the same app key, and at the key's state on the KIS Developers site."},
-	{KIS_ERROR_TOKEN_TOO_SOON, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+	[KIS_ERROR_TOKEN_TOO_SOON] = {ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
 		"KIS issues no access token yet",
-	"KIS issues one token a minute for an app key."},
-	{KIS_ERROR_CREDENTIALS, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+		"KIS issues one token a minute for an app key.",
+	"no access token was to be had within max_wait"},
+	[KIS_ERROR_CREDENTIALS] = {ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
 		"KIS refuses the app key or secret",
 	"Check the user mapping's options app_key and app_secret, or the files that hold them."},
-	{KIS_ERROR_RATE, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+	[KIS_ERROR_RATE] = {ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
 		"too many calls a second for the app key",
-	"Lower the option requests_per_second if other programs use the same app key, or raise the server's option max_wait."},
-	{KIS_ERROR_TRANSIENT, ERRCODE_FDW_ERROR,
+		"Lower the option requests_per_second if other programs use the same app key, or raise the server's option max_wait.",
+	"no call was free within max_wait"},
+	[KIS_ERROR_TRANSIENT] = {ERRCODE_FDW_ERROR,
 		"KIS could not answer",
 	"Try again later."},
-	{KIS_ERROR_REFUSED, ERRCODE_FDW_ERROR,
+	[KIS_ERROR_REFUSED] = {ERRCODE_FDW_ERROR,
 		"KIS refuses the call",
 	"The KIS Developers site explains the code."},
-	{KIS_ERROR_REPLY, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY,
+	[KIS_ERROR_REPLY] = {ERRCODE_FDW_UNABLE_TO_CREATE_REPLY,
 		"KIS sent a reply that is not what it should be",
 	"Check that the server's options base_url and proxy lead to KIS."},
-	{KIS_ERROR_FULL, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+	[KIS_ERROR_FULL] = {ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
 		"shared memory has no room for another app key",
-	"Try again when fewer app keys are in use at once, or raise the server's option max_wait."},
-	{KIS_ERROR_LOCAL, ERRCODE_FDW_ERROR,
+		"Try again when fewer app keys are in use at once, or raise the server's option max_wait.",
+	"other app keys kept all of it busy for longer than max_wait"},
+	[KIS_ERROR_LOCAL] = {ERRCODE_FDW_ERROR,
 		"could not ask KIS",
 	"The reason lies on this machine: memory, open files, or the file of the option ca_file."},
 };
-
-static const Failure *
-find_failure(KisErrorClass error_class)
-{
-	for (int i = 0; i < (int) lengthof(failures); i++)
-		if (failures[i].error_class == error_class)
-			return &failures[i];
-	elog(ERROR, "no such class of failure: %d", (int) error_class);
-}
 
 /*
  * UTF-8 text of KIS or of the catalogue in the database's encoding, or an
@@ -84,93 +79,62 @@ kis_to_server(const char *utf8)
 	return pg_any_to_server(utf8, strlen(utf8), PG_UTF8);
 }
 
-/* Does the database keep UTF-8 as it is? */
-static bool
-database_keeps_utf8(void)
-{
-	return GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII;
-}
-
-/* Appends one valid UTF-8 character in the database's encoding, or '?'. */
-static void
-append_character(StringInfo buf, const char *character, int length, Oid converter)
-{
-	unsigned char converted[MAX_CONVERSION_GROWTH * MAX_MULTIBYTE_CHAR_LEN + 1];
-
-	if (length == 1)
-		appendStringInfoChar(buf, *character < ' ' || *character == 0x7f ? ' ' : *character);
-	else if (database_keeps_utf8())
-		appendBinaryStringInfo(buf, character, length);
-	else if (OidIsValid(converter) &&
-			 pg_do_encoding_conversion_buf(converter, PG_UTF8, GetDatabaseEncoding(),
-										   (unsigned char *) character, length,
-										   converted, sizeof(converted), true) == length)
-		appendStringInfoString(buf, (char *) converted);
-	else
-		appendStringInfoChar(buf, '?');
-}
-
 /*
- * The same for messages and comments: never raises, what can't be converted or
- * is no UTF-8 becomes '?', and control characters become blanks.
+ * A copy of text in which '?' stands for what is no character of from or none
+ * of to; converted to that where convert is set. Never raises.
  */
-char *
-kis_to_server_lossy(const char *utf8)
+static char *
+replace_unknown(const char *text, int from, int to, bool convert)
 {
-	Oid			converter = database_keeps_utf8() ? InvalidOid :
-		FindDefaultConversionProc(PG_UTF8, GetDatabaseEncoding());
-	const char *end = utf8 + strlen(utf8);
+	bool		same = from == to || from == PG_SQL_ASCII || to == PG_SQL_ASCII;
+	Oid			converter = same ? InvalidOid : FindDefaultConversionProc(from, to);
+	unsigned char converted[MAX_CONVERSION_GROWTH * MAX_MULTIBYTE_CHAR_LEN + 1];
 	StringInfoData buf;
+	int			length;
 
 	initStringInfo(&buf);
-	for (const char *at = utf8; at < end;)
+	for (const char *at = text; *at; at += Max(1, length))
 	{
-		int			length = pg_encoding_verifymbchar(PG_UTF8, at, end - at);
-
-		if (length < 1)
-		{
+		length = pg_encoding_verifymbchar(from, at, strlen(at));
+		if (length >= 1 && (same || !IS_HIGHBIT_SET(*at)))
+			appendBinaryStringInfo(&buf, at, length);
+		else if (length < 1 || !OidIsValid(converter) ||
+				 pg_do_encoding_conversion_buf(converter, from, to, (unsigned char *) at, length,
+											   converted, sizeof(converted), true) != length)
 			appendStringInfoChar(&buf, '?');
-			at++;
-			continue;
-		}
-		append_character(&buf, at, length, converter);
-		at += length;
+		else if (convert)
+			appendStringInfoString(&buf, (char *) converted);
+		else
+			appendBinaryStringInfo(&buf, at, length);
 	}
 	return buf.data;
 }
 
 /*
+ * UTF-8 text in the database's encoding for messages and comments: never raises,
+ * what can't be converted or is no UTF-8 becomes '?', and control characters
+ * become blanks.
+ */
+char *
+kis_to_server_lossy(const char *utf8)
+{
+	char	   *text = replace_unknown(utf8, PG_UTF8, GetDatabaseEncoding(), true);
+
+	for (char *c = text; *c; c++)
+		if ((unsigned char) *c < ' ' || *c == 0x7f)
+			*c = ' ';
+	return text;
+}
+
+/*
  * A message with '?' for what the client's encoding doesn't hold. As it is, it
- * would become an error of its own, 22P05, and what it tells of be lost.
+ * would become an error of its own, 22P05, and what it says be lost.
  * palloc'd.
  */
 char *
 kis_to_client_lossy(const char *text)
 {
-	int			encoding = pg_get_client_encoding();
-	Oid			converter = encoding == GetDatabaseEncoding() || encoding == PG_SQL_ASCII ? InvalidOid :
-		FindDefaultConversionProc(GetDatabaseEncoding(), encoding);
-	StringInfoData buf;
-
-	const char *end = text +strlen(text);
-
-	if (!OidIsValid(converter))
-		return pstrdup(text);
-	initStringInfo(&buf);
-	while (text <end)
-	{
-		unsigned char converted[MAX_CONVERSION_GROWTH * MAX_MULTIBYTE_CHAR_LEN + 1];
-		int			length = Max(1, pg_encoding_verifymbchar(GetDatabaseEncoding(), text, end - text));
-
-		if (pg_do_encoding_conversion_buf(converter, GetDatabaseEncoding(), encoding,
-										  (unsigned char *) text, length,
-										  converted, sizeof(converted), true) == length)
-			appendBinaryStringInfo(&buf, text, length);
-		else
-			appendStringInfoChar(&buf, '?');
-		text	  +=length;
-	}
-	return buf.data;
+	return replace_unknown(text, GetDatabaseEncoding(), pg_get_client_encoding(), false);
 }
 
 /* A text of the user's as a message shows it: of a long one its beginning. */
@@ -184,36 +148,20 @@ kis_shown(const char *text)
 	return psprintf("%.*s...", pg_mbcliplen(text, length, MAX_SHOWN_TEXT), text);
 }
 
-/* Why it failed where nobody was asked: what was waited for did not come. */
-static const char *
-reason_without_words(KisErrorClass error_class)
+/* The SQLSTATE that kis_raise gives. A gateway's page is no reply of KIS's, however often the call was made. */
+int
+kis_error_sqlstate(const KisError *error)
 {
-	switch (error_class)
-	{
-		case KIS_ERROR_RATE:
-			return "no call was free within max_wait";
-		case KIS_ERROR_TOKEN_TOO_SOON:
-			return "no access token was to be had within max_wait";
-		case KIS_ERROR_FULL:
-			return "other app keys kept all of it busy for longer than max_wait";
-		default:
-			return NULL;
-	}
-}
-
-/* A page of a gateway is no word of KIS's, however often it was asked for. */
-static int
-failure_sqlstate(const Failure *failure, const KisError *error)
-{
-	if (failure->error_class == KIS_ERROR_TRANSIENT && error->code[0] == '\0')
+	if (error->error_class == KIS_ERROR_TRANSIENT && error->code[0] == '\0')
 		return ERRCODE_FDW_UNABLE_TO_CREATE_REPLY;
-	return failure->sqlstate;
+	return failures[error->error_class].sqlstate;
 }
 
 /* Where and how it failed, and KIS's or libcurl's words. */
 static char *
 failure_detail(const KisError *error, const char *server)
 {
+	const char *reason = failures[error->error_class].reason;
 	StringInfoData buf;
 
 	initStringInfo(&buf);
@@ -230,65 +178,56 @@ failure_detail(const KisError *error, const char *server)
 		appendStringInfo(&buf, ", code %s", kis_to_server_lossy(error->code));
 	if (error->text[0] != '\0')
 		appendStringInfo(&buf, ": %s", kis_to_server_lossy(error->text));
-	else if (error->code[0] == '\0' && reason_without_words(error->error_class) != NULL)
-		appendStringInfo(&buf, ": %s", reason_without_words(error->error_class));
+	else if (error->code[0] == '\0' && reason != NULL)
+		appendStringInfo(&buf, ": %s", reason);
 	return buf.data;
 }
 
-/* What to do about it, or NULL. */
-static const char *
-failure_hint(const Failure *failure, const KisError *error)
+/* The hint that kis_raise gives: what to do about it. */
+const char *
+kis_error_hint(const KisError *error)
 {
 	const char *hint = kis_error_code_hint(error);
 
 	if (hint == NULL)
-		hint = failure->hint;
+		hint = failures[error->error_class].hint;
 	if (error->retry_after_ms > 0)
-		hint = psprintf("Try again in %d s.%s%s", (error->retry_after_ms + 999) / 1000,
-						hint != NULL ? " " : "", hint != NULL ? hint : "");
+		hint = psprintf("Try again in %d s. %s", (error->retry_after_ms + 999) / 1000, hint);
 	return hint;
 }
 
-/* Raises what failed; never returns. */
+/*
+ * Raises what failed: error, of a class other than KIS_OK, of a call through
+ * server, which may be NULL where that is not known.
+ */
 void
 kis_raise(const KisError *error, const char *server)
 {
-	const Failure *failure = find_failure(error->error_class);
 	char	   *detail = failure_detail(error, server);
-	const char *hint = failure_hint(failure, error);
 
 	ereport(ERROR,
-			(errcode(failure_sqlstate(failure, error)),
-			 errmsg("%s", failure->message),
+			(errcode(kis_error_sqlstate(error)),
+			 errmsg("%s", failures[error->error_class].message),
 			 errdetail_internal("%s", kis_to_client_lossy(detail)),
 			 errdetail_log("%s", detail),
-			 hint != NULL ? errhint("%s", hint) : 0));
+			 errhint("%s", kis_error_hint(error))));
 }
 
-/* What kis_raise would give: the SQLSTATE, and the hint or NULL. */
-int
-kis_error_sqlstate(const KisError *error)
-{
-	return failure_sqlstate(find_failure(error->error_class), error);
-}
-
-const char *
-kis_error_hint(const KisError *error)
-{
-	return failure_hint(find_failure(error->error_class), error);
-}
-
-/* One line for a result column: message, KIS's code and text; palloc'd, server encoding. */
+/*
+ * One line for a result column: message, KIS's code and text; palloc'd, in the
+ * database's encoding. server may be NULL.
+ */
 char *
 kis_error_summary(const KisError *error, const char *server)
 {
-	return psprintf("%s (%s)", find_failure(error->error_class)->message,
+	return psprintf("%s (%s)", failures[error->error_class].message,
 					kis_to_client_lossy(failure_detail(error, server)));
 }
 
 /*
- * The same of a calendar that tells no trading day, by what kis_trade_date
- * gives: where nothing has failed there is no open day as far back as it looks.
+ * The same where the calendar gives no trading day, of the failure that
+ * kis_trade_date gives: where it is none there is no open day as far back as it
+ * looks.
  */
 char *
 kis_calendar_summary(const KisError *failure, const char *server)

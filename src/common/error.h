@@ -14,14 +14,14 @@
 /* Raises what failed; never returns. */
 pg_noreturn extern void kis_raise(const KisError *error, const char *server);
 
-/* What kis_raise would give: the SQLSTATE, and the hint or NULL. */
+/* The SQLSTATE and the hint that kis_raise would give. */
 extern int	kis_error_sqlstate(const KisError *error);
 extern const char *kis_error_hint(const KisError *error);
 
 /* One line for a result column: message, KIS's code and text; palloc'd, server encoding. */
 extern char *kis_error_summary(const KisError *error, const char *server);
 
-/* The same of a calendar that tells no trading day, by what kis_trade_date gives */
+/* The same where the calendar gives no trading day; the hint may be NULL */
 extern char *kis_calendar_summary(const KisError *failure, const char *server);
 extern const char *kis_calendar_hint(const KisError *failure);
 

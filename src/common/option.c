@@ -21,7 +21,6 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/varlena.h"
 
 #include "common/error.h"
 #include "common/option.h"
@@ -35,31 +34,8 @@
 #define MIN_RATE	0.001
 #define MAX_RATE	1000
 
-/* KIS's lengths; another one is suspicious, but not for us to refuse */
-#define APP_KEY_LEN		36
-#define APP_SECRET_LEN	180
-
-/* Of a member's name; theirs have 20 bytes or so */
-#define MAX_FIELD_LEN	127
-
-typedef enum OptionType
-{
-	OPTION_DURATION,			/* int, ms */
-	OPTION_INTEGER,				/* int */
-	OPTION_RATE,				/* double */
-	OPTION_TIME_OF_DAY,			/* int, seconds */
-	OPTION_CALENDAR,			/* KisCalendarKind */
-	OPTION_DAYS,				/* List * of DateADT */
-	OPTION_PAIRS,				/* List * of KisPairCode * */
-	OPTION_BASE_URL,			/* char *, as are all that follow but the last */
-	OPTION_PROXY,
-	OPTION_PATH,
-	OPTION_APP_KEY,
-	OPTION_APP_SECRET,
-	OPTION_TABLE_NAME,
-	OPTION_FIELD,
-	OPTION_PAIR_SET				/* KisTableOptions itself */
-} OptionType;
+/* Of a member's name and its NUL; theirs have 20 bytes or so */
+#define FIELD_SIZE	128
 
 /* Who may set it, and alter what has it. */
 typedef enum OptionSetter
@@ -73,9 +49,9 @@ typedef struct Option
 {
 	const char *name;
 	Oid			catalog;		/* of the objects that take it */
-	OptionType	type;
+	KisOptionParser *parse;
 	size_t		offset;			/* of its value in the struct of its objects */
-	double		min;
+	double		min;			/* as the parser takes them */
 	double		max;
 	const char *default_value;	/* NULL: all zero bits */
 	OptionSetter setter;
@@ -86,71 +62,110 @@ typedef struct Option
 #define IN_USER(member)		offsetof(KisUserOptions, member)
 #define IN_TABLE(member)	offsetof(KisTableOptions, member)
 
+/* One of two names; *is_second: which. */
+static const char *
+parse_choice(const char *value, const char *first, const char *second, bool *is_second)
+{
+	*is_second = strcmp(value, second) == 0;
+	return *is_second || strcmp(value, first) == 0 ? NULL : "There is no such choice.";
+}
+
+/* Into a KisCalendarKind */
+static const char *
+parse_calendar(const char *value, double min, double max, void *result)
+{
+	bool		weekday;
+	const char *why = parse_choice(value, "kis", "weekday", &weekday);
+
+	*(KisCalendarKind *) result = weekday ? KIS_CALENDAR_WEEKDAY : KIS_CALENDAR_KIS;
+	return why;
+}
+
+/* Into KisTableOptions itself */
+static const char *
+parse_pair_set(const char *value, double min, double max, void *result)
+{
+	KisTableOptions *table = result;
+	bool		all;
+	const char *why = parse_choice(value, "headline", "all", &all);
+
+	table->has_pairs = true;
+	table->pairs = all ? KIS_PAIRS_ALL : KIS_PAIRS_HEADLINE;
+	return why;
+}
+
+static const char *
+parse_table_name(const char *value, double min, double max, void *result)
+{
+	*(char **) result = pstrdup(value);
+	return kis_table_find(value) == NULL ? "There is no such table." : NULL;
+}
+
 static const Option options[] = {
-	{"base_url", ForeignServerRelationId, OPTION_BASE_URL, IN_SERVER(base_url), 0, 0,
+	{"base_url", ForeignServerRelationId, kis_parse_base_url, IN_SERVER(base_url), 0, 0,
 		KIS_BASE_URL, SET_BY_ANYBODY,
 	"KIS's own is \"" KIS_BASE_URL "\", the default."},
-	{"connect_timeout", ForeignServerRelationId, OPTION_DURATION, IN_SERVER(connect_timeout),
+	{"connect_timeout", ForeignServerRelationId, kis_parse_duration, IN_SERVER(connect_timeout),
 		1, 10 * MINUTE_MS, "3s", SET_BY_ANYBODY,
 	"Write a number with a unit from 1ms to 10min, such as '3s' or '500ms'."},
-	{"request_timeout", ForeignServerRelationId, OPTION_DURATION, IN_SERVER(request_timeout),
+	{"request_timeout", ForeignServerRelationId, kis_parse_duration, IN_SERVER(request_timeout),
 		1, 10 * MINUTE_MS, "10s", SET_BY_ANYBODY,
 	"Write a number with a unit from 1ms to 10min, such as '10s' or '500ms'."},
-	{"max_retries", ForeignServerRelationId, OPTION_INTEGER, IN_SERVER(max_retries),
+	{"max_retries", ForeignServerRelationId, kis_parse_integer, IN_SERVER(max_retries),
 		0, 10, "2", SET_BY_ANYBODY,
 	"Write a whole number from 0 to 10, such as '2'."},
-	{"max_wait", ForeignServerRelationId, OPTION_DURATION, IN_SERVER(max_wait),
+	{"max_wait", ForeignServerRelationId, kis_parse_duration, IN_SERVER(max_wait),
 		0, HOUR_MS, "30s", SET_BY_ANYBODY,
 	"Write 0 or a number with a unit up to 1h, such as '30s' or '500ms'."},
-	{"max_calls", ForeignServerRelationId, OPTION_INTEGER, IN_SERVER(max_calls),
+	{"max_calls", ForeignServerRelationId, kis_parse_integer, IN_SERVER(max_calls),
 		1, 1000000, "100", SET_BY_ANYBODY,
 	"Write a whole number from 1 to 1000000, such as '100'."},
-	{"requests_per_second", ForeignServerRelationId, OPTION_RATE, IN_SERVER(requests_per_second),
+	{"requests_per_second", ForeignServerRelationId, kis_parse_rate, IN_SERVER(requests_per_second),
 		MIN_RATE, MAX_RATE, "10", SET_BY_ANYBODY,
 	"Write a number from 0.001 to 1000, such as '10' or '0.5'."},
-	{"max_concurrent_requests", ForeignServerRelationId, OPTION_INTEGER,
+	{"max_concurrent_requests", ForeignServerRelationId, kis_parse_integer,
 		IN_SERVER(max_concurrent_requests), 1, 64, "6", SET_BY_ANYBODY,
 	"Write a whole number from 1 to 64, such as '6'."},
-	{"cache_ttl", ForeignServerRelationId, OPTION_DURATION, IN_SERVER(cache_ttl),
+	{"cache_ttl", ForeignServerRelationId, kis_parse_duration, IN_SERVER(cache_ttl),
 		0, HOUR_MS, "10s", SET_BY_ANYBODY,
 	"Write 0 or a number with a unit up to 1h, such as '10s' or '500ms'."},
-	{"session_start", ForeignServerRelationId, OPTION_TIME_OF_DAY, IN_SERVER(session_start),
+	{"session_start", ForeignServerRelationId, kis_parse_time_of_day, IN_SERVER(session_start),
 		0, 0, "08:30", SET_BY_ANYBODY,
 	"Write a time in Seoul from 00:00 to 23:59, such as '08:30'."},
-	{"late_opens", ForeignServerRelationId, OPTION_DAYS, IN_SERVER(late_opens), 0, 100,
-		NULL, false,
+	{"late_opens", ForeignServerRelationId, kis_parse_days, IN_SERVER(late_opens), 0, 100,
+		NULL, SET_BY_ANYBODY,
 	"Write up to 100 days on which the exchange opens at 10:00, such as '2026-11-19, 2027-11-18'."},
-	{"calendar", ForeignServerRelationId, OPTION_CALENDAR, IN_SERVER(calendar), 0, 0,
+	{"calendar", ForeignServerRelationId, parse_calendar, IN_SERVER(calendar), 0, 0,
 		"kis", SET_BY_ANYBODY,
 	"Write 'kis' or 'weekday'."},
-	{"extra_pairs", ForeignServerRelationId, OPTION_PAIRS, IN_SERVER(extra_pairs), 0, 1000,
+	{"extra_pairs", ForeignServerRelationId, kis_parse_pairs, IN_SERVER(extra_pairs), 0, 1000,
 		NULL, SET_BY_ANYBODY,
 	"Write up to 1000 pairs of market and sector, of up to 7 letters and digits each, such as 'KSP/0031, KSQ/1034'."},
-	{"proxy", ForeignServerRelationId, OPTION_PROXY, IN_SERVER(proxy), 0, 0, NULL, SET_BY_SUPERUSERS,
+	{"proxy", ForeignServerRelationId, kis_parse_proxy, IN_SERVER(proxy), 0, 0, NULL, SET_BY_SUPERUSERS,
 	"Write a URL with its port, such as 'http://proxy.example.com:3128'."},
-	{"ca_file", ForeignServerRelationId, OPTION_PATH, IN_SERVER(ca_file), 0, 0, NULL, SET_BY_SUPERUSERS,
+	{"ca_file", ForeignServerRelationId, kis_parse_path, IN_SERVER(ca_file), 0, 0, NULL, SET_BY_SUPERUSERS,
 	"Write the absolute path of a file on the server, such as '/etc/ssl/certs/ca-certificates.crt'."},
 
-	{"app_key", UserMappingRelationId, OPTION_APP_KEY, IN_USER(app_key), 0, 0, NULL, SET_BY_ANYBODY,
+	{"app_key", UserMappingRelationId, kis_parse_word, IN_USER(app_key), 0, KIS_TOKEN_LEN, NULL, SET_BY_ANYBODY,
 	"Copy the app key of 36 characters from the KIS Developers site."},
-	{"app_secret", UserMappingRelationId, OPTION_APP_SECRET, IN_USER(app_secret), 0, 0, NULL, SET_BY_ANYBODY,
+	{"app_secret", UserMappingRelationId, kis_parse_word, IN_USER(app_secret), 0, KIS_TOKEN_LEN, NULL, SET_BY_ANYBODY,
 	"Copy the app secret of 180 characters from the KIS Developers site."},
-	{"app_key_file", UserMappingRelationId, OPTION_PATH, IN_USER(app_key_file), 0, 0, NULL, SET_BY_FILE_READERS,
+	{"app_key_file", UserMappingRelationId, kis_parse_path, IN_USER(app_key_file), 0, 0, NULL, SET_BY_FILE_READERS,
 	"Write the absolute path of a file on the server, such as '/etc/kis/app_key'."},
-	{"app_secret_file", UserMappingRelationId, OPTION_PATH, IN_USER(app_secret_file), 0, 0, NULL, SET_BY_FILE_READERS,
+	{"app_secret_file", UserMappingRelationId, kis_parse_path, IN_USER(app_secret_file), 0, 0, NULL, SET_BY_FILE_READERS,
 	"Write the absolute path of a file on the server, such as '/etc/kis/app_secret'."},
-	{"access_token_file", UserMappingRelationId, OPTION_PATH, IN_USER(access_token_file), 0, 0, NULL, SET_BY_FILE_READERS,
+	{"access_token_file", UserMappingRelationId, kis_parse_path, IN_USER(access_token_file), 0, 0, NULL, SET_BY_FILE_READERS,
 	"Write the absolute path of a file on the server, such as '/var/lib/kis/token.json'."},
-	{"requests_per_second", UserMappingRelationId, OPTION_RATE, IN_USER(requests_per_second),
+	{"requests_per_second", UserMappingRelationId, kis_parse_rate, IN_USER(requests_per_second),
 		MIN_RATE, MAX_RATE, NULL, SET_BY_ANYBODY,
 	"Write a number from 0.001 to 1000, such as '10' or '0.5'."},
 
-	{"table_name", ForeignTableRelationId, OPTION_TABLE_NAME, IN_TABLE(table_name), 0, 0, NULL, SET_BY_ANYBODY,
-	NULL},						/* names the nearest */
-	{"pairs", ForeignTableRelationId, OPTION_PAIR_SET, 0, 0, 0, NULL, SET_BY_ANYBODY,
+	{"table_name", ForeignTableRelationId, parse_table_name, IN_TABLE(table_name), 0, 0, NULL, SET_BY_ANYBODY,
+	NULL},						/* the message has the nearest */
+	{"pairs", ForeignTableRelationId, parse_pair_set, 0, 0, 0, NULL, SET_BY_ANYBODY,
 	"Write 'headline' or 'all'."},
 
-	{"field", AttributeRelationId, OPTION_FIELD, 0, 0, 0, NULL, SET_BY_ANYBODY,
+	{"field", AttributeRelationId, kis_parse_word, 0, 0, FIELD_SIZE, NULL, SET_BY_ANYBODY,
 	"Write a member of KIS's answer, such as 'frgn_ntby_qty', or '*' or '**'."},
 };
 
@@ -175,35 +190,25 @@ object_kind(Oid catalog)
 	}
 }
 
+/* The option of this name of these objects, or, of InvalidOid, of any; or NULL. */
 static const Option *
 find_option(const char *name, Oid catalog)
 {
 	for (int i = 0; i < (int) lengthof(options); i++)
-		if (options[i].catalog == catalog && strcmp(options[i].name, name) == 0)
+	{
+		if ((!OidIsValid(catalog) || options[i].catalog == catalog) &&
+			strcmp(options[i].name, name) == 0)
 			return &options[i];
+	}
 	return NULL;
 }
-
-/* An option of this name that belongs to something else. */
-static const Option *
-find_option_elsewhere(const char *name)
-{
-	for (int i = 0; i < (int) lengthof(options); i++)
-		if (strcmp(options[i].name, name) == 0)
-			return &options[i];
-	return NULL;
-}
-
-pg_noreturn static void raise_unknown_option(const char *name, Oid catalog);
-pg_noreturn static void raise_bad_value(const Option *option, const char *value,
-										const char *why);
 
 /* Refuses a name that these objects have no option of. */
-static void
+pg_noreturn static void
 raise_unknown_option(const char *name, Oid catalog)
 {
-	const Option *elsewhere = find_option_elsewhere(name);
-	const char *names[lengthof(options) + 1];
+	const Option *elsewhere = find_option(name, InvalidOid);
+	const char *names[lengthof(options) + 1] = {NULL};
 	const char *nearest;
 	StringInfoData list;
 	int			nnames = 0;
@@ -222,8 +227,6 @@ raise_unknown_option(const char *name, Oid catalog)
 		names[nnames++] = options[i].name;
 		appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", options[i].name);
 	}
-	names[nnames] = NULL;
-
 	nearest = kis_suggest_name(name, names);
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
@@ -234,7 +237,7 @@ raise_unknown_option(const char *name, Oid catalog)
 }
 
 /* Refuses a value; why is a sentence that doesn't show it. */
-static void
+pg_noreturn static void
 raise_bad_value(const Option *option, const char *value, const char *why)
 {
 	/* what stands on a user mapping, or in a URL before @, may be a secret */
@@ -247,102 +250,24 @@ raise_bad_value(const Option *option, const char *value, const char *why)
 			 errmsg("invalid value for option \"%s\": \"%s\"", option->name, kis_shown(value)) :
 			 errmsg("invalid value for option \"%s\"", option->name),
 			 errdetail_internal("%s", why),
-			 option->type == OPTION_TABLE_NAME ?
+			 option->parse == parse_table_name ?
 			 errhint("Write the name of a table that IMPORT FOREIGN SCHEMA makes, such as '%s'.",
 					 kis_suggest_table(value)) :
 			 errhint("%s", option->hint)));
 }
 
-static const char *
-parse_calendar(const char *value, KisCalendarKind *calendar)
-{
-	if (strcmp(value, "kis") == 0)
-		*calendar = KIS_CALENDAR_KIS;
-	else if (strcmp(value, "weekday") == 0)
-		*calendar = KIS_CALENDAR_WEEKDAY;
-	else
-		return "There is no such calendar.";
-	return NULL;
-}
-
-static const char *
-parse_pair_set(const char *value, KisTableOptions *table)
-{
-	if (strcmp(value, "headline") == 0)
-		table->pairs = KIS_PAIRS_HEADLINE;
-	else if (strcmp(value, "all") == 0)
-		table->pairs = KIS_PAIRS_ALL;
-	else
-		return "There is no such set of pairs.";
-	table->has_pairs = true;
-	return NULL;
-}
-
-static const char *
-parse_table_name(const char *value, char **name)
-{
-	if (kis_table_find(value) == NULL)
-		return "There is no such table.";
-	*name = pstrdup(value);
-	return NULL;
-}
-
-static const char *
-parse_field(const char *value, char **field)
-{
-	if (value[0] == '\0')
-		return "It is empty.";
-	if (strlen(value) > MAX_FIELD_LEN)
-		return "It is longer than any member of KIS's.";
-	for (const char *c = value; *c; c++)
-		if ((unsigned char) *c <= ' ' || (unsigned char) *c >= 0x7f)
-			return "It contains a blank, a control character or one that is not ASCII.";
-	*field = pstrdup(value);
-	return NULL;
-}
-
-/* Reads a value into the struct of its object; returns why it can't be, or NULL. */
+/* Reads a value into the struct of its option's objects; returns why it can't be, or NULL. */
 static const char *
 parse_value(const Option *option, const char *value, void *values)
 {
-	void	   *target = (char *) values + option->offset;
-
-	switch (option->type)
-	{
-		case OPTION_DURATION:
-			return kis_parse_duration(value, option->min, option->max, target);
-		case OPTION_INTEGER:
-			return kis_parse_integer(value, option->min, option->max, target);
-		case OPTION_RATE:
-			return kis_parse_rate(value, option->min, option->max, target);
-		case OPTION_TIME_OF_DAY:
-			return kis_parse_time_of_day(value, target);
-		case OPTION_CALENDAR:
-			return parse_calendar(value, target);
-		case OPTION_DAYS:
-			return kis_parse_days(value, option->max, target);
-		case OPTION_PAIRS:
-			return kis_parse_pairs(value, option->max, target);
-		case OPTION_BASE_URL:
-			return kis_parse_base_url(value, target);
-		case OPTION_PROXY:
-			return kis_parse_proxy(value, target);
-		case OPTION_PATH:
-			return kis_parse_path(value, target);
-		case OPTION_APP_KEY:
-		case OPTION_APP_SECRET:
-			return kis_parse_secret(value, target);
-		case OPTION_TABLE_NAME:
-			return parse_table_name(value, target);
-		case OPTION_FIELD:
-			return parse_field(value, target);
-		case OPTION_PAIR_SET:
-			return parse_pair_set(value, target);
-	}
-	return NULL;
+	return option->parse(value, option->min, option->max, (char *) values + option->offset);
 }
 
-/* Reads the options of an object into its struct; what is unknown or bad is an error. */
+/*
+ * Reads the options of an object into its struct, which the caller has zeroed,
+ * over their defaults. What is unknown or bad is an error, of DDL and of the use
+ * of an object that was made before the option had these limits.
+ */
 static void
 read_options(List *defs, Oid catalog, void *values)
 {
@@ -366,7 +291,11 @@ read_options(List *defs, Oid catalog, void *values)
 	}
 }
 
-/* Refuses options that the user has no right to set. */
+/*
+ * Refuses options that the user has no right to set. The validator sees all that
+ * the object is about to have, not which of them change, so who may not set one
+ * may not alter what has it either.
+ */
 static void
 check_rights(List *defs, Oid catalog)
 {
@@ -377,17 +306,14 @@ check_rights(List *defs, Oid catalog)
 		DefElem    *def = lfirst_node(DefElem, cell);
 		const Option *option = find_option(def->defname, catalog);
 
-		if (option->setter == SET_BY_SUPERUSERS && !superuser())
+		if ((option->setter == SET_BY_SUPERUSERS && !superuser()) ||
+			(option->setter == SET_BY_FILE_READERS &&
+			 !has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES)))
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("permission denied to set option \"%s\"", option->name),
-					 errdetail("It decides who may read the app keys of all who use the server."),
-					 errhint("Only a superuser may create or alter a server that has this option.")));
-		if (option->setter == SET_BY_FILE_READERS &&
-			!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("permission denied to set option \"%s\"", option->name),
+					 option->setter == SET_BY_SUPERUSERS ?
+					 errhint("Only a superuser may create or alter a server that has this option: it decides who may read the app keys of all who use the server.") :
 					 errhint("Only a role with the privileges of \"pg_read_server_files\" may create or alter what has this option.")));
 	}
 }
@@ -427,18 +353,10 @@ check_secret_given_once(const char *secret, const char *file, const char *name)
 				 errhint("Drop one of them: ALTER USER MAPPING ... OPTIONS (DROP %s).", name)));
 }
 
-static void
-warn_of_length(const char *secret, int usual, const char *name)
-{
-	if (secret != NULL && strlen(secret) != (size_t) usual)
-		ereport(WARNING,
-				(errmsg("option \"%s\" has an unusual length", name),
-				 errdetail("It has %d characters; KIS's have %d.",
-						   (int) strlen(secret), usual)));
-}
-
 /*
- * The validator: checks all options that an object is about to have.
+ * The validator: checks all options that an object is about to have. What one
+ * server or mapping must not have together is checked here, too; what it must
+ * have only when it is used, since it may be added later.
  */
 Datum
 market_investor_fdw_validator(PG_FUNCTION_ARGS)
@@ -461,8 +379,6 @@ market_investor_fdw_validator(PG_FUNCTION_ARGS)
 			read_options(defs, catalog, &user);
 			check_secret_given_once(user.app_key, user.app_key_file, "app_key");
 			check_secret_given_once(user.app_secret, user.app_secret_file, "app_secret");
-			warn_of_length(user.app_key, APP_KEY_LEN, "app_key");
-			warn_of_length(user.app_secret, APP_SECRET_LEN, "app_secret");
 			break;
 		case ForeignTableRelationId:
 			read_options(defs, catalog, &table);
@@ -493,7 +409,7 @@ kis_foreign_server(Oid serverid)
 }
 
 /*
- * The server that an argument of one of our functions names; raises 42704 where
+ * The server in an argument of one of our functions; raises 42704 where
  * there is none, and 42809 where it is of another wrapper than the function's
  * extension has. The caller sees to the right to use it.
  */
@@ -523,7 +439,11 @@ kis_foreign_server_named(const char *name, Oid function, const char *argument)
 	return server;
 }
 
-/* All allocate in the current memory context. Errors: HV00D, 22023, 42501; see error.h. */
+/*
+ * A server's options, defaults filled in, in the current memory context. Raises
+ * HV00D and 22023 where DDL of an older version has left what this one refuses,
+ * and 42704 where the server is gone.
+ */
 KisServerOptions *
 kis_server_options(Oid serverid)
 {
@@ -545,6 +465,7 @@ require_secret(const char *secret, const char *file, const char *name)
 						 name, name)));
 }
 
+/* A user mapping's options; raises HV00D as well where a key or secret is missing. */
 KisUserOptions *
 kis_user_options(List *defs)
 {
@@ -556,6 +477,7 @@ kis_user_options(List *defs)
 	return user;
 }
 
+/* A foreign table's options, without defaults. */
 KisTableOptions *
 kis_table_options(Oid relid)
 {

@@ -17,8 +17,8 @@
 /* How open days are known. */
 typedef enum KisCalendarKind
 {
-	KIS_CALENDAR_KIS,			/* KIS's, asked once a day */
-	KIS_CALENDAR_WEEKDAY		/* Monday to Friday, without asking */
+	KIS_CALENDAR_KIS,			/* KIS's, requested once a day */
+	KIS_CALENDAR_WEEKDAY		/* Monday to Friday, without a request */
 } KisCalendarKind;
 
 /* Which of the listed pairs a table holds. */
@@ -43,7 +43,7 @@ typedef struct KisServerOptions
 	int			request_timeout;	/* ms */
 	int			max_retries;
 	int			max_wait;		/* ms */
-	int			max_calls;		/* a statement */
+	int			max_calls;		/* a query */
 	double		requests_per_second;
 	int			max_concurrent_requests;	/* a session */
 	int			cache_ttl;		/* ms; 0: neither cached nor shared */
@@ -58,7 +58,7 @@ typedef struct KisServerOptions
 
 /*
  * A user mapping's options. Either of a secret and its file is set; a file is
- * read by kis_secret_read, again at each token issue.
+ * read by kis_secret_read, again at each token request.
  */
 typedef struct KisUserOptions
 {
@@ -66,7 +66,7 @@ typedef struct KisUserOptions
 	char	   *app_secret;
 	char	   *app_key_file;
 	char	   *app_secret_file;
-	char	   *access_token_file;	/* NULL: we have KIS issue one */
+	char	   *access_token_file;	/* NULL: KIS issues one for us */
 	double		requests_per_second;	/* 0: the server's */
 } KisUserOptions;
 
@@ -80,10 +80,10 @@ typedef struct KisTableOptions
 /* The server; raises 42704 where it was dropped since it was looked up: nothing locks it. */
 extern ForeignServer *kis_foreign_server(Oid serverid);
 
-/* The server that an argument of one of our functions names */
+/* The server in an argument of one of our functions; raises where there is none of KIS */
 extern ForeignServer *kis_foreign_server_named(const char *name, Oid function, const char *argument);
 
-/* All allocate in the current memory context. Errors: HV00D, 22023, 42501; see error.h. */
+/* All allocate in the current memory context, and raise HV00D and 22023. */
 extern KisServerOptions *kis_server_options(Oid serverid);
 extern KisUserOptions *kis_user_options(List *options);
 extern KisTableOptions *kis_table_options(Oid relid);

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/hashfn.h"
 #include "storage/fd.h"
 
 #include "common/option_parse.h"
@@ -22,13 +21,13 @@
 #define MAX_SECRET_FILE	4096
 #define MAX_CA_FILE		(4 * 1024 * 1024)
 
-pg_noreturn static void raise_unreadable(const char *path, const char *option, const char *why);
+#define WHITE_SPACE		" \t\n\v\f\r"
 
 /*
  * The path goes to the log alone: who uses a mapping for PUBLIC need not learn
  * where the server keeps its secrets.
  */
-static void
+pg_noreturn static void
 raise_unreadable(const char *path, const char *option, const char *why)
 {
 	const char *content = strcmp(option, "access_token") == 0 ?
@@ -44,44 +43,29 @@ raise_unreadable(const char *path, const char *option, const char *why)
 					 content)));
 }
 
-/* Reads at most size bytes; closes fd on errors. */
-static size_t
-read_whole(int fd, char *buffer, size_t size, const char *path, const char *option)
-{
-	size_t		length = 0;
-
-	while (length < size)
-	{
-		ssize_t		got = read(fd, buffer + length, size - length);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			raise_unreadable(path, option, psprintf("It could not be read: %m."));
-		if (got == 0)
-			break;
-		length += got;
-	}
-	return length;
-}
-
-/* The file's content into buffer, which has room for size bytes and a NUL, as a string. */
+/*
+ * The file's content into buffer, which has room for size bytes and a NUL, as a
+ * string. Raises where it is no regular file, too long or not readable.
+ */
 static void
 read_file(const char *path, const char *option, char *buffer, size_t size)
 {
 	struct stat st;
-	size_t		length;
+	ssize_t		length;
 	int			fd;
 
-	/* O_NONBLOCK, or a pipe would hold us up before fstat could tell */
+	/* O_NONBLOCK, or a pipe would hold us up before fstat could see it */
 	fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
 	if (fd < 0)
 		raise_unreadable(path, option, psprintf("It could not be opened: %m."));
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		raise_unreadable(path, option, "It is not a regular file.");
-	length = read_whole(fd, buffer, size + 1, path, option);
+	/* a regular file comes whole */
+	length = read(fd, buffer, size + 1);
+	if (length < 0)
+		raise_unreadable(path, option, psprintf("It could not be read: %m."));
 	CloseTransientFile(fd);
-	if (length > size)
+	if (length > (ssize_t) size)
 		raise_unreadable(path, option, psprintf("It is longer than %zu bytes.", size));
 	if (memchr(buffer, '\0', length) != NULL)
 		raise_unreadable(path, option, "It contains a control character.");
@@ -89,28 +73,25 @@ read_file(const char *path, const char *option, char *buffer, size_t size)
 }
 
 /*
- * The content of the file of app_key_file or app_secret_file (option names it
- * without _file), without the white space around it; palloc'd. Errors are of
+ * The content of the file of app_key_file or app_secret_file (option is its
+ * name without _file), without the white space around it; palloc'd. Errors are of
  * the class HV000 and never show the content.
  */
 char *
 kis_secret_read(const char *path, const char *option)
 {
 	char		buffer[MAX_SECRET_FILE + 1];
-	char	   *begin = buffer;
-	char	   *end;
+	size_t		blanks;
+	size_t		length;
 	char	   *secret;
 	const char *why;
 
 	read_file(path, option, buffer, MAX_SECRET_FILE);
-	end = buffer + strlen(buffer);
-	while (end > begin && isspace((unsigned char) end[-1]))
-		end--;
-	while (begin < end && isspace((unsigned char) *begin))
-		begin++;
-	*end = '\0';
+	blanks = strspn(buffer, WHITE_SPACE);
+	for (length = strlen(buffer); length > blanks && strchr(WHITE_SPACE, buffer[length - 1]) != NULL;)
+		buffer[--length] = '\0';
 
-	why = kis_parse_secret(begin, &secret);
+	why = kis_parse_word(buffer + blanks, 0, KIS_TOKEN_LEN, &secret);
 	kis_wipe(buffer, sizeof(buffer));
 	if (why != NULL)
 		raise_unreadable(path, option, why);
@@ -122,18 +103,16 @@ char *
 kis_access_token_read(const char *path)
 {
 	char		buffer[MAX_SECRET_FILE + 1];
-	char		token[KIS_TOKEN_LEN];
-	char	   *copy = NULL;
+	char	   *token = palloc(KIS_TOKEN_LEN);
+	bool		found;
 
 	read_file(path, "access_token", buffer, MAX_SECRET_FILE);
-	if (kis_token_in_text(buffer, token))
-		copy = pstrdup(token);
+	found = kis_token_in_text(buffer, token);
 	kis_wipe(buffer, sizeof(buffer));
-	kis_wipe(token, sizeof(token));
-	if (copy == NULL)
+	if (!found)
 		raise_unreadable(path, "access_token",
 						 "It holds no token, neither alone nor as access_token or token of JSON or YAML.");
-	return copy;
+	return token;
 }
 
 /*
@@ -151,19 +130,21 @@ kis_ca_read(const char *path)
 	return repalloc(buffer, strlen(buffer) + 1);
 }
 
-/* Another number where the file has been written or replaced since; 0: it is not there. */
+/*
+ * Another number where the file has been written or replaced since; 0: it is not
+ * there.
+ */
 uint64
 kis_file_state(const char *path)
 {
 	struct stat st;
-	int64		state[5];
 
 	if (stat(path, &st) != 0)
 		return 0;
-	state[0] = st.st_dev;
-	state[1] = st.st_ino;
-	state[2] = st.st_size;
-	state[3] = st.st_ctim.tv_sec;
-	state[4] = st.st_ctim.tv_nsec;
-	return hash_bytes_extended((unsigned char *) state, sizeof(state), 0);
+
+	/*
+	 * writing and renaming change the time; a link may lead to another file
+	 * instead
+	 */
+	return st.st_ctim.tv_sec * UINT64CONST(1000000000) + st.st_ctim.tv_nsec + st.st_ino;
 }

@@ -14,7 +14,8 @@
 
 /*
  * The candidate nearest to what was typed, for a hint; NULL where none is near.
- * Ends with a NULL pointer; compares without regard to case.
+ * Ends with a NULL pointer. ASCII letters are compared without regard to case:
+ * candidates are in lower or in upper case.
  */
 const char *
 kis_suggest_name(const char *typed, const char *const *candidates)
@@ -22,30 +23,23 @@ kis_suggest_name(const char *typed, const char *const *candidates)
 	const char *nearest = NULL;
 	int			length = strlen(typed);
 	int			allowed = Min(4, length / 2);
-	char	   *lower;
 
 	if (length >= NAMEDATALEN * 2)
 		return NULL;
-	lower = pstrdup(typed);
-	for (char *c = lower; *c; c++)
-		*c = pg_ascii_tolower((unsigned char) *c);
-
-	for (; *candidates != NULL; candidates++)
+	for (; *candidates != NULL && allowed >= 0; candidates++)
 	{
-		char	   *candidate = pstrdup(*candidates);
+		char	   *folded = pstrdup(typed);
 		int			distance;
 
-		for (char *c = candidate; *c; c++)
-			*c = pg_ascii_tolower((unsigned char) *c);
-		distance = varstr_levenshtein_less_equal(lower, length,
-												 candidate, strlen(candidate),
+		for (char *c = folded; *c; c++)
+			*c = isupper((unsigned char) (*candidates)[0]) ?
+				pg_ascii_toupper((unsigned char) *c) : pg_ascii_tolower((unsigned char) *c);
+		distance = varstr_levenshtein_less_equal(folded, length, *candidates, strlen(*candidates),
 												 1, 1, 1, allowed, true);
 		if (distance <= allowed)
 		{
 			nearest = *candidates;
 			allowed = distance - 1;
-			if (allowed < 0)
-				break;
 		}
 	}
 	return nearest;
@@ -57,51 +51,22 @@ is_named(const char *typed, const char *utf8)
 	return utf8[0] != '\0' && pg_strcasecmp(typed, kis_to_server_lossy(utf8)) == 0;
 }
 
-/* Is it written as KIS writes codes of this length? Then it is a code, if not one of ours, and no typing error. */
-static bool
-is_written_as_code(const char *typed, size_t length)
-{
-	return strlen(typed) == length &&
-		strspn(typed, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == length;
-}
-
-static const char *
-nearest_market(const char *typed)
-{
-	const char **codes = palloc0((kis_market_count + 1) * sizeof(char *));
-
-	for (int i = 0; i < kis_market_count; i++)
-		codes[i] = kis_markets[i].code;
-	return kis_suggest_name(typed, codes);
-}
-
-/* May it be a code of KIS's that is not listed? It is written as these are. */
-bool
-kis_may_be_market(const char *typed)
-{
-	const char *nearest = nearest_market(typed);
-
-	/* a slip comes late in a code; another beginning is another market */
-	return is_written_as_code(typed, strlen(kis_markets[0].code)) && nearest != NULL &&
-		pg_strncasecmp(typed, nearest, 2) != 0;
-}
-
-bool
-kis_may_be_sector(const char *typed)
-{
-	return is_written_as_code(typed, strlen(kis_pairs[0].sector));
-}
-
-/* The code that somebody means who typed this; NULL where none is near */
+/*
+ * The market that is called so, or whose code is near; NULL where there is none.
+ * What is as long as a code is taken for one of KIS's that is not listed.
+ */
 const char *
 kis_suggest_market(const char *typed)
 {
+	const char **codes = palloc0((kis_market_count + 1) * sizeof(char *));
+
 	for (int i = 0; i < kis_market_count; i++)
 	{
 		const KisMarket *market = &kis_markets[i];
 		char	   *aliases = pstrdup(market->aliases);
 		char	   *rest = NULL;
 
+		codes[i] = market->code;
 		if (is_named(typed, market->code) || is_named(typed, market->name_ko) ||
 			is_named(typed, market->name_en))
 			return market->code;
@@ -110,9 +75,10 @@ kis_suggest_market(const char *typed)
 			if (is_named(typed, alias))
 				return market->code;
 	}
-	return kis_may_be_market(typed) ? NULL : nearest_market(typed);
+	return strlen(typed) == strlen(codes[0]) ? NULL : kis_suggest_name(typed, codes);
 }
 
+/* The investor that is called so, or whose code is near; NULL where there is none. */
 const char *
 kis_suggest_investor(const char *typed)
 {
@@ -131,32 +97,18 @@ kis_suggest_investor(const char *typed)
 	return kis_suggest_name(typed, codes);
 }
 
-/* The next of a code's characters that tell it from others: spreadsheets drop zeros, and typing adds the rest. */
-static char
-next_of_code(const char **code, bool is_first)
-{
-	while (**code != '\0' && (!isalnum((unsigned char) **code) || IS_HIGHBIT_SET(**code) ||
-							  (is_first && **code == '0')))
-		(*code)++;
-	return **code != '\0' ? pg_ascii_toupper((unsigned char) *(*code)++) : '\0';
-}
-
+/* Spreadsheets drop the zeros at the beginning. */
 static bool
 is_same_code(const char *typed, const char *code)
 {
-	char		one;
-
-	for (bool is_first = true;; is_first = false)
-	{
-		one = next_of_code(&typed, is_first);
-		if (one != next_of_code(&code, is_first))
-			return false;
-		if (one == '\0')
-			return true;
-	}
+	return pg_strcasecmp(typed + strspn(typed, "0"), code + strspn(code, "0")) == 0;
 }
 
-/* No code that is merely like it: one digit is another industry. */
+/*
+ * The sector, of the market where that is not NULL and has one, that is called
+ * so; NULL where there is none. No code that is merely like it: one digit is
+ * another industry.
+ */
 const char *
 kis_suggest_sector(const char *market, const char *typed)
 {

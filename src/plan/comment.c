@@ -1,27 +1,16 @@
 /*
  * comment.c
- *		kis_comment_tables: Korean and English comments on the foreign tables
- *		of a schema, which IMPORT FOREIGN SCHEMA itself can't make.
+ *		Korean and English comments on foreign tables and their columns, which
+ *		IMPORT FOREIGN SCHEMA itself can't make.
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
 #include "access/relation.h"
-#include "access/table.h"
-#include "catalog/dependency.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_foreign_table.h"
-#include "catalog/pg_proc.h"
-#include "commands/extension.h"
-#include "executor/spi.h"
+#include "commands/comment.h"
 #include "fmgr.h"
-#include "foreign/foreign.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -32,7 +21,7 @@
 #include "plan/columns.h"
 #include "plan/comment.h"
 
-PG_FUNCTION_INFO_V1(kis_comment_tables);
+PG_FUNCTION_INFO_V1(kis_comment_table);
 
 /* Where the unit of a pair is said: it may be unknown. */
 #define QUANTITY_UNIT_KO "단위는 kis_sector.quantity_unit: 천주 또는 계약, NULL이면 미확인"
@@ -122,107 +111,51 @@ column_comment(const KisTable *table, const KisColumn *column)
 	for (int i = 0; i < (int) lengthof(source_comments); i++)
 		if (source_comments[i].source == column->source)
 			return pstrdup(source_comments[i].comment);
-	return NULL;
+	elog(ERROR, "no comment for source %d", (int) column->source);
 }
 
-/* Runs COMMENT ON with the caller's rights; comment is in UTF-8. */
+/* Puts a comment in UTF-8 on a table, or on a column of it. */
 static void
-comment_on(const char *object, const char *comment)
+comment_on(Oid relid, AttrNumber attnum, const char *comment)
 {
-	char	   *command = psprintf("COMMENT ON %s IS %s", object,
-								   quote_literal_cstr(kis_to_server_lossy(comment)));
-
-	if (SPI_execute(command, false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "could not execute: %s", command);
-}
-
-static void
-comment_on_table(Relation rel)
-{
-	Oid			relid = RelationGetRelid(rel);
-	const KisTable *table = kis_table_of_relation(relid, NULL);
-	char	   *name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-												  RelationGetRelationName(rel));
-	TupleDesc	desc = RelationGetDescr(rel);
-
-	comment_on(psprintf("FOREIGN TABLE %s", name),
-			   psprintf("%s / %s", table->comment_ko, table->comment_en));
-
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-		KisColumn	column;
-
-		if (att->attisdropped ||
-			!kis_column_lookup(table, relid, att->attnum, NameStr(att->attname), &column))
-			continue;
-		comment_on(psprintf("COLUMN %s.%s", name, quote_identifier(NameStr(att->attname))),
-				   column_comment(table, &column));
-	}
-}
-
-/* The foreign tables of a schema whose wrapper belongs to the extension. */
-static List *
-tables_of_schema(Oid schema, Oid extension)
-{
-	Relation	catalog = table_open(ForeignTableRelationId, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
-	List	   *tables = NIL;
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_foreign_table form = (Form_pg_foreign_table) GETSTRUCT(tuple);
-		ForeignServer *server;
-		ForeignDataWrapper *wrapper;
-
-		if (get_rel_namespace(form->ftrelid) != schema)
-			continue;
-		/* either may be dropped meanwhile, and the table with it */
-		server = GetForeignServerExtended(form->ftserver, FSV_MISSING_OK);
-		wrapper = server ? GetForeignDataWrapperExtended(server->fdwid, FDW_MISSING_OK) : NULL;
-		if (wrapper && getExtensionOfObject(ProcedureRelationId, wrapper->fdwhandler) == extension)
-			tables = lappend_oid(tables, form->ftrelid);
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return tables;
+	CreateComments(relid, RelationRelationId, attnum, kis_to_server_lossy(comment));
 }
 
 /*
- * kis_comment_tables(schema name): puts comments on the foreign tables of the
- * schema and on their columns, in place of those that are there, and returns
- * the number of tables. The caller must own them.
+ * kis_comment_table(foreign_table oid): puts comments on a foreign table of KIS
+ * and on its columns, in place of those that are there, and returns whether it
+ * did: it may be no foreign table, or have been dropped meanwhile. The caller
+ * must own it.
  */
 Datum
-kis_comment_tables(PG_FUNCTION_ARGS)
+kis_comment_table(PG_FUNCTION_ARGS)
 {
-	Oid			schema = get_namespace_oid(NameStr(*PG_GETARG_NAME(0)), false);
-	Oid			extension = getExtensionOfObject(ProcedureRelationId,
-												 fcinfo->flinfo->fn_oid);
-	ListCell   *cell;
-	List	   *tables;
-	int			ncommented = 0;
+	Oid			relid = PG_GETARG_OID(0);
+	const KisTable *table;
+	Relation	rel;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	tables = tables_of_schema(schema, extension);
-	foreach(cell, tables)
+	PreventCommandIfReadOnly("COMMENT");
+	if (get_rel_relkind(relid) != RELKIND_FOREIGN_TABLE)
+		PG_RETURN_BOOL(false);
+	/* before waiting for whoever has locked it */
+	if (!kis_owns_relation(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
+	/* as COMMENT locks it, until the end of the transaction */
+	rel = try_relation_open(relid, ShareUpdateExclusiveLock);
+	if (rel == NULL)
+		PG_RETURN_BOOL(false);
+
+	table = kis_table_of_relation(relid, NULL);
+	comment_on(relid, 0, psprintf("%s / %s", table->comment_ko, table->comment_en));
+	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
 	{
-		Oid			relid = lfirst_oid(cell);
-		const char *name = get_rel_name(relid);
-		Relation	rel;
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
+		KisColumn	column;
 
-		/* before waiting for whoever has locked it */
-		if (name != NULL && !kis_owns_relation(relid, GetUserId()))
-			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_TABLE, name);
-		rel = try_relation_open(relid, AccessShareLock);
-		if (rel == NULL)
-			continue;			/* dropped meanwhile */
-		comment_on_table(rel);
-		relation_close(rel, NoLock);
-		ncommented++;
+		if (!att->attisdropped &&
+			kis_column_lookup(table, relid, att->attnum, NameStr(att->attname), &column))
+			comment_on(relid, att->attnum, column_comment(table, &column));
 	}
-	SPI_finish();
-	PG_RETURN_INT32(ncommented);
+	relation_close(rel, NoLock);
+	PG_RETURN_BOOL(true);
 }

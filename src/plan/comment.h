@@ -1,7 +1,7 @@
 /*
  * comment.h
- *		kis_comment_tables: Korean and English comments on the foreign tables
- *		of a schema, which IMPORT FOREIGN SCHEMA itself can't make.
+ *		Korean and English comments on foreign tables and their columns, which
+ *		IMPORT FOREIGN SCHEMA itself can't make.
  */
 #ifndef KIS_PLAN_COMMENT_H
 #define KIS_PLAN_COMMENT_H

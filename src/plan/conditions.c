@@ -1,22 +1,26 @@
 /*
  * conditions.c
- *		Which conditions of a query decide the pairs that it asks for.
+ *		Which conditions of a query decide the calls that it makes, and which
+ *		name codes.
  */
 #include "postgres.h"
 
 #include "access/sysattr.h"
-#include "access/transam.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/prep.h"
 #include "optimizer/restrictinfo.h"
+#include "rewrite/rewriteManip.h"
 #include "utils/lsyscache.h"
+#include "utils/partcache.h"
 
 #include "plan/conditions.h"
 
 /*
- * Is all that a condition says of the relation about its keys, and may it be
- * used? Does it mention the relation, and of it nothing but keys?
+ * Does an expression mention the relation, and of it nothing but keys, and does
+ * it give the same however often it is evaluated?
  */
 bool
 kis_is_key_expression(Node *expr, Index relid, const Bitmapset *keys)
@@ -29,8 +33,8 @@ kis_is_key_expression(Node *expr, Index relid, const Bitmapset *keys)
 }
 
 /*
- * May the condition be evaluated for each pair before anything is asked? Not
- * if it could leak what a security barrier hides: the pairs themselves.
+ * May the condition be evaluated for each pair before any call is made? Not if
+ * it could leak what a security barrier hides: the pairs themselves.
  */
 bool
 kis_is_key_condition(RestrictInfo *rinfo, RelOptInfo *rel, const Bitmapset *keys)
@@ -38,6 +42,20 @@ kis_is_key_condition(RestrictInfo *rinfo, RelOptInfo *rel, const Bitmapset *keys
 	return !rinfo->pseudoconstant &&
 		kis_is_key_expression((Node *) rinfo->clause, rel->relid, keys) &&
 		restriction_is_securely_promotable(rinfo, rel);
+}
+
+List *
+kis_key_conditions(List *rinfos, RelOptInfo *rel, const Bitmapset *keys)
+{
+	List	   *conditions = NIL;
+	ListCell   *cell;
+
+	foreach(cell, rinfos)
+	{
+		if (kis_is_key_condition(lfirst(cell), rel, keys))
+			conditions = lappend(conditions, lfirst(cell));
+	}
+	return conditions;
 }
 
 /* The key that an expression is, a cast without a function aside; or 0. */
@@ -67,21 +85,18 @@ kis_mentions(Node *expr, Index relid, const Bitmapset *mentioned)
 	return bms_overlap(attrs, mentioned);
 }
 
-static bool
-mentions_relation(Node *expr, Index relid)
-{
-	Bitmapset  *attrs = NULL;
-
-	pull_varattnos(expr, relid, &attrs);
-	return !bms_is_empty(attrs);
-}
-
+/*
+ * Is a clause an equality of a key and a value that is the same for all rows of
+ * the relation? Then *equality says which. May be called on a finished plan's
+ * expressions as well.
+ */
 bool
 kis_key_equality(Node *clause, Index relid, const Bitmapset *keys, KisKeyEquality *equality)
 {
 	Node	   *left;
 	Node	   *right;
 	List	   *args;
+	Bitmapset  *attrs = NULL;
 	Oid			opno;
 
 	memset(equality, 0, sizeof(*equality));
@@ -115,35 +130,87 @@ kis_key_equality(Node *clause, Index relid, const Bitmapset *keys, KisKeyEqualit
 		equality->value = left;
 		equality->value_first = true;
 	}
-	return equality->attnum != 0 && !mentions_relation(equality->value, relid);
+	pull_varattnos(equality->value, relid, &attrs);
+	return equality->attnum != 0 && bms_is_empty(attrs);
 }
 
-/* A user's may be called leakproof and do anything. */
+/* Does a parameter's value come from an uncorrelated subquery? */
 static bool
-is_leaky(Oid function, void *context)
+is_initplan_output(PlannerInfo *root, int paramid)
 {
-	return function >= FirstGenbkiObjectId || !get_func_leakproof(function);
+	ListCell   *cell;
+
+	for (; root != NULL; root = root->parent_root)
+	{
+		foreach(cell, root->init_plans)
+		{
+			if (list_member_int(((SubPlan *) lfirst(cell))->setParam, paramid))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Does a value differ from row to row of an outer query? */
+static bool
+is_correlated_walker(Node *node, PlannerInfo *root)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
+		return !is_initplan_output(root, ((Param *) node)->paramid);
+	return expression_tree_walker(node, is_correlated_walker, root);
 }
 
 /*
- * Does the node itself, or anything in the expression, call a function that may
- * raise or tell what it sees? Only PostgreSQL's own are trusted not to.
+ * The relation's own restrictions, but for a partition's bound, by which the
+ * query names codes: equalities with constants, external parameters and
+ * uncorrelated subqueries. A value that comes from another relation's rows is
+ * nobody's typing error. What stands in an OR is not looked at: another arm may
+ * say that it doesn't count.
  */
-bool
-kis_calls_leaky(Node *node)
+List *
+kis_referenced_codes(PlannerInfo *root, RelOptInfo *rel, const Bitmapset *keys, const List *bound)
 {
-	return check_functions_in_node(node, is_leaky, NULL);
+	List	   *clauses = NIL;
+	ListCell   *cell;
+
+	foreach(cell, kis_key_conditions(rel->baserestrictinfo, rel, keys))
+	{
+		RestrictInfo *rinfo = lfirst(cell);
+		KisKeyEquality equality;
+
+		if (!list_member_ptr(bound, rinfo) &&
+			kis_key_equality((Node *) rinfo->clause, rel->relid, keys, &equality) &&
+			!is_correlated_walker(equality.value, root))
+			clauses = lappend(clauses, rinfo->clause);
+	}
+	return clauses;
 }
 
-static bool
-contains_leaky_walker(Node *node, void *context)
+/*
+ * Adds the bound of a foreign table that is a partition to its conditions, and
+ * returns what it adds. PostgreSQL takes a partition's rows for those of its
+ * bound and looks no further, but a foreign table of KIS holds what its options
+ * say: partitions for KSP and for KSQ would each bring all pairs, and each pair
+ * twice. As a condition like the query's own the bound decides the calls, too.
+ */
+List *
+kis_partition_bound_add(PlannerInfo *root, RelOptInfo *rel, Relation relation)
 {
-	return node != NULL &&
-		(kis_calls_leaky(node) || expression_tree_walker(node, contains_leaky_walker, context));
-}
+	List	   *added = NIL;
+	Node	   *bound;
+	ListCell   *cell;
 
-bool
-kis_contains_leaky(Node *expr)
-{
-	return contains_leaky_walker(expr, NULL);
+	if (!relation->rd_rel->relispartition)
+		return NIL;
+	bound = (Node *) expression_planner(make_ands_explicit(RelationGetPartitionQual(relation)));
+	ChangeVarNodes(bound, 1, rel->relid, 0);
+	/* restrictions are clauses of their own, never an AND of some */
+	foreach(cell, make_ands_implicit(canonicalize_qual((Expr *) bound, false)))
+		added = lappend(added, make_simple_restrictinfo(root, lfirst(cell)));
+	rel->baserestrictinfo = list_concat(rel->baserestrictinfo, added);
+	if (added != NIL)
+		rel->baserestrict_min_security = 0;
+	return added;
 }

@@ -25,8 +25,6 @@
 /* The share of the days from Monday to Friday that the exchange is open. */
 #define OPEN_SHARE	0.95
 
-#define DAYS_OF_A_WEEK	7
-
 struct KisDays
 {
 	const KisCall *call;
@@ -58,6 +56,11 @@ last_day(const KisCall *call)
 	return date_of(year + 1, 12, 31);
 }
 
+/*
+ * The days of the call's rows, none kept yet, in the current memory context.
+ * attrs, which must live as long, are the columns that conditions find the day
+ * in.
+ */
 KisDays *
 kis_days_create(const KisCall *call, int nattrs, const AttrNumber *attrs)
 {
@@ -72,48 +75,31 @@ kis_days_create(const KisCall *call, int nattrs, const AttrNumber *attrs)
 	return days;
 }
 
-/* The same days, none kept. */
-KisDays *
-kis_days_create_like(const KisDays *days)
-{
-	KisDays    *others = palloc(sizeof(KisDays));
-
-	*others = *days;
-	others->kept = palloc0(days->n * sizeof(bool));
-	return others;
-}
-
-static bool
-is_weekend(DateADT day)
-{
-	int			of_week = j2day(day + POSTGRES_EPOCH_JDATE);
-
-	/* the exchange was open on Saturdays until 1998 */
-	return of_week == 0 || (of_week == 6 && day >= date_of(1999, 1, 1));
-}
-
-/* The calendar has all days; no session was ever on a weekend, so nobody need ask for it. */
+/*
+ * May KIS have a row of the day? The calendar has all days; no session was ever
+ * on a Sunday, nor on a Saturday since 1999, so no call is made for one.
+ */
 static bool
 may_have_row(const KisCall *call, DateADT day)
 {
-	return call->paging == KIS_PAGING_FORWARD || !is_weekend(day);
+	int			of_week = j2day(day + POSTGRES_EPOCH_JDATE);
+
+	return call->paging == KIS_PAGING_FORWARD ||
+		(of_week != 0 && (of_week != 6 || day < date_of(1999, 1, 1)));
 }
 
 /*
- * Keeps the days, of those that others keep or, where that is NULL, of all,
- * that satisfy the conditions together with what stands in slot, which is the
- * conditions' scan tuple: a pair's codes.
+ * Keeps the days that satisfy the conditions together with what stands in slot,
+ * the conditions' scan tuple: a pair's codes. Raises what the conditions raise.
  */
 void
-kis_days_choose(KisDays *days, const KisDays *others, ExprState *quals,
-				ExprContext *econtext, TupleTableSlot *slot)
+kis_days_choose(KisDays *days, ExprState *quals, ExprContext *econtext, TupleTableSlot *slot)
 {
 	for (int i = 0; i < days->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		days->kept[i] = others != NULL ? others->kept[i] :
-			may_have_row(days->call, days->first + i);
-		if (!days->kept[i])
+		days->kept[i] = false;
+		if (!may_have_row(days->call, days->first + i))
 			continue;
 		for (int a = 0; a < days->nattrs; a++)
 		{
@@ -124,7 +110,7 @@ kis_days_choose(KisDays *days, const KisDays *others, ExprState *quals,
 	}
 }
 
-/* Keeps the days from first to last. */
+/* Keeps the days from first to last, both included. */
 void
 kis_days_choose_range(KisDays *days, DateADT first, DateADT last)
 {
@@ -136,7 +122,7 @@ kis_days_choose_range(KisDays *days, DateADT first, DateADT last)
 	}
 }
 
-/* The rows that they are expected to have. */
+/* The rows that KIS is expected to have of them. */
 double
 kis_days_rows(const KisDays *days)
 {
@@ -147,37 +133,16 @@ kis_days_rows(const KisDays *days)
 	return days->call->paging == KIS_PAGING_FORWARD ? n : n * OPEN_SHARE;
 }
 
-/*
- * Do they go back to where nobody knows whether KIS has anything? Then the
- * calls may be fewer.
- */
-bool
-kis_days_reach_back(const KisDays *days)
-{
-	return days->call->paging == KIS_PAGING_BACK &&
-		kis_days_next(days, days->first + DAYS_OF_A_WEEK) != KIS_NO_DAY;
-}
-
-/* Does day come after beyond in the order of the call's pages? After KIS_NO_DAY all do. */
-bool
-kis_day_is_beyond(const KisCall *call, DateADT day, DateADT last_day_seen)
+/* Does day follow another in the order of the call's pages? All follow KIS_NO_DAY. */
+static bool
+follows(const KisCall *call, DateADT day, DateADT last_day_seen)
 {
 	if (last_day_seen == KIS_NO_DAY)
 		return true;
 	return call->paging == KIS_PAGING_FORWARD ? day > last_day_seen : day < last_day_seen;
 }
 
-static void
-raise_unordered(const KisCall *call, const KisCallArgs *args, int row)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_REPLY),
-			 errmsg("KIS sent a reply that is not what it should be"),
-			 errdetail("Row %d of %s has no day, or one out of order.", row + 1,
-					   kis_call_subject(call, args))));
-}
-
-/* The day of a row of a page; the rows must go on as the call's paging says. */
+/* The day of a row of a page. Raises where it has none, or one that doesn't follow the row before. */
 static DateADT
 day_of_row(const KisCall *call, const KisCallArgs *args, const KisReply *page, int row)
 {
@@ -186,8 +151,12 @@ day_of_row(const KisCall *call, const KisCallArgs *args, const KisReply *page, i
 
 	if (!kis_day_from_text(page->rows[row].values[call->day_member].text, &day) ||
 		(row > 0 && kis_day_from_text(page->rows[row - 1].values[call->day_member].text, &before) &&
-		 !kis_day_is_beyond(call, day, before)))
-		raise_unordered(call, args, row);
+		 !follows(call, day, before)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_REPLY),
+				 errmsg("KIS sent a reply that is not what it should be"),
+				 errdetail("Row %d of %s has no day, or one out of order.", row + 1,
+						   kis_call_subject(call, args))));
 	return day;
 }
 
@@ -202,12 +171,17 @@ kis_days_take(const KisDays *days, const KisCallArgs *args, const KisReply *page
 {
 	DateADT		day = day_of_row(days->call, args, page, row);
 
-	if (!kis_day_is_beyond(days->call, day, *last_day_seen))
+	if (!follows(days->call, day, *last_day_seen))
 		return false;
 	*last_day_seen = day;
 	return day >= days->first && day < days->first + days->n && days->kept[day - days->first];
 }
 
+/*
+ * The day, of those that are kept, that the next call is to be made for: the
+ * first one that follows last_day_seen, up to which rows have come; KIS_NO_DAY
+ * there stands for none yet, and as the result for none left.
+ */
 DateADT
 kis_days_next(const KisDays *days, DateADT last_day_seen)
 {
@@ -223,23 +197,17 @@ kis_days_next(const KisDays *days, DateADT last_day_seen)
 	return KIS_NO_DAY;
 }
 
-/* The last day that a page which is asked for a day reaches, if it is as long as usual. */
+/* The last day that a page of the usual length reaches which begins with day, holidays estimated. */
 static DateADT
-page_end(const KisDays *days, DateADT day)
+page_end(const KisCall *call, DateADT day)
 {
-	int			rows = days->call->usual_rows;
-	double		left = rows - 1;
+	int			days = call->usual_rows - 1;
 
-	if (days->call->paging == KIS_PAGING_FORWARD)
-		return day + rows - 1;
+	if (call->paging == KIS_PAGING_FORWARD)
+		return day + days;
 
-	/*
-	 * its rows are the days that the exchange was open: fewer than the
-	 * weekdays
-	 */
-	for (; left > 0; day--)
-		left -= is_weekend(day) ? 0 : OPEN_SHARE;
-	return day;
+	/* its rows are open days: fewer than those from Monday to Friday */
+	return day - (int) (days * 7 / (5 * OPEN_SHARE));
 }
 
 /* The calls that they take from the one for this day on, holidays estimated. */
@@ -248,7 +216,7 @@ kis_days_pages(const KisDays *days, DateADT day)
 {
 	int			pages = 0;
 
-	for (; day != KIS_NO_DAY; day = kis_days_next(days, page_end(days, day)))
+	for (; day != KIS_NO_DAY; day = kis_days_next(days, page_end(days->call, day)))
 		pages++;
 	return pages;
 }

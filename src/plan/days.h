@@ -22,35 +22,23 @@ typedef struct KisDays KisDays;
 
 extern KisDays *kis_days_create(const KisCall *call, int nattrs, const AttrNumber *attrs);
 
-/* The same days, none kept. */
-extern KisDays *kis_days_create_like(const KisDays *days);
+/* Keeps the days that satisfy conditions on them and on what stands in slot. */
+extern void kis_days_choose(KisDays *days, ExprState *quals, ExprContext *econtext,
+							TupleTableSlot *slot);
 
-extern void kis_days_choose(KisDays *days, const KisDays *others, ExprState *quals,
-							ExprContext *econtext, TupleTableSlot *slot);
-
-/* Keeps the days from first to last. */
+/* Keeps the days from first to last, both included. */
 extern void kis_days_choose_range(KisDays *days, DateADT first, DateADT last);
 
 /* Is a row of a page of a day that is kept and has not come yet? */
 extern bool kis_days_take(const KisDays *days, const KisCallArgs *args, const KisReply *page,
 						  int row, DateADT *last_day_seen);
 
-/* The rows that they are expected to have. */
+/* The rows that KIS is expected to have of them. */
 extern double kis_days_rows(const KisDays *days);
 
-/* Do they go back to where nobody knows whether KIS has anything? Then the calls may be fewer. */
-extern bool kis_days_reach_back(const KisDays *days);
-
-/*
- * The day, of those that are kept, that the call is to be made for next: in
- * the order of its pages beyond the day up to which rows are here already, or
- * the first one where that is KIS_NO_DAY. KIS_NO_DAY: none is left.
- */
+/* The day that the next call is to be made for, after those up to which rows have come. */
 #define KIS_NO_DAY	PG_INT32_MAX
 extern DateADT kis_days_next(const KisDays *days, DateADT last_day_seen);
-
-/* Does day come after beyond in the order of the call's pages? After KIS_NO_DAY all do. */
-extern bool kis_day_is_beyond(const KisCall *call, DateADT day, DateADT last_day_seen);
 
 /* The calls that they take from the one for this day on, holidays estimated. */
 extern int	kis_days_pages(const KisDays *days, DateADT day);

@@ -1,14 +1,16 @@
 /*
  * estimate.c
- *		How many pairs, and so calls, a scan is expected to ask for, and how many
+ *		How many pairs, and so calls, a scan is expected to make, and how many
  *		rows they bring.
  *
- * Exact where the conditions' other sides are known to the planner.
+ * Pairs and days are few and known: conditions that planning may evaluate are
+ * tried on each, and the estimate is exact.
  */
 #include "postgres.h"
 
 #include <math.h>
 
+#include "access/transam.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -22,19 +24,24 @@
 #include "plan/days.h"
 #include "plan/estimate.h"
 #include "plan/keys.h"
+#include "plan/scan_plan.h"
 
 /* What a condition is taken to leave that planning may not evaluate, of lists as short as ours. */
 #define UNKNOWN_SELECTIVITY	(1.0 / 3)
 
-/* What can be known of conditions. */
-typedef struct Known
-{
-	const KisKeyValues *values; /* of their key columns; NULL: they mention none */
-	bool		folded;			/* else parameters and the time may still become constants */
-} Known;
-
 /* So many days from today, which nearly every query of the history has; it can't fail within some centuries. */
 #define MOST_DAYS_FROM_TODAY	100000
+
+/* Conditions evaluated at planning, on rows with nothing but keys or days. */
+typedef struct Trial
+{
+	EState	   *estate;
+	ExprContext *econtext;
+	TupleTableSlot *slot;		/* the row */
+	ExprState  *qual;
+	Bitmapset  *mentioned;		/* columns, as pull_varattnos counts */
+	List	   *unknown;		/* of RestrictInfo *: the other conditions */
+} Trial;
 
 static bool
 is_near_today(const Node *node)
@@ -51,12 +58,37 @@ is_near_today(const Node *node)
 		DatumGetInt32(days->constvalue) <= MOST_DAYS_FROM_TODAY;
 }
 
+/* Can all codes become values of a column's type without an error, and without a function of a user's? */
+static bool
+is_plain(const Var *var)
+{
+	int32		typmod = var->vartypmod;
+	Oid			type = getBaseTypeAndTypmod(var->vartype, &typmod);
+
+	return type == TEXTOID || type == VARCHAROID || type == NAMEOID ||
+		(type == BPCHAROID && typmod < 0);
+}
+
+/* May a function raise, leak what it sees, or run what a user wrote? A user's may be called leakproof and do anything. */
+static bool
+is_leaky(Oid function, void *context)
+{
+	return function >= FirstGenbkiObjectId || !get_func_leakproof(function);
+}
+
+static bool
+calls_leaky_walker(Node *node, void *context)
+{
+	return node != NULL && (check_functions_in_node(node, is_leaky, NULL) ||
+							expression_tree_walker(node, calls_leaky_walker, context));
+}
+
 /*
  * Must planning leave it alone? It is unknown, or evaluating it could raise an
  * error that the query would never have come to, or run a user's function.
  */
 static bool
-is_unknown_walker(Node *node, Known *known)
+is_unknown_walker(Node *node, const bool *of_days)
 {
 	if (node == NULL)
 		return false;
@@ -66,16 +98,12 @@ is_unknown_walker(Node *node, Known *known)
 		case T_ScalarArrayOpExpr:
 		case T_FuncExpr:
 		case T_DistinctExpr:
-			if (kis_calls_leaky(node) && !is_near_today(node))
+			if (check_functions_in_node(node, is_leaky, NULL) && !is_near_today(node))
 				return true;
 			break;
 		case T_Var:
-			if (known->values != NULL && !kis_key_is_plain(known->values, ((Var *) node)->varattno))
-				return true;
-			break;
-		case T_Param:
-		case T_SQLValueFunction:
-			if (known->folded)
+			/* days are of type date */
+			if (!*of_days && !is_plain((Var *) node))
 				return true;
 			break;
 		case T_Const:
@@ -90,129 +118,77 @@ is_unknown_walker(Node *node, Known *known)
 		case T_CollateExpr:
 		case T_NullTest:
 		case T_RelabelType:
+		case T_SQLValueFunction:
 			break;
 		default:
 			return true;
 	}
-	return expression_tree_walker(node, is_unknown_walker, known);
-}
-
-/* The conditions as far as planning can evaluate them; the others go to *unknown. */
-static List *
-known_conditions(PlannerInfo *root, const KisKeyValues *values, List *conditions, List **unknown)
-{
-	List	   *known = NIL;
-	ListCell   *cell;
-
-	*unknown = NIL;
-	foreach(cell, conditions)
-	{
-		Node	   *clause = (Node *) ((RestrictInfo *) lfirst(cell))->clause;
-		Node	   *folded = NULL;
-
-		if (!is_unknown_walker(clause, &(Known) {values, false}))
-			folded = estimate_expression_value(root, clause);
-		if (folded == NULL || is_unknown_walker(folded, &(Known) {values, true}))
-		{
-			*unknown = lappend(*unknown, lfirst(cell));
-			continue;
-		}
-		fix_opfuncids(folded);
-		convert_saop_to_hashed_saop(folded);
-		known = lappend(known, folded);
-	}
-	return known;
+	return expression_tree_walker(node, is_unknown_walker, (void *) of_days);
 }
 
 /*
- * Gives the relation's conditions that planning may not evaluate a selectivity
- * before the core looks for one: it would run stable functions.
+ * Prepares those of the conditions on relid that planning may evaluate. They are
+ * on the days, or on the codes.
+ */
+static void
+begin_trial(Trial *trial, Relation relation, Index relid, List *conditions, bool of_days)
+{
+	List	   *known = NIL;
+	ListCell   *cell;
+	MemoryContext old;
+
+	trial->mentioned = NULL;
+	trial->unknown = NIL;
+	foreach(cell, conditions)
+	{
+		Node	   *clause = (Node *) ((RestrictInfo *) lfirst(cell))->clause;
+
+		if (is_unknown_walker(clause, &of_days))
+			trial->unknown = lappend(trial->unknown, lfirst(cell));
+		else
+			known = lappend(known, copyObject(clause));
+	}
+	fix_opfuncids((Node *) known);
+	convert_saop_to_hashed_saop((Node *) known);
+	pull_varattnos((Node *) known, relid, &trial->mentioned);
+
+	trial->estate = CreateExecutorState();
+	trial->econtext = GetPerTupleExprContext(trial->estate);
+	trial->slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
+	trial->econtext->ecxt_scantuple = ExecStoreAllNullTuple(trial->slot);
+	old = MemoryContextSwitchTo(trial->estate->es_query_cxt);
+	trial->qual = ExecInitQual(known, NULL);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+end_trial(Trial *trial)
+{
+	ExecDropSingleTupleTableSlot(trial->slot);
+	FreeExecutorState(trial->estate);
+}
+
+/*
+ * Gives the relation's conditions a selectivity before the core looks for one:
+ * equalities of the investor, since it doesn't know how few there are, and those
+ * for which it would run stable functions, or read a pattern that may be none.
  */
 void
-kis_estimate_unknown(RelOptInfo *rel)
+kis_estimate_selectivity(RelOptInfo *rel, const Bitmapset *investor_attrs)
 {
 	ListCell   *cell;
 
 	foreach(cell, rel->baserestrictinfo)
 	{
 		RestrictInfo *rinfo = lfirst(cell);
+		KisKeyEquality equality;
 
-		if (kis_contains_leaky((Node *) rinfo->clause))
+		if (kis_key_equality((Node *) rinfo->clause, rel->relid, investor_attrs, &equality) &&
+			!equality.is_array)
+			rinfo->norm_selec = 1.0 / kis_investor_count;
+		else if (calls_leaky_walker((Node *) rinfo->clause, NULL))
 			rinfo->norm_selec = UNKNOWN_SELECTIVITY;
 	}
-}
-
-static double
-selectivity(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *rinfo)
-{
-	return kis_contains_leaky((Node *) rinfo->clause) ? UNKNOWN_SELECTIVITY :
-		clause_selectivity(root, (Node *) rinfo, rel->relid, JOIN_INNER, NULL);
-}
-
-static int
-compare_codes(const void *left, const void *right)
-{
-	return strcmp(*(const char *const *) left, *(const char *const *) right);
-}
-
-/* How many of the codes are different ones; sorts them. */
-static int
-count_different(const char **codes, int n)
-{
-	int			different = Min(n, 1);
-
-	qsort(codes, n, sizeof(char *), compare_codes);
-	for (int i = 1; i < n; i++)
-		different += strcmp(codes[i - 1], codes[i]) != 0;
-	return different;
-}
-
-/* Which of them satisfy the conditions on relid. */
-static bool *
-find_passing(Relation relation, Index relid, const KisKeyValues *values, List *known)
-{
-	Bitmapset  *mentioned = NULL;
-	bool	   *passes = palloc0(Max(1, values->n) * sizeof(bool));
-	EState	   *estate = CreateExecutorState();
-	ExprContext *econtext = GetPerTupleExprContext(estate);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
-	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
-	ExprState  *qual = ExecInitQual(known, NULL);
-
-	MemoryContextSwitchTo(old);
-	pull_varattnos((Node *) known, relid, &mentioned);
-	econtext->ecxt_scantuple = slot;
-	for (int i = 0; i < values->n; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		kis_key_store(values, i, mentioned, slot);
-		passes[i] = ExecQualAndReset(qual, econtext);
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	FreeExecutorState(estate);
-	return passes;
-}
-
-static KisPairEstimate
-count_passing(Relation relation, Index relid, const KisKeyValues *values, List *known)
-{
-	KisPairEstimate estimate;
-	bool	   *passes = find_passing(relation, relid, values, known);
-	const char **markets = palloc(values->n * sizeof(char *));
-	const char **sectors = palloc(values->n * sizeof(char *));
-	int			n = 0;
-
-	for (int pair = 0; pair < values->n; pair++)
-	{
-		if (!passes[pair])
-			continue;
-		markets[n] = values->pairs[pair].market;
-		sectors[n++] = values->pairs[pair].sector;
-	}
-	estimate.pairs = n;
-	estimate.markets = count_different(markets, n);
-	estimate.sectors = count_different(sectors, n);
-	return estimate;
 }
 
 static KisSource
@@ -232,8 +208,6 @@ kis_estimate_joined_pairs(PlannerInfo *root, RelOptInfo *rel,
 						  List *conditions)
 {
 	double		pairs = estimate->pairs;
-	bool		one_market = false;
-	bool		one_sector = false;
 	ListCell   *cell;
 
 	foreach(cell, conditions)
@@ -243,23 +217,18 @@ kis_estimate_joined_pairs(PlannerInfo *root, RelOptInfo *rel,
 
 		if (!kis_key_equality((Node *) rinfo->clause, rel->relid, keys, &equality) ||
 			equality.is_array)
-			pairs *= selectivity(root, rel, rinfo);
-		else if (key_source(values, equality.attnum) == KIS_SOURCE_MARKET)
-			one_market = true;
+			pairs *= clause_selectivity(root, (Node *) rinfo, rel->relid, JOIN_INNER, NULL);
+		else if (key_source(values, equality.attnum) == KIS_SOURCE_SECTOR)
+			pairs = 1;			/* hardly a sector is one of two markets */
 		else
-			one_sector = true;
-	}
 
-	/*
-	 * Rounded down, since most markets have but one pair: a generic plan must
-	 * not look dearer than a custom one that looks at the codes.
-	 */
-	if (one_market && one_sector)
-		pairs = Min(pairs, 1);
-	else if (one_market && estimate->markets > 0)
-		pairs = floor(pairs / estimate->markets);
-	else if (one_sector && estimate->sectors > 0)
-		pairs = floor(pairs / estimate->sectors);
+			/*
+			 * Rounded down, since most markets have but one pair: a generic
+			 * plan must not look dearer than a custom one that looks at the
+			 * codes.
+			 */
+			pairs = floor(pairs / Max(1, estimate->markets));
+	}
 	return estimate->pairs > 0 ? Max(pairs, 1) : 0;
 }
 
@@ -267,96 +236,53 @@ KisPairEstimate
 kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
 				   const KisKeyValues *values, const Bitmapset *keys, List *conditions)
 {
-	List	   *unknown;
-	List	   *known = known_conditions(root, values, conditions, &unknown);
-	KisPairEstimate estimate = count_passing(relation, rel->relid, values, known);
+	KisPairEstimate estimate = {0};
+	const char *market = NULL;
+	Trial		trial;
 
-	if (unknown != NIL)
+	begin_trial(&trial, relation, rel->relid, conditions, false);
+	for (int i = 0; i < values->n; i++)
 	{
-		estimate.pairs = kis_estimate_joined_pairs(root, rel, &estimate, values, keys, unknown);
-		estimate.markets = Min(estimate.markets, estimate.pairs);
-		estimate.sectors = Min(estimate.sectors, estimate.pairs);
+		CHECK_FOR_INTERRUPTS();
+		kis_key_store(values, i, trial.mentioned, trial.slot);
+		if (!ExecQualAndReset(trial.qual, trial.econtext))
+			continue;
+		/* the pairs of a market stand together */
+		estimate.markets += market == NULL || strcmp(market, values->pairs[i].market) != 0;
+		market = values->pairs[i].market;
+		estimate.pairs++;
 	}
+	end_trial(&trial);
+
+	estimate.pairs = kis_estimate_joined_pairs(root, rel, &estimate, values, keys, trial.unknown);
+	estimate.markets = Min(estimate.markets, estimate.pairs);
 	return estimate;
 }
 
-/* How many investors are expected to satisfy conditions on them */
-double
-kis_estimate_investors(PlannerInfo *root, RelOptInfo *rel, Relation relation,
-					   const KisKeyValues *values, const Bitmapset *keys, List *conditions)
-{
-	List	   *unknown;
-	List	   *known = known_conditions(root, values, conditions, &unknown);
-	bool	   *passes = find_passing(relation, rel->relid, values, known);
-	double		investors = 0;
-	ListCell   *cell;
-
-	for (int i = 0; i < values->n; i++)
-		investors += passes[i];
-	foreach(cell, unknown)
-	{
-		RestrictInfo *rinfo = lfirst(cell);
-		KisKeyEquality equality;
-
-		if (kis_key_equality((Node *) rinfo->clause, rel->relid, keys, &equality) &&
-			!equality.is_array)
-			investors = Min(investors, 1);
-		else
-			investors *= selectivity(root, rel, rinfo);
-	}
-	return investors;
-}
-
-/* The days that the conditions leave, as far as planning can evaluate them. */
-static KisDays *
-choose_days(Relation relation, const KisCall *call, List *attrs, List *known)
-{
-	AttrNumber *attnums = palloc(Max(1, list_length(attrs)) * sizeof(AttrNumber));
-	EState	   *estate = CreateExecutorState();
-	ExprContext *econtext = GetPerTupleExprContext(estate);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
-	MemoryContext old;
-	ExprState  *qual;
-	KisDays    *days;
-
-	for (int i = 0; i < list_length(attrs); i++)
-		attnums[i] = list_nth_int(attrs, i);
-	days = kis_days_create(call, list_length(attrs), attnums);
-	old = MemoryContextSwitchTo(estate->es_query_cxt);
-	qual = ExecInitQual(known, NULL);
-	MemoryContextSwitchTo(old);
-	econtext->ecxt_scantuple = ExecStoreAllNullTuple(slot);
-	kis_days_choose(days, NULL, qual, econtext, slot);
-	ExecDropSingleTupleTableSlot(slot);
-	FreeExecutorState(estate);
-	return days;
-}
-
+/*
+ * What conditions leave of the days of one pair. Those that mention its codes
+ * as well are not tried.
+ */
 KisDayEstimate
-kis_estimate_days(PlannerInfo *root, RelOptInfo *rel, Relation relation, const KisCall *call,
-				  List *attrs, const Bitmapset *day_attrs, List *conditions)
+kis_estimate_days(PlannerInfo *root, RelOptInfo *rel, Relation relation,
+				  const KisScanPlan *scan, List *conditions)
 {
-	List	   *of_days = NIL;
-	List	   *unknown;
-	List	   *known;
-	ListCell   *cell;
-	double		share = 1;
-	KisDays    *days;
+	KisDays    *days = kis_days_create(scan->table->call, scan->ndays, scan->days);
+	List	   *of_days = kis_key_conditions(conditions, rel, scan->day_attrs);
+	double		share;
 	KisDayEstimate estimate;
+	Trial		trial;
 
-	foreach(cell, conditions)
-	{
-		if (kis_is_key_expression((Node *) ((RestrictInfo *) lfirst(cell))->clause,
-								  rel->relid, day_attrs))
-			of_days = lappend(of_days, lfirst(cell));
-	}
-	known = known_conditions(root, NULL, of_days, &unknown);
-	days = choose_days(relation, call, attrs, known);
-	unknown = list_concat(unknown, list_difference_ptr(conditions, of_days));
-	share = clauselist_selectivity(root, unknown, rel->relid, JOIN_INNER, NULL);
+	begin_trial(&trial, relation, rel->relid, of_days, true);
+	kis_days_choose(days, NULL, trial.econtext, trial.slot);
+	estimate.all_rows = kis_days_rows(days);
+	kis_days_choose(days, trial.qual, trial.econtext, trial.slot);
+	end_trial(&trial);
+	share = clauselist_selectivity(root, list_concat(trial.unknown,
+													 list_difference_ptr(conditions, of_days)),
+								   rel->relid, JOIN_INNER, NULL);
 
 	estimate.rows = Max(1, kis_days_rows(days) * share);
-	estimate.all_rows = kis_days_rows(choose_days(relation, call, attrs, NIL));
-	estimate.pages = Max(Min(1, kis_days_rows(days)), ceil(kis_days_pages(days, kis_days_next(days, KIS_NO_DAY)) * share));
+	estimate.pages = ceil(kis_days_pages(days, kis_days_next(days, KIS_NO_DAY)) * share);
 	return estimate;
 }

@@ -1,6 +1,6 @@
 /*
  * estimate.h
- *		How many pairs, and so calls, a scan is expected to ask for, and how many
+ *		How many pairs, and so calls, a scan is expected to make, and how many
  *		rows they bring.
  */
 #ifndef KIS_PLAN_ESTIMATE_H
@@ -15,15 +15,16 @@
 
 #include "kis/catalog.h"
 #include "plan/keys.h"
+#include "plan/scan_plan.h"
 
-extern void kis_estimate_unknown(RelOptInfo *rel);
+/* Gives conditions a selectivity that the core would run functions for, or guess badly. */
+extern void kis_estimate_selectivity(RelOptInfo *rel, const Bitmapset *investor_attrs);
 
 /* How many pairs are expected to satisfy conditions */
 typedef struct KisPairEstimate
 {
 	double		pairs;
 	double		markets;		/* different ones among them */
-	double		sectors;
 } KisPairEstimate;
 
 extern KisPairEstimate kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
@@ -45,12 +46,6 @@ typedef struct KisDayEstimate
 } KisDayEstimate;
 
 extern KisDayEstimate kis_estimate_days(PlannerInfo *root, RelOptInfo *rel, Relation relation,
-										const KisCall *call, List *days,
-										const Bitmapset *day_attrs, List *conditions);
-
-/* How many investors are expected to satisfy conditions on them */
-extern double kis_estimate_investors(PlannerInfo *root, RelOptInfo *rel, Relation relation,
-									 const KisKeyValues *values, const Bitmapset *keys,
-									 List *conditions);
+										const KisScanPlan *scan, List *conditions);
 
 #endif							/* KIS_PLAN_ESTIMATE_H */

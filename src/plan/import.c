@@ -39,7 +39,7 @@ check_table_names(const ImportForeignSchemaStmt *stmt)
 	}
 }
 
-/* The statement that makes a table; core has it made in the right schema. */
+/* The command that makes a table; core has it made in the right schema. */
 static char *
 create_statement(const KisTable *table, const char *server_name)
 {
@@ -59,6 +59,10 @@ create_statement(const KisTable *table, const char *server_name)
 	return buf.data;
 }
 
+/*
+ * The commands that make the tables of the remote schema which the statement
+ * wants; no call is made for it.
+ */
 List *
 kisImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverOid)
 {

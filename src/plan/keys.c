@@ -18,71 +18,20 @@
 #include "plan/columns.h"
 #include "plan/keys.h"
 
-/* How a code becomes a value that conditions can be evaluated on. */
-typedef struct KeyInput
+/* What an error context needs of the column whose values are made. */
+typedef struct KeyColumn
 {
-	FmgrInfo	function;
-	Oid			type;			/* under any domain */
-	Oid			typioparam;
-	int32		typmod;
-	Relation	relation;
 	const char *name;
-} KeyInput;
+	Relation	relation;
+} KeyColumn;
 
 static void
 key_context(void *arg)
 {
-	const KeyInput *input = arg;
+	const KeyColumn *column = arg;
 
 	errcontext("column \"%s\" of foreign table \"%s\"",
-			   input->name, RelationGetRelationName(input->relation));
-}
-
-/*
- * Without a domain's constraints and the length of a varchar: they change no
- * value, and a pair that conditions leave out need not satisfy them.
- */
-static void
-key_input_prepare(KeyInput *input, Relation relation, AttrNumber attnum)
-{
-	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
-	Oid			typinput;
-
-	input->typmod = att->atttypmod;
-	input->type = getBaseTypeAndTypmod(att->atttypid, &input->typmod);
-	if (input->type == VARCHAROID)
-		input->typmod = -1;
-	if (input->type != TEXTOID)
-	{
-		getTypeInputInfo(input->type, &typinput, &input->typioparam);
-		fmgr_info(typinput, &input->function);
-	}
-	input->relation = relation;
-	input->name = NameStr(att->attname);
-}
-
-/* What a code takes as text */
-static size_t
-text_size(const char *code)
-{
-	return MAXALIGN(VARHDRSZ + strlen(code));
-}
-
-/* A code as a value; text, which most are, is made in *room, which moves on. */
-static Datum
-key_value(KeyInput *input, const char *code, char **room)
-{
-	char	   *text = *room;
-	size_t		len;
-
-	if (input->type != TEXTOID)
-		return InputFunctionCall(&input->function, (char *) code,
-								 input->typioparam, input->typmod);
-	len = strlen(code);
-	SET_VARSIZE(text, VARHDRSZ + len);
-	memcpy(VARDATA(text), code, len);
-	*room += text_size(code);
-	return PointerGetDatum(text);
+			   column->name, RelationGetRelationName(column->relation));
 }
 
 /* The code that a key column of the i-th of them holds. */
@@ -102,73 +51,68 @@ code_of(const KisPairCode *pairs, int i, KisSource source)
 	}
 }
 
-/* Memory for all codes of a key column as text. */
-static char *
-make_room(const KisKeyValues *values, KisSource source)
-{
-	size_t		size = 1;
-
-	for (int i = 0; i < values->n; i++)
-		size += text_size(code_of(values->pairs, i, source));
-	return palloc(size);
-}
-
-/* A key column's values. Raises what its type makes of the codes. */
+/*
+ * A key column's values. Raises what its type makes of the codes. A domain's
+ * constraints and the length of a varchar are left out: they change no value,
+ * and a pair that conditions leave out need not satisfy them.
+ */
 static Datum *
 make_column(const KisKeyValues *values, const KisKey *key)
 {
 	MemoryContext old = MemoryContextSwitchTo(values->context);
-	Datum	   *column = palloc(Max(1, values->n) * sizeof(Datum));
-	char	   *room = make_room(values, key->source);
-	KeyInput	input;
+	Datum	   *column = palloc(values->n * sizeof(Datum));
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(values->relation), key->attnum - 1);
+	int32		typmod = att->atttypmod;
+	Oid			type = getBaseTypeAndTypmod(att->atttypid, &typmod);
+	KeyColumn	shown = {.name = NameStr(att->attname),.relation = values->relation};
 	ErrorContextCallback context = {
 		.previous = error_context_stack,
 		.callback = key_context,
-		.arg = &input
+		.arg = &shown
 	};
+	FmgrInfo	input;
+	Oid			function;
+	Oid			typioparam;
 
-	key_input_prepare(&input, values->relation, key->attnum);
+	getTypeInputInfo(type, &function, &typioparam);
+	fmgr_info(function, &input);
 	error_context_stack = &context;
 	for (int i = 0; i < values->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		column[i] = key_value(&input, code_of(values->pairs, i, key->source), &room);
+		column[i] = InputFunctionCall(&input, (char *) code_of(values->pairs, i, key->source),
+									  typioparam, type == VARCHAROID ? -1 : typmod);
 	}
 	error_context_stack = context.previous;
 	MemoryContextSwitchTo(old);
 	return column;
 }
 
-static KisKeyValues *
-create_values(Relation relation, int nkeys, const KisKey *keys, int n, const KisPairCode *pairs)
-{
-	KisKeyValues *values = palloc(sizeof(KisKeyValues));
-
-	values->n = n;
-	values->pairs = pairs;
-	values->nkeys = nkeys;
-	values->keys = keys;
-	values->columns = palloc0(Max(1, nkeys) * sizeof(Datum *));
-	values->relation = relation;
-	values->context = CurrentMemoryContext;
-	return values;
-}
-
 /*
- * They are made in the current memory context when they are needed, while the
- * relation is open.
+ * The pairs as values, made in the current memory context when they are needed,
+ * while the relation is open. Pairs and keys are not copied.
  */
 KisKeyValues *
 kis_pair_values(Relation relation, int nkeys, const KisKey *keys,
 				int npairs, const KisPairCode *pairs)
 {
-	return create_values(relation, nkeys, keys, npairs, pairs);
+	KisKeyValues *values = palloc(sizeof(KisKeyValues));
+
+	values->n = npairs;
+	values->pairs = pairs;
+	values->nkeys = nkeys;
+	values->keys = keys;
+	values->columns = palloc0(nkeys * sizeof(Datum *));
+	values->relation = relation;
+	values->context = CurrentMemoryContext;
+	return values;
 }
 
+/* The same of the investors. */
 KisKeyValues *
 kis_investor_values(Relation relation, int nkeys, const KisKey *keys)
 {
-	return create_values(relation, nkeys, keys, kis_investor_count, NULL);
+	return kis_pair_values(relation, nkeys, keys, kis_investor_count, NULL);
 }
 
 /* The i-th's value of the key-th key column. */
@@ -194,36 +138,14 @@ kis_key_value(const KisKeyValues *values, int i, AttrNumber attnum)
 }
 
 /*
- * Can all codes become values of a key column without an error, and without a
- * function of a user's?
- */
-bool
-kis_key_is_plain(const KisKeyValues *values, AttrNumber attnum)
-{
-	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(values->relation), attnum - 1);
-	int32		typmod = att->atttypmod;
-	Oid			type = getBaseTypeAndTypmod(att->atttypid, &typmod);
-	int			key = 0;
-
-	if (type != BPCHAROID || typmod < VARHDRSZ)
-		return type == TEXTOID || type == VARCHAROID || type == NAMEOID || type == BPCHAROID;
-	while (values->keys[key].attnum != attnum)
-		key++;
-	for (int i = 0; i < values->n; i++)
-		if ((int) strlen(code_of(values->pairs, i, values->keys[key].source)) > typmod - VARHDRSZ)
-			return false;
-	return true;
-}
-
-/*
  * Makes slot, of the table's descriptor, a row that has nothing but the i-th's
- * keys, those that are mentioned, as pull_varattnos counts.
+ * keys, those that are mentioned, as pull_varattnos counts. Raises as
+ * kis_key_value does.
  */
 void
 kis_key_store(const KisKeyValues *values, int i, const Bitmapset *mentioned, TupleTableSlot *slot)
 {
-	ExecClearTuple(slot);
-	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
+	ExecStoreAllNullTuple(slot);
 	for (int key = 0; key < values->nkeys; key++)
 	{
 		AttrNumber	attnum = values->keys[key].attnum;
@@ -233,5 +155,4 @@ kis_key_store(const KisKeyValues *values, int i, const Bitmapset *mentioned, Tup
 		slot->tts_values[attnum - 1] = value_of(values, i, key);
 		slot->tts_isnull[attnum - 1] = false;
 	}
-	ExecStoreVirtualTuple(slot);
 }

@@ -31,13 +31,12 @@ typedef struct KisKeyValues
 	const KisPairCode *pairs;	/* n of them; NULL: they are kis_investors */
 	int			nkeys;
 	const KisKey *keys;
-	Datum	  **columns;		/* n values of each key; NULL: nobody has
-								 * asked for them */
+	Datum	  **columns;		/* n values of each key; NULL: not made yet */
 	Relation	relation;
 	MemoryContext context;		/* of all of them */
 } KisKeyValues;
 
-/* They are made in the current memory context when they are needed, while the relation is open. */
+/* Values are made in the current memory context when they are needed, while the relation is open. */
 extern KisKeyValues *kis_pair_values(Relation relation, int nkeys, const KisKey *keys,
 									 int npairs, const KisPairCode *pairs);
 extern KisKeyValues *kis_investor_values(Relation relation, int nkeys, const KisKey *keys);
@@ -45,8 +44,7 @@ extern KisKeyValues *kis_investor_values(Relation relation, int nkeys, const Kis
 /* The i-th's code as conditions see it */
 extern Datum kis_key_value(const KisKeyValues *values, int i, AttrNumber attnum);
 
-extern bool kis_key_is_plain(const KisKeyValues *values, AttrNumber attnum);
-
+/* Makes slot a row that has nothing but the i-th's keys, those that are mentioned. */
 extern void kis_key_store(const KisKeyValues *values, int i, const Bitmapset *mentioned,
 						  TupleTableSlot *slot);
 

@@ -1,178 +1,154 @@
 /*
  * scan_plan.c
- *		A scan's plan as lists, which PostgreSQL copies and stores, and back.
+ *		What a foreign table's columns make of a scan, and the plan of one as
+ *		lists, which PostgreSQL copies and stores.
+ *
+ * The table and its columns are not in the plan: they are resolved again for
+ * each scan. Altering either invalidates the plan, so it gives the same.
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
+#include "catalog/pg_type.h"
+
 #include "common/tables.h"
+#include "compat.h"
 #include "plan/columns.h"
 #include "plan/keys.h"
 #include "plan/scan_plan.h"
 
+/* The items of fdw_exprs, each a List. */
+enum ExprsItem
+{
+	EXPRS_QUALS,
+	EXPRS_DAY_QUALS,
+	EXPRS_INVESTOR_QUALS,
+	EXPRS_REFERENCED
+};
+
 /* The items of fdw_private. */
 enum PrivateItem
 {
-	PRIVATE_TABLE,				/* String: KIS's table */
-	PRIVATE_PAIRS,				/* Integer: a KisPairSet */
-	PRIVATE_COLUMNS,			/* List of int: attribute, source, member of
-								 * each */
-	PRIVATE_FIELDS,				/* List of String: KIS_SOURCE_EXTRA_MEMBER's,
-								 * in order */
-	PRIVATE_KEYS,				/* List of int: attribute, source of each */
-	PRIVATE_INVESTOR_KEYS,		/* the same */
-	PRIVATE_NQUALS,				/* Integer: so many of fdw_exprs are
-								 * conditions on keys */
-	PRIVATE_DAYS,				/* List of int: columns that hold a row's day */
-	PRIVATE_NDAY_QUALS,			/* Integer: so many that follow are conditions
-								 * on days */
-	PRIVATE_NINVESTOR_QUALS,	/* Integer: and so many on investors */
-	PRIVATE_NAMED,				/* names.c's List; the other fdw_exprs belong
-								 * to it */
-	PRIVATE_CALLS,				/* Float: calls expected */
-	PRIVATE_NPAIRS,				/* Float: pairs expected */
-	PRIVATE_ONE_PAIR,			/* Integer: the query names one pair at most */
-	PRIVATE_BY_DAY,				/* Integer: the rows come by the day */
-	PRIVATE_MAY_END				/* Integer: who runs the query may want its
-								 * first rows alone */
+	PRIVATE_ATTNUMS,			/* List of int: the columns that the query
+								 * uses */
+	PRIVATE_CALLS,				/* Float */
+	PRIVATE_NPAIRS,				/* Float */
+	PRIVATE_BY_DAY,				/* Integer */
+	PRIVATE_PARTIAL_READ		/* Integer */
 };
 
-static List *
-list_of_columns(const KisScanPlan *scan, List **fields)
+/* Notes what a column is to the conditions: a code of the pair or the investor, or the day. */
+static void
+add_column(KisScanPlan *scan, const KisColumn *column, Form_pg_attribute att)
 {
-	List	   *columns = NIL;
+	KisKey		key = {.attnum = att->attnum,.source = column->source};
+	int			attr = att->attnum - FirstLowInvalidHeapAttributeNumber;
 
-	*fields = NIL;
+	scan->columns[scan->ncolumns++] = (KisScanColumn)
+	{
+		.attnum = att->attnum,.column = *column
+	};
+	switch (column->source)
+	{
+		case KIS_SOURCE_MARKET:
+		case KIS_SOURCE_SECTOR:
+			scan->keys[scan->nkeys++] = key;
+			scan->key_attrs = bms_add_member(scan->key_attrs, attr);
+			break;
+		case KIS_SOURCE_INVESTOR:
+			scan->investor_keys[scan->ninvestor_keys++] = key;
+			scan->investor_attrs = bms_add_member(scan->investor_attrs, attr);
+			break;
+		case KIS_SOURCE_DAY:
+			if (att->atttypid != DATEOID)
+				break;
+			scan->days[scan->ndays++] = att->attnum;
+			scan->day_attrs = bms_add_member(scan->day_attrs, attr);
+			break;
+		default:
+			break;
+	}
+}
+
+/*
+ * Resolves a foreign table and its columns into *scan: those among used, or,
+ * where that is NULL, all. Raises what kis_table_of_relation and
+ * kis_column_resolve raise.
+ */
+void
+kis_scan_plan_resolve(KisScanPlan *scan, Relation relation, const Bitmapset *used)
+{
+	TupleDesc	desc = RelationGetDescr(relation);
+	Oid			relid = RelationGetRelid(relation);
+	KisTableOptions *options;
+
+	scan->table = kis_table_of_relation(relid, &options);
+	scan->options = *options;
+	if (!options->has_pairs)
+		scan->options.pairs = scan->table->pairs;
+	scan->options.has_pairs = true;
+	scan->columns = palloc(desc->natts * sizeof(KisScanColumn));
+	scan->keys = palloc(desc->natts * sizeof(KisKey));
+	scan->investor_keys = palloc(desc->natts * sizeof(KisKey));
+	scan->days = palloc(desc->natts * sizeof(AttrNumber));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		KisColumn	column;
+
+		/* PostgreSQL computes virtual columns itself */
+		if (att->attisdropped || kis_is_virtual_column(att) ||
+			(used != NULL && !bms_is_member(att->attnum, used)))
+			continue;
+		column = kis_column_resolve(scan->table, relid, att->attnum, NameStr(att->attname));
+		add_column(scan, &column, att);
+	}
+}
+
+/*
+ * Makes fdw_exprs and fdw_private of a scan. used are the columns of the query,
+ * as pull_varattnos counts.
+ */
+void
+kis_scan_plan_write(const KisScanPlan *scan, const Bitmapset *used, List **exprs, List **private)
+{
+	bool		whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
+	List	   *attnums = NIL;
+
 	for (int i = 0; i < scan->ncolumns; i++)
 	{
-		const KisColumn *column = &scan->columns[i].column;
+		AttrNumber	attnum = scan->columns[i].attnum;
 
-		columns = lappend_int(columns, scan->columns[i].attnum);
-		columns = lappend_int(columns, column->source);
-		columns = lappend_int(columns, column->member);
-		if (column->source == KIS_SOURCE_EXTRA_MEMBER)
-			*fields = lappend(*fields, makeString(column->field));
+		if (whole_row || bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used))
+			attnums = lappend_int(attnums, attnum);
 	}
-	return columns;
+	*exprs = list_make4(scan->quals, scan->day_quals, scan->investor_quals, scan->referenced);
+	*private = list_make5(attnums, makeFloat(psprintf("%.3f", scan->calls)),
+						  makeFloat(psprintf("%.3f", scan->npairs)),
+						  makeInteger(scan->by_day), makeInteger(scan->partial_read));
 }
 
-static List *
-list_of_keys(int nkeys, const KisKey *keys)
-{
-	List	   *list = NIL;
-
-	for (int i = 0; i < nkeys; i++)
-	{
-		list = lappend_int(list, keys[i].attnum);
-		list = lappend_int(list, keys[i].source);
-	}
-	return list;
-}
-
-static List *
-list_of_days(const KisScanPlan *scan)
-{
-	List	   *days = NIL;
-
-	for (int i = 0; i < scan->ndays; i++)
-		days = lappend_int(days, scan->days[i]);
-	return days;
-}
-
-/* The lists that it reads. */
-void
-kis_scan_plan_write(const KisScanPlan *scan, List **exprs, List **private)
-{
-	List	   *fields;
-	List	   *columns = list_of_columns(scan, &fields);
-
-	*exprs = list_concat(list_concat_copy(scan->quals, scan->day_quals), scan->investor_quals);
-	*exprs = list_concat(*exprs, scan->referenced_values);
-	*private = list_make4(makeString(pstrdup(scan->table->name)),
-						  makeInteger(scan->options.pairs), columns, fields);
-	*private = lappend(*private, list_of_keys(scan->nkeys, scan->keys));
-	*private = lappend(*private, list_of_keys(scan->ninvestor_keys, scan->investor_keys));
-	*private = lappend(*private, makeInteger(list_length(scan->quals)));
-	*private = lappend(*private, list_of_days(scan));
-	*private = lappend(*private, makeInteger(list_length(scan->day_quals)));
-	*private = lappend(*private, makeInteger(list_length(scan->investor_quals)));
-	*private = lappend(*private, scan->named);
-	*private = lappend(*private, makeFloat(psprintf("%.3f", scan->calls)));
-	*private = lappend(*private, makeFloat(psprintf("%.3f", scan->npairs)));
-	*private = lappend(*private, makeInteger(scan->one_pair));
-	*private = lappend(*private, makeInteger(scan->by_day));
-	*private = lappend(*private, makeInteger(scan->partial_read));
-}
-
-static KisScanColumn *
-read_columns(List *numbers, List *fields, int *ncolumns)
-{
-	KisScanColumn *columns;
-	ListCell   *field = list_head(fields);
-	int			n = list_length(numbers) / 3;
-
-	columns = palloc0(Max(1, n) * sizeof(KisScanColumn));
-	for (int i = 0; i < n; i++)
-	{
-		columns[i].attnum = list_nth_int(numbers, i * 3);
-		columns[i].column.source = list_nth_int(numbers, i * 3 + 1);
-		columns[i].column.member = list_nth_int(numbers, i * 3 + 2);
-		if (columns[i].column.source == KIS_SOURCE_EXTRA_MEMBER)
-		{
-			columns[i].column.field = strVal(lfirst(field));
-			field = lnext(fields, field);
-		}
-	}
-	*ncolumns = n;
-	return columns;
-}
-
-static KisKey *
-read_keys(List *numbers, int *nkeys)
-{
-	KisKey	   *keys;
-
-	*nkeys = list_length(numbers) / 2;
-	keys = palloc(Max(1, *nkeys) * sizeof(KisKey));
-	for (int i = 0; i < *nkeys; i++)
-	{
-		keys[i].attnum = list_nth_int(numbers, i * 2);
-		keys[i].source = list_nth_int(numbers, i * 2 + 1);
-	}
-	return keys;
-}
-
-/* What stands in a plan, read back; nothing in it is a copy. */
+/*
+ * What a plan holds, read back, in the current memory context; the conditions
+ * are no copies. Raises what kis_scan_plan_resolve does.
+ */
 KisScanPlan *
-kis_scan_plan(const ForeignScan *plan)
+kis_scan_plan(const ForeignScan *plan, Relation relation)
 {
-	List	   *private = plan->fdw_private;
-	List	   *days = list_nth(private, PRIVATE_DAYS);
-	int			nquals = intVal(list_nth(private, PRIVATE_NQUALS));
-	int			nday_quals = intVal(list_nth(private, PRIVATE_NDAY_QUALS));
-	int			ninvestor_quals = intVal(list_nth(private, PRIVATE_NINVESTOR_QUALS));
 	KisScanPlan *scan = palloc0(sizeof(KisScanPlan));
+	Bitmapset  *used = bms_make_singleton(0);	/* not NULL, which means all */
+	ListCell   *cell;
 
-	scan->table = kis_table_find(strVal(list_nth(private, PRIVATE_TABLE)));
-	scan->options.has_pairs = true;
-	scan->options.pairs = intVal(list_nth(private, PRIVATE_PAIRS));
-	scan->columns = read_columns(list_nth(private, PRIVATE_COLUMNS),
-								 list_nth(private, PRIVATE_FIELDS), &scan->ncolumns);
-	scan->keys = read_keys(list_nth(private, PRIVATE_KEYS), &scan->nkeys);
-	scan->investor_keys = read_keys(list_nth(private, PRIVATE_INVESTOR_KEYS), &scan->ninvestor_keys);
-	scan->ndays = list_length(days);
-	scan->days = palloc(Max(1, scan->ndays) * sizeof(AttrNumber));
-	for (int i = 0; i < scan->ndays; i++)
-		scan->days[i] = list_nth_int(days, i);
-	scan->quals = list_truncate(list_copy(plan->fdw_exprs), nquals);
-	scan->day_quals = list_truncate(list_copy_tail(plan->fdw_exprs, nquals), nday_quals);
-	scan->investor_quals = list_truncate(list_copy_tail(plan->fdw_exprs, nquals + nday_quals),
-										 ninvestor_quals);
-	scan->named = list_nth(private, PRIVATE_NAMED);
-	scan->referenced_values = list_copy_tail(plan->fdw_exprs, nquals + nday_quals + ninvestor_quals);
-	scan->calls = floatVal(list_nth(private, PRIVATE_CALLS));
-	scan->npairs = floatVal(list_nth(private, PRIVATE_NPAIRS));
-	scan->one_pair = intVal(list_nth(private, PRIVATE_ONE_PAIR)) != 0;
-	scan->by_day = intVal(list_nth(private, PRIVATE_BY_DAY)) != 0;
-	scan->partial_read = intVal(list_nth(private, PRIVATE_MAY_END)) != 0;
+	foreach(cell, list_nth(plan->fdw_private, PRIVATE_ATTNUMS))
+		used = bms_add_member(used, lfirst_int(cell));
+	kis_scan_plan_resolve(scan, relation, used);
+	scan->quals = list_nth(plan->fdw_exprs, EXPRS_QUALS);
+	scan->day_quals = list_nth(plan->fdw_exprs, EXPRS_DAY_QUALS);
+	scan->investor_quals = list_nth(plan->fdw_exprs, EXPRS_INVESTOR_QUALS);
+	scan->referenced = list_nth(plan->fdw_exprs, EXPRS_REFERENCED);
+	scan->calls = floatVal(list_nth(plan->fdw_private, PRIVATE_CALLS));
+	scan->npairs = floatVal(list_nth(plan->fdw_private, PRIVATE_NPAIRS));
+	scan->by_day = intVal(list_nth(plan->fdw_private, PRIVATE_BY_DAY)) != 0;
+	scan->partial_read = intVal(list_nth(plan->fdw_private, PRIVATE_PARTIAL_READ)) != 0;
 	return scan;
 }

@@ -1,6 +1,7 @@
 /*
  * scan_plan.h
- *		A scan's plan as lists, which PostgreSQL copies and stores, and back.
+ *		What a foreign table's columns make of a scan, and the plan of one as
+ *		lists, which PostgreSQL copies and stores.
  */
 #ifndef KIS_PLAN_SCAN_PLAN_H
 #define KIS_PLAN_SCAN_PLAN_H
@@ -8,8 +9,10 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
+#include "nodes/bitmapset.h"
 #include "nodes/pg_list.h"
 #include "nodes/plannodes.h"
+#include "utils/rel.h"
 
 #include "common/option.h"
 #include "common/tables.h"
@@ -23,38 +26,45 @@ typedef struct KisScanColumn
 	KisColumn	column;
 } KisScanColumn;
 
-/* A foreign table's scan as planned: what fdw_private and fdw_exprs hold. */
+/* A foreign table's scan as planned. Sets of columns count as pull_varattnos does. */
 typedef struct KisScanPlan
 {
 	const KisTable *table;
-	KisTableOptions options;
+	KisTableOptions options;	/* pairs filled in */
 	int			ncolumns;
 	KisScanColumn *columns;
 	int			nkeys;
 	KisKey	   *keys;			/* the pair's codes */
+	Bitmapset  *key_attrs;
 	int			ninvestor_keys;
-	KisKey	   *investor_keys;	/* the investor's */
-	List	   *quals;			/* conditions on the pair's codes alone */
+	KisKey	   *investor_keys;	/* the investor's: they decide no calls */
+	Bitmapset  *investor_attrs;
 	int			ndays;
 	AttrNumber *days;			/* columns of KIS_SOURCE_DAY and type date */
-	List	   *day_quals;		/* conditions on these, and maybe the codes,
-								 * alone */
+	Bitmapset  *day_attrs;
+
+	List	   *quals;			/* conditions on the pair's codes alone */
+	List	   *day_quals;		/* conditions on the days, and maybe the
+								 * codes, alone */
 	List	   *investor_quals; /* conditions on the investor's codes alone */
-	List	   *named;			/* the codes that the query names, see names.c */
-	List	   *referenced_values;	/* their expressions */
+	List	   *referenced;		/* those that name codes themselves, for
+								 * kis_key_equality */
 	double		calls;			/* expected */
 	double		npairs;			/* expected */
-	bool		one_pair;		/* the query names one pair at most */
 	bool		by_day;			/* the rows come by the day, in the order of
 								 * the call's pages */
 	bool		partial_read;	/* a cursor or the like may leave the query
 								 * before its last row */
 } KisScanPlan;
 
-/* What stands in a plan, read back; nothing in it is a copy. */
-extern KisScanPlan *kis_scan_plan(const ForeignScan *plan);
+/* Resolves a foreign table and its columns, all or those that are used. */
+extern void kis_scan_plan_resolve(KisScanPlan *scan, Relation relation, const Bitmapset *used);
 
-/* The lists that it reads. */
-extern void kis_scan_plan_write(const KisScanPlan *scan, List **exprs, List **private);
+/* What a plan holds, read back, and resolved as it was for planning. */
+extern KisScanPlan *kis_scan_plan(const ForeignScan *plan, Relation relation);
+
+/* fdw_exprs and fdw_private of a scan that uses these columns. */
+extern void kis_scan_plan_write(const KisScanPlan *scan, const Bitmapset *used,
+								List **exprs, List **private);
 
 #endif							/* KIS_PLAN_SCAN_PLAN_H */

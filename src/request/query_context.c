@@ -189,17 +189,13 @@ refuse(const KisConnection *connection, const KisCall *call, const char *qualifi
 					call->paging == KIS_PAGING_BACK ? " or with ORDER BY trade_date DESC and LIMIT" : ""));
 }
 
-/*
- * Raises 54000 where so many new calls like this one would exceed max_calls.
- * at_most: they may be fewer, as nobody knows how far the history reaches back.
- */
+/* Raises 54000 where so many new calls like this one would exceed max_calls. */
 void
 kis_query_expect(KisQuery *query, KisConnection *connection,
-				 const KisCall *call, int ncalls, bool at_most)
+				 const KisCall *call, int ncalls)
 {
 	if (!kis_query_allows(query, connection, ncalls))
-		refuse(connection, call, at_most ? "up to " : "", query->ncalls + ncalls,
-			   at_most ? ". Without a lower bound on trade_date the history is read to its beginning, in 1980 at the earliest" : "");
+		refuse(connection, call, "", query->ncalls + ncalls, "");
 }
 
 static KisRequest *

@@ -56,7 +56,7 @@ extern bool kis_query_allows(const KisQuery *query, const KisConnection *connect
 
 /* Raises 54000 where so many new calls like this one would exceed max_calls. */
 extern void kis_query_expect(KisQuery *query, KisConnection *connection,
-							 const KisCall *call, int ncalls, bool at_most);
+							 const KisCall *call, int ncalls);
 
 /* Sets args->date so that the reply has the row of this day. */
 extern void kis_page_args(KisQuery *query, KisConnection *connection,

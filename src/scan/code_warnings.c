@@ -1,8 +1,11 @@
 /*
  * code_warnings.c
- *		A warning where a query names codes that the table doesn't hold: an
- *		empty answer alone would look like an answer. names.c says what naming
- *		is.
+ *		A warning where a query refers to codes that the table doesn't hold: an
+ *		empty answer alone would look like an answer.
+ *
+ * The referenced codes are those of equalities of the query's own that stand
+ * alone or are joined by AND: the plan lists these. A market and a sector that
+ * are referenced together are a pair.
  */
 #include "postgres.h"
 
@@ -10,7 +13,6 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 #include "common/error.h"
@@ -19,309 +21,178 @@
 #include "common/tables.h"
 #include "kis/catalog.h"
 #include "plan/columns.h"
+#include "plan/conditions.h"
 #include "plan/keys.h"
-#include "plan/referenced_codes.h"
 #include "plan/scan_plan.h"
-#include "request/connection.h"
 #include "request/query_context.h"
-#include "request/state.h"
 #include "scan/code_warnings.h"
+#include "scan/state.h"
 
-/* A longer array of codes is not looked at. */
-#define MAX_NAMED_CODES	100
+/* A longer array of codes was made by a program, which makes no typing errors. */
+#define MAX_CODES	100
 
-struct KisCodeWarnings
-{
-	const KisScanPlan *plan;
-	const KisKeyValues *values; /* of the pairs */
-	const KisKeyValues *investors;
-	const char *relname;
-	List	   *value_states;	/* of ExprState *, as referenced_values */
-	List	   *value_types;	/* of their Oid */
-	bool		is_plain;		/* single codes of the pair joined by AND, no
-								 * more */
-	bool		has_held;
-	List	   *held;			/* of HeldPairs *, a table each, once somebody
-								 * has asked for them */
-	MemoryContext context;		/* of all of it */
-};
-
-/* What another table of KIS than the scan's holds. */
-typedef struct HeldPairs
-{
-	const char *table;
-	KisPairCode *pairs;
-	int			npairs;
-} HeldPairs;
-
-/* A code that was named, and the pairs, or the investors, that have it. */
-typedef struct NamedCode
+/* A code that the query refers to, and the pairs, or the investors, that have it. */
+typedef struct ReferencedCode
 {
 	const char *code;
 	Bitmapset  *holders;
-} NamedCode;
+} ReferencedCode;
 
-/* What a context names of one kind, together with the contexts around it. */
-typedef struct NamedSet
+/* The codes of one kind, of ReferencedCode *, and who has any of them. */
+typedef struct ReferencedCodes
 {
-	bool		any;			/* else all codes of the kind are asked for */
-	List	   *codes;			/* of NamedCode * */
-	Bitmapset  *pairs;			/* that have one of them */
-} NamedSet;
+	List	   *codes;
+	Bitmapset  *holders;
+} ReferencedCodes;
 
-/* Who warns, and about what. */
-typedef struct NamedCheck
+/* What a query refers to, by kind: KIS_SOURCE_MARKET, _SECTOR and _INVESTOR. */
+typedef struct CodeCheck
 {
-	KisCodeWarnings *named;
-	ExprContext *econtext;
-	KisQuery   *query;
-	const KisConnection *connection;
-} NamedCheck;
+	KisScan    *scan;
+	const char *relname;
+	ReferencedCodes kinds[KIS_SOURCE_INVESTOR + 1];
+} CodeCheck;
 
-static KisSource
-name_source(const KisScanPlan *plan, const List *name)
+/* A table, as IMPORT makes it, that holds the pair, or any pair with the code that is not NULL; or NULL. */
+static const char *
+table_that_holds(const CodeCheck *check, const char *market, const char *sector)
 {
-	for (int i = 0; i < plan->nkeys; i++)
-		if (plan->keys[i].attnum == list_nth_int(name, REFERENCED_ATTNUM))
-			return plan->keys[i].source;
-	return KIS_SOURCE_INVESTOR;
+	KisTableOptions options = {0};
+
+	for (int i = 0; kis_tables[i] != NULL; i++)
+	{
+		int			npairs;
+		KisPairCode *pairs = kis_table_pairs(kis_tables[i], &options,
+											 check->scan->connection->options, &npairs);
+
+		for (int j = 0; j < npairs && kis_call_takes(kis_tables[i]->call, KIS_ARG_MARKET); j++)
+			if ((market == NULL || strcmp(pairs[j].market, market) == 0) &&
+				(sector == NULL || strcmp(pairs[j].sector, sector) == 0))
+				return kis_tables[i]->name;
+	}
+	return NULL;
 }
 
-static bool
-is_plain(const KisScanPlan *plan)
+/* What to do about a pair, or about a code whose other is NULL, that the table doesn't hold. */
+static const char *
+hint_of_pair(const CodeCheck *check, const char *market, const char *sector)
 {
-	ListCell   *cell;
+	const KisScanPlan *plan = check->scan->plan;
+	const char *table = table_that_holds(check, market, sector);
+	const char *suggested = sector == NULL ? kis_suggest_market(market) :
+		kis_suggest_sector(market, sector);
 
-	foreach(cell, linitial(plan->named))
-		if (list_nth_int(lfirst(cell), REFERENCED_IS_ARRAY) ||
-			name_source(plan, lfirst(cell)) == KIS_SOURCE_INVESTOR)
-		return false;
-	return lsecond(plan->named) == NIL;
+	if (table != NULL && plan->table->by_investor)
+		return psprintf("Use %s, or a foreign table with the options table_name '%s' and pairs 'all'.",
+						table, plan->table->name);
+	if (table != NULL)
+		return psprintf("Use %s, which holds it.", table);
+
+	/* the same code of another market is none of this one */
+	if (suggested != NULL && (sector == NULL || strcmp(suggested, sector) != 0))
+		return psprintf("Did you mean \"%s\"?", suggested);
+	return psprintf("The view kis_sector lists markets and their sectors. If KIS has it all the same, add it to the option \"extra_pairs\" of server \"%s\"%s.",
+					check->scan->connection->server_name,
+					plan->options.pairs == KIS_PAIRS_ALL ? "" : " and query a table of all pairs");
 }
 
-KisCodeWarnings *
-kis_code_warnings_create(ForeignScanState *node, const KisScanPlan *plan, const KisKeyValues *values,
-						 const KisKeyValues *investors)
+static const char *
+hint_of_investor(const char *investor)
 {
-	KisCodeWarnings *named;
-	ListCell   *cell;
+	const char *suggested = kis_suggest_investor(investor);
 
-	if (plan->named == NIL)
-		return NULL;
-	named = palloc0(sizeof(KisCodeWarnings));
-	named->plan = plan;
-	named->values = values;
-	named->investors = investors;
-	named->relname = RelationGetRelationName(node->ss.ss_currentRelation);
-	named->value_states = ExecInitExprList(plan->referenced_values, &node->ss.ps);
-	foreach(cell, plan->referenced_values)
-		named->value_types = lappend_oid(named->value_types, exprType(lfirst(cell)));
-	named->is_plain = is_plain(plan);
-	named->context = CurrentMemoryContext;
-	return named;
+	return suggested != NULL ? psprintf("Did you mean \"%s\"?", suggested) :
+		"The view kis_investor_type lists the investors.";
 }
 
-/* ---- what a warning says --------------------------------------------------- */
-
+/* Warns, once a query. */
 static void
-warn(const NamedCheck *check, const char *message, const char *hint)
+warn(const CodeCheck *check, const char *message, const char *hint)
 {
-	if (kis_warn_once(check->query, message))
+	if (kis_warn_once(check->scan->query, message))
 		ereport(WARNING,
 				(errcode(ERRCODE_NO_DATA),
 				 errmsg_internal("%s", kis_to_client_lossy(message)),
 				 errhint("%s", hint)));
 }
 
-/* What the tables hold that IMPORT FOREIGN SCHEMA makes. */
-static List *
-held_pairs(const NamedCheck *check)
+/*
+ * Warns of the codes of a kind that the table doesn't hold, or not together
+ * with any referenced code of the other kind.
+ *
+ * Of a sector that stands beside a market the pair is what is wrong; beside
+ * markets that are all unknown it is nothing more.
+ */
+static void
+check_codes(const CodeCheck *check, KisSource kind)
 {
-	KisCodeWarnings *named = check->named;
-	MemoryContext old = MemoryContextSwitchTo(named->context);
-	KisTableOptions options = {0};
-
-	for (int i = 0; !named->has_held && kis_tables[i] != NULL; i++)
-	{
-		HeldPairs  *held = palloc(sizeof(HeldPairs));
-
-		if (!kis_call_takes(kis_tables[i]->call, KIS_ARG_MARKET))
-			continue;
-		held->table = kis_tables[i]->name;
-		held->pairs = kis_table_pairs(kis_tables[i], &options, check->connection->options,
-									  &held->npairs);
-		named->held = lappend(named->held, held);
-	}
-	named->has_held = true;
-	MemoryContextSwitchTo(old);
-	return named->held;
-}
-
-/* A table of KIS other than the scan's that holds the pair, or any pair with such a code; or NULL. */
-static const char *
-table_that_holds(const NamedCheck *check, const char *market, const char *sector)
-{
+	static const char *const names[] = {"market code", "sector code", "investor"};
+	static const ReferencedCodes none = {0};
+	const ReferencedCodes *others = kind == KIS_SOURCE_MARKET ? &check->kinds[KIS_SOURCE_SECTOR] :
+		kind == KIS_SOURCE_SECTOR ? &check->kinds[KIS_SOURCE_MARKET] : &none;
+	const char *other = NULL;
 	ListCell   *cell;
 
-	foreach(cell, held_pairs(check))
+	foreach(cell, others->codes)
 	{
-		const HeldPairs *held = lfirst(cell);
+		const ReferencedCode *code = lfirst(cell);
 
-		for (int i = 0; i < held->npairs; i++)
-			if ((market == NULL || strcmp(held->pairs[i].market, market) == 0) &&
-				(sector == NULL || strcmp(held->pairs[i].sector, sector) == 0))
-				return held->table;
+		if (other == NULL && !bms_is_empty(code->holders))
+			other = code->code;
 	}
-	return NULL;
-}
-
-/* What to read instead for a pair, or for any pair with such a code; NULL: nothing holds it. */
-static char *
-hint_of_table(const NamedCheck *check, const char *market, const char *sector)
-{
-	const char *table = table_that_holds(check, market, sector);
-
-	if (table == NULL)
-		return NULL;
-	if (check->named->plan->table->by_investor)
-		return psprintf("Use %s, or a foreign table with the options table_name '%s' and pairs 'all'.",
-						table, check->named->plan->table->name);
-	return psprintf("Use %s, which holds it.", table);
-}
-
-/* What to do where KIS has what we don't list. */
-static char *
-add_extra_pairs(const NamedCheck *check, const char *condition)
-{
-	return psprintf(" If KIS %s all the same, add it to the option \"extra_pairs\" of server \"%s\"%s.",
-					condition, check->connection->server_name,
-					check->named->plan->options.pairs == KIS_PAIRS_ALL ? "" :
-					" and ask a table of all pairs for it");
-}
-
-static char *
-list_of_markets(const KisKeyValues *values)
-{
-	StringInfoData list;
-	const char *last = "";
-
-	initStringInfo(&list);
-	for (int i = 0; i < values->n; i++)
+	foreach(cell, check->kinds[kind].codes)
 	{
-		if (strcmp(values->pairs[i].market, last) != 0)
-			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", values->pairs[i].market);
-		last = values->pairs[i].market;
+		const ReferencedCode *code = lfirst(cell);
+		const char *market = kind == KIS_SOURCE_MARKET ? code->code : other;
+		const char *sector = kind == KIS_SOURCE_MARKET ? other : code->code;
+
+		if (bms_is_empty(code->holders) && (kind == KIS_SOURCE_MARKET || others->codes == NIL))
+			warn(check,
+				 psprintf("\"%s\" is no %s of foreign table \"%s\"", code->code, names[kind], check->relname),
+				 kind == KIS_SOURCE_MARKET ? hint_of_pair(check, code->code, NULL) :
+				 kind == KIS_SOURCE_SECTOR ? hint_of_pair(check, NULL, code->code) :
+				 hint_of_investor(code->code));
+		else if (other != NULL && !bms_overlap(code->holders, others->holders))
+			warn(check,
+				 psprintf("foreign table \"%s\" does not hold %s/%s", check->relname, market, sector),
+				 hint_of_pair(check, market, sector));
 	}
-	return list.data;
 }
 
-static void
-warn_of_market(const NamedCheck *check, const char *market)
-{
-	char	   *hint = hint_of_table(check, market, NULL);
-	const char *meant = kis_suggest_market(market);
-
-	if (hint == NULL && meant != NULL)
-		hint = psprintf("Did you mean \"%s\"?", meant);
-	else if (hint == NULL)
-		hint = psprintf("Its markets are %s.%s", list_of_markets(check->named->values),
-						kis_may_be_market(market) ? add_extra_pairs(check, "has this market") : "");
-	warn(check, psprintf("\"%s\" is no market code of foreign table \"%s\"",
-						 market, check->named->relname), hint);
-}
-
-static void
-warn_of_sector(const NamedCheck *check, const char *sector)
-{
-	char	   *hint = hint_of_table(check, NULL, sector);
-	const char *meant = kis_suggest_sector(NULL, sector);
-
-	if (hint == NULL && meant != NULL)
-		hint = psprintf("Did you mean \"%s\"?", meant);
-	else if (hint == NULL)
-		hint = psprintf("The view kis_sector lists markets and their sectors.%s",
-						kis_may_be_sector(sector) ? add_extra_pairs(check, "has this sector") : "");
-	warn(check, psprintf("\"%s\" is no sector code of foreign table \"%s\"",
-						 sector, check->named->relname), hint);
-}
-
-static void
-warn_of_pair(const NamedCheck *check, const char *market, const char *sector)
-{
-	char	   *hint = hint_of_table(check, market, sector);
-	const char *meant = kis_suggest_sector(market, sector);
-
-	/* the same code of another market is none of this one */
-	if (hint == NULL && meant != NULL && strcmp(meant, sector) != 0)
-		hint = psprintf("Did you mean \"%s\"?", meant);
-	else if (hint == NULL)
-		hint = psprintf("The view kis_sector lists markets and their sectors.%s",
-						add_extra_pairs(check, "has this pair"));
-	warn(check, psprintf("foreign table \"%s\" does not hold %s/%s",
-						 check->named->relname, market, sector), hint);
-}
-
-static void
-warn_of_investor(const NamedCheck *check, const char *investor)
-{
-	const char *meant = kis_suggest_investor(investor);
-
-	warn(check, psprintf("\"%s\" is no investor of foreign table \"%s\"",
-						 investor, check->named->relname),
-		 meant != NULL ? psprintf("Did you mean \"%s\"?", meant) :
-		 "The view kis_investor_type lists the investors.");
-}
-
-/* ---- which codes the table doesn't hold ----------------------------------- */
-
-/* Two values that are not null; what says neither yes nor no is no equality. */
-static bool
-is_equal(FmgrInfo *equals, Oid collation, Datum left, Datum right)
+/* The pairs, or the investors, whose key equals value by the query's own operator. */
+static Bitmapset *
+find_holders(const KisKeyValues *values, const KisKeyEquality *equality, Datum value)
 {
 	LOCAL_FCINFO(call, 2);
-	Datum		result;
-
-	InitFunctionCallInfoData(*call, equals, 2, collation, NULL, NULL);
-	call->args[0] = (NullableDatum)
-	{
-		.value = left
-	};
-	call->args[1] = (NullableDatum)
-	{
-		.value = right
-	};
-	result = FunctionCallInvoke(call);
-	return !call->isnull && DatumGetBool(result);
-}
-
-/* The pairs, or the investors, that have the code. */
-static Bitmapset *
-holders(const KisCodeWarnings *named, const List *name, Datum value)
-{
-	const KisKeyValues *values = name_source(named->plan, name) == KIS_SOURCE_INVESTOR ?
-		named->investors : named->values;
-	Oid			function = (Oid) list_nth_int(name, REFERENCED_FUNCTION);
-	Oid			collation = (Oid) list_nth_int(name, REFERENCED_COLLATION);
-	bool		value_first = list_nth_int(name, REFERENCED_VALUE_FIRST) != 0;
+	int			key = equality->value_first;
 	Bitmapset  *found = NULL;
 	FmgrInfo	equals;
 
-	fmgr_info(function, &equals);
+	fmgr_info(equality->function, &equals);
 	for (int i = 0; i < values->n; i++)
 	{
-		Datum		key = kis_key_value(values, i, list_nth_int(name, REFERENCED_ATTNUM));
+		Datum		result;
 
 		CHECK_FOR_INTERRUPTS();
-		if (is_equal(&equals, collation, value_first ? value : key, value_first ? key : value))
+		InitFunctionCallInfoData(*call, &equals, 2, equality->collation, NULL, NULL);
+		call->args[key].value = kis_key_value(values, i, equality->attnum);
+		call->args[key].isnull = false;
+		call->args[1 - key].value = value;
+		call->args[1 - key].isnull = false;
+		result = FunctionCallInvoke(call);
+		/* a user's own may say neither yes nor no */
+		if (!call->isnull && DatumGetBool(result))
 			found = bms_add_member(found, i);
 	}
 	return found;
 }
 
-static NamedCode *
-named_code(const KisCodeWarnings *named, const List *name, Datum value, Oid type)
+/* Adds the code that one value of an equality is. */
+static void
+add_code(CodeCheck *check, KisSource kind, const KisKeyEquality *equality, Oid type, Datum value)
 {
-	NamedCode  *code = palloc(sizeof(NamedCode));
+	ReferencedCodes *codes = &check->kinds[kind];
+	ReferencedCode *code = palloc(sizeof(ReferencedCode));
 	Oid			output;
 	bool		is_varlena;
 	char	   *text;
@@ -333,217 +204,78 @@ named_code(const KisCodeWarnings *named, const List *name, Datum value, Oid type
 	for (char *end = text +strlen(text); end > text &&end[-1] == ' '; end--)
 		end[-1] = '\0';
 	code->code = kis_shown(text);
-	code->holders = holders(named, name, value);
-	return code;
+	code->holders = find_holders(kind == KIS_SOURCE_INVESTOR ? check->scan->investors : check->scan->values,
+								 equality, value);
+	codes->codes = lappend(codes->codes, code);
+	codes->holders = bms_add_members(codes->holders, code->holders);
 }
 
-/* The codes that a name stands for; a null names nothing. */
-static List *
-codes_of_name(const NamedCheck *check, const List *name)
-{
-	const KisCodeWarnings *named = check->named;
-	int			position = list_nth_int(name, REFERENCED_VALUE);
-	Oid			type = list_nth_oid(named->value_types, position);
-	List	   *codes = NIL;
-	Datum	   *elements;
-	bool	   *nulls;
-	int			n;
-	int16		typlen;
-	bool		typbyval;
-	char		typalign;
-	Datum		value;
-	bool		isnull;
-	ArrayType  *array;
-
-	value = ExecEvalExpr((ExprState *) list_nth(named->value_states, position),
-						 check->econtext, &isnull);
-	if (isnull)
-		return NIL;
-	if (!list_nth_int(name, REFERENCED_IS_ARRAY))
-		return list_make1(named_code(named, name, value, type));
-
-	/* who names so many has not typed them */
-	array = DatumGetArrayTypeP(value);
-	if (ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) > MAX_NAMED_CODES)
-		return NIL;
-	type = get_base_element_type(type);
-	get_typlenbyvalalign(type, &typlen, &typbyval, &typalign);
-	deconstruct_array(array, type, typlen, typbyval, typalign,
-					  &elements, &nulls, &n);
-	for (int i = 0; i < n; i++)
-		if (!nulls[i])
-			codes = lappend(codes, named_code(named, name, elements[i], type));
-	return codes;
-}
-
+/* Adds the codes that an equality refers to; a null is none. */
 static void
-narrow(NamedSet *set, List *codes)
+add_codes(ForeignScanState *node, CodeCheck *check, const KisKeyEquality *equality)
 {
-	Bitmapset  *pairs = NULL;
-	ListCell   *cell;
+	const KisScanPlan *plan = check->scan->plan;
+	ExprState  *state = ExecInitExpr((Expr *) equality->value, &node->ss.ps);
+	KisSource	kind = KIS_SOURCE_INVESTOR;
+	ArrayType  *array;
+	ArrayIterator iterator;
+	bool		isnull;
+	Datum		value = ExecEvalExpr(state, check->scan->econtext, &isnull);
 
-	foreach(cell, codes)
-		pairs = bms_add_members(pairs, ((NamedCode *) lfirst(cell))->holders);
-	set->pairs = set->any ? bms_int_members(pairs, set->pairs) : pairs;
-	set->codes = codes;
-	set->any = true;
+	if (isnull)
+		return;
+	for (int i = 0; i < plan->nkeys; i++)
+		if (plan->keys[i].attnum == equality->attnum)
+			kind = plan->keys[i].source;
+	if (!equality->is_array)
+	{
+		add_code(check, kind, equality, exprType(equality->value), value);
+		return;
+	}
+	array = DatumGetArrayTypeP(value);
+	if (ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) > MAX_CODES)
+		return;
+	iterator = array_create_iterator(array, 0, NULL);
+	while (array_iterate(iterator, &value, &isnull))
+		if (!isnull)
+			add_code(check, kind, equality, ARR_ELEMTYPE(array), value);
 }
 
 /*
- * Warns of the pairs that a code makes with the codes of the other kind that
- * are named with it, where the table holds none of them: of several, of those
- * that some other table holds. Returns whether it did.
+ * Warns of each code that the query refers to and the table doesn't hold, once a
+ * query. To be called after the pairs are chosen, so that a condition that
+ * fails does so there. Allocates in the current memory context.
  */
-static bool
-warn_of_pairs(const NamedCheck *check, const NamedCode *code, bool is_market,
-			  const NamedSet *others, bool only_held_elsewhere)
-{
-	bool		warned = false;
-	ListCell   *cell;
-
-	foreach(cell, others->codes)
-	{
-		const NamedCode *other = lfirst(cell);
-		const char *market = is_market ? code->code : other->code;
-		const char *sector = is_market ? other->code : code->code;
-
-		CHECK_FOR_INTERRUPTS();
-		/* a market that the table doesn't know has its own warning */
-		if (bms_is_empty(is_market ? code->holders : other->holders) ||
-			(only_held_elsewhere && table_that_holds(check, market, sector) == NULL))
-			continue;
-		warn_of_pair(check, market, sector);
-		warned = true;
-		if (!only_held_elsewhere)
-			break;
-	}
-	return warned;
-}
-
-static void
-check_code(const NamedCheck *check, const NamedCode *code, bool is_market, const NamedSet *others)
-{
-	bool		in_pair = others->any && others->codes != NIL;
-	bool		is_known = !bms_is_empty(code->holders);
-
-	if (in_pair && bms_overlap(code->holders, others->pairs))
-		return;
-	if (in_pair && warn_of_pairs(check, code, is_market, others, true))
-		return;
-	if (in_pair && (is_known || list_length(others->codes) == 1) &&
-		warn_of_pairs(check, code, is_market, others, false))
-		return;
-	if (is_known)
-		return;
-	if (is_market)
-		warn_of_market(check, code->code);
-	else if (!in_pair || !bms_is_empty(others->pairs))
-		warn_of_sector(check, code->code);
-}
-
-static void
-check_investors(const NamedCheck *check, List *codes)
-{
-	ListCell   *cell;
-
-	foreach(cell, codes)
-	{
-		const NamedCode *code = lfirst(cell);
-
-		if (bms_is_empty(code->holders))
-			warn_of_investor(check, code->code);
-	}
-}
-
-static void check_context(const NamedCheck *check, const List *context,
-						  NamedSet markets, NamedSet sectors);
-
-/* Is one of the conditions that ask for no column true? */
-static bool
-is_any_true(const NamedCheck *check, const List *positions)
-{
-	ListCell   *cell;
-
-	foreach(cell, positions)
-	{
-		ExprState  *state = list_nth(check->named->value_states, lfirst_int(cell));
-		bool		isnull;
-
-		CHECK_FOR_INTERRUPTS();
-		if (DatumGetBool(ExecEvalExpr(state, check->econtext, &isnull)) && !isnull)
-			return true;
-	}
-	return false;
-}
-
-static void
-check_or(const NamedCheck *check, const List *or, NamedSet markets, NamedSet sectors)
-{
-	ListCell   *cell;
-
-	if (is_any_true(check, linitial(or)))
-		return;
-	foreach(cell, lsecond(or))
-		check_context(check, lfirst(cell), markets, sectors);
-}
-
-static void
-check_context(const NamedCheck *check, const List *context, NamedSet markets, NamedSet sectors)
-{
-	List	   *named_markets = NIL;
-	List	   *named_sectors = NIL;
-	ListCell   *cell;
-
-	CHECK_FOR_INTERRUPTS();
-	foreach(cell, linitial(context))
-	{
-		const List *name = lfirst(cell);
-		List	   *codes = codes_of_name(check, name);
-
-		switch (name_source(check->named->plan, name))
-		{
-			case KIS_SOURCE_MARKET:
-				named_markets = list_concat(named_markets, codes);
-				narrow(&markets, codes);
-				break;
-			case KIS_SOURCE_SECTOR:
-				named_sectors = list_concat(named_sectors, codes);
-				narrow(&sectors, codes);
-				break;
-			default:
-				check_investors(check, codes);
-				break;
-		}
-	}
-
-	foreach(cell, named_markets)
-		check_code(check, lfirst(cell), true, &sectors);
-	foreach(cell, named_sectors)
-		check_code(check, lfirst(cell), false, &markets);
-	foreach(cell, lsecond(context))
-		check_or(check, lfirst(cell), markets, sectors);
-}
-
-/* Warns of each code that the query names and the table doesn't hold, once a query. */
 void
-kis_code_warnings_check(KisCodeWarnings *named, ExprContext *econtext,
-						KisQuery *query, const KisConnection *connection, bool any_chosen)
+kis_warn_of_unknown_codes(ForeignScanState *node, KisScan *scan)
 {
-	NamedCheck	check = {
-		.named = named,
-		.econtext = econtext,
-		.query = query,
-		.connection = connection
+	const KisScanPlan *plan = scan->plan;
+	Bitmapset  *keys;
+	CodeCheck	check = {
+		.scan = scan,
+		.relname = RelationGetRelationName(node->ss.ss_currentRelation)
 	};
-	NamedSet	all = {.any = false};
-	MemoryContext old;
+	bool		may_be_unknown = scan->npairs == 0;
+	ListCell   *cell;
 
-	/* a pair that satisfies all of them is held, and so is each code */
-	if (any_chosen && named->is_plain)
+	/*
+	 * what satisfies all equalities is held, and so is each code of theirs,
+	 * but for an array's others
+	 */
+	foreach(cell, plan->referenced)
+		may_be_unknown |= IsA(lfirst(cell), ScalarArrayOpExpr);
+	if (!may_be_unknown)
 		return;
-	ResetExprContext(econtext);
-	old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
-	check_context(&check, named->plan->named, all, all);
-	MemoryContextSwitchTo(old);
-	ResetExprContext(econtext);
+
+	keys = bms_union(plan->key_attrs, plan->investor_attrs);
+	foreach(cell, plan->referenced)
+	{
+		KisKeyEquality equality;
+
+		if (kis_key_equality(lfirst(cell), ((Scan *) node->ss.ps.plan)->scanrelid, keys, &equality))
+			add_codes(node, &check, &equality);
+	}
+	check_codes(&check, KIS_SOURCE_MARKET);
+	check_codes(&check, KIS_SOURCE_SECTOR);
+	check_codes(&check, KIS_SOURCE_INVESTOR);
 }

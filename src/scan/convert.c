@@ -8,7 +8,9 @@
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
 #include "utils/datetime.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
@@ -19,138 +21,100 @@
 #include "kis/catalog.h"
 #include "kis/reply.h"
 #include "plan/columns.h"
-#include "plan/keys.h"
 #include "plan/scan_plan.h"
 #include "request/calendar.h"
 #include "request/query_context.h"
 #include "request/state.h"
 #include "scan/convert.h"
 
-
-/* A column and how text becomes its value. */
+/* A column that the scan fills, and how text becomes its value. */
 typedef struct ConvertedColumn
 {
-	AttrNumber	attnum;
-	KisColumn	column;
-	const char *name;
-	Oid			type;
-	int32		typmod;
-	FmgrInfo	input;			/* see column_input */
+	const KisScanColumn *planned;
+	Form_pg_attribute att;
+	FmgrInfo	input;			/* looked up when it is first needed: most
+								 * scans need none */
 	Oid			typioparam;
 } ConvertedColumn;
 
 struct KisConverter
 {
 	const KisScanPlan *plan;
-	const KisKeyValues *values;
-	const KisKeyValues *investors;
 	KisQuery   *query;
 	KisCounters *counters;
 	const char *relname;
-	int			ncolumns;
-	ConvertedColumn *columns;
+	ConvertedColumn *columns;	/* as many as the plan has */
 	MemoryContext context;		/* what it is allocated in */
 	/* what is being converted */
 	const KisTableRow *row;
 	const ConvertedColumn *current;
-	List	   *missing;		/* names of members */
+	bool		is_missing;		/* a member */
 };
-
-static void
-column_prepare(ConvertedColumn *column, const KisScanColumn *planned, TupleDesc desc)
-{
-	Form_pg_attribute att = TupleDescAttr(desc, planned->attnum - 1);
-
-	column->attnum = planned->attnum;
-	column->column = planned->column;
-	column->name = NameStr(att->attname);
-	column->type = att->atttypid;
-	column->typmod = att->atttypmod;
-}
 
 /* Lives in the current memory context, as long as the relation is open. */
 KisConverter *
-kis_converter_create(Relation relation, const KisScanPlan *plan,
-					 const KisKeyValues *values, const KisKeyValues *investors,
-					 KisQuery *query, KisCounters *counters)
+kis_converter_create(Relation relation, const KisScanPlan *plan, KisQuery *query,
+					 KisCounters *counters)
 {
 	KisConverter *converter = palloc0(sizeof(KisConverter));
 
 	converter->plan = plan;
-	converter->values = values;
-	converter->investors = investors;
 	converter->query = query;
 	converter->counters = counters;
 	converter->relname = RelationGetRelationName(relation);
-	converter->ncolumns = plan->ncolumns;
 	converter->columns = palloc0(Max(1, plan->ncolumns) * sizeof(ConvertedColumn));
 	converter->context = CurrentMemoryContext;
 	for (int i = 0; i < plan->ncolumns; i++)
-		column_prepare(&converter->columns[i], &plan->columns[i], RelationGetDescr(relation));
+	{
+		converter->columns[i].planned = &plan->columns[i];
+		converter->columns[i].att = TupleDescAttr(RelationGetDescr(relation),
+												  plan->columns[i].attnum - 1);
+	}
 	return converter;
 }
 
 /* The number of the listed member that the column shows in a row of this investor. */
 static int
-member_number(const ConvertedColumn *column, int investor)
+member_number(const KisColumn *column, int investor)
 {
-	if (column->column.source == KIS_SOURCE_FIGURE)
-		return kis_figure(investor, column->column.member);
-	return column->column.member;
+	return column->source == KIS_SOURCE_FIGURE ? kis_figure(investor, column->member) :
+		column->member;
 }
 
-/* KIS's name of the member that the column shows, or NULL. */
-static const char *
-member_name(const KisConverter *converter, const ConvertedColumn *column)
-{
-	if (column->column.source == KIS_SOURCE_EXTRA_MEMBER)
-		return column->column.field;
-	if (column->column.member < 0)
-		return NULL;
-	return converter->plan->table->call->members[member_number(column, converter->row->investor)].field;
-}
-
+/* Says in an error which column, member and call it is about. */
 static void
 convert_context(void *arg)
 {
 	const KisConverter *converter = arg;
-	const ConvertedColumn *column = converter->current;
+	const KisColumn *column = &converter->current->planned->column;
 	const KisRequest *request = converter->row->request;
-	const char *subject = kis_call_subject(request->call, &request->args);
+	const char *member = column->field;
 
-	if (member_name(converter, column) != NULL)
-		errcontext("column \"%s\" of foreign table \"%s\", member \"%s\", %s",
-				   column->name, converter->relname, member_name(converter, column), subject);
-	else
-		errcontext("column \"%s\" of foreign table \"%s\", %s",
-				   column->name, converter->relname, subject);
-}
-
-/* The column's input function, looked up when it is first needed: most scans need none. */
-static FmgrInfo *
-column_input(const KisConverter *converter, ConvertedColumn *column)
-{
-	Oid			typinput;
-
-	if (!OidIsValid(column->input.fn_oid))
-	{
-		getTypeInputInfo(column->type, &typinput, &column->typioparam);
-		fmgr_info_cxt(typinput, &column->input, converter->context);
-	}
-	return &column->input;
+	if (column->source != KIS_SOURCE_EXTRA_MEMBER)
+		member = column->member < 0 ? NULL :
+			converter->plan->table->call->members[member_number(column, converter->row->investor)].field;
+	errcontext("column \"%s\" of foreign table \"%s\"%s, %s",
+			   NameStr(converter->current->att->attname), converter->relname,
+			   member != NULL ? psprintf(", member \"%s\"", member) : "",
+			   kis_call_subject(request->call, &request->args));
 }
 
 /* Text in the database's encoding through the column's type; NULL is checked by domains alone. */
 static Datum
 from_text(const KisConverter *converter, ConvertedColumn *column, const char *text, bool *isnull)
 {
-	FmgrInfo   *input = column_input(converter, column);
+	Oid			typinput;
 
+	if (!OidIsValid(column->input.fn_oid))
+	{
+		getTypeInputInfo(column->att->atttypid, &typinput, &column->typioparam);
+		fmgr_info_cxt(typinput, &column->input, converter->context);
+	}
 	*isnull = text == NULL;
 
-	if (text == NULL && input->fn_strict)
+	if (text == NULL && column->input.fn_strict)
 		return (Datum) 0;
-	return InputFunctionCall(input, (char *) text, column->typioparam, column->typmod);
+	return InputFunctionCall(&column->input, (char *) text, column->typioparam, column->att->atttypmod);
 }
 
 /* The row of the reply that is being converted. */
@@ -160,26 +124,6 @@ reply_row(const KisConverter *converter)
 	return &converter->row->request->reply->rows[converter->row->row];
 }
 
-/* Notes the member that is missing, and with a figure that of the other investors, too. */
-static void
-note_missing(KisConverter *converter, const ConvertedColumn *column)
-{
-	const KisCall *call = converter->plan->table->call;
-
-	if (column->column.source != KIS_SOURCE_FIGURE)
-	{
-		converter->missing = lappend(converter->missing, (char *) member_name(converter, column));
-		return;
-	}
-	for (int i = 0; i < kis_investor_count; i++)
-	{
-		int			member = member_number(column, i);
-
-		if (reply_row(converter)->values[member].kind == KIS_VALUE_MISSING)
-			converter->missing = lappend(converter->missing, (char *) call->members[member].field);
-	}
-}
-
 /*
  * What a column of numbers would take, but KIS never means: NaN, infinity, and
  * from version 16 on digits of another base or with "_" between them.
@@ -187,44 +131,27 @@ note_missing(KisConverter *converter, const ConvertedColumn *column)
 static void
 refuse_odd_number(const ConvertedColumn *column, const char *text)
 {
-	if (text[strspn(text, "+-.0123456789eE")] == '\0')
-		return;
-	switch (getBaseType(column->type))
-	{
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-		case NUMERICOID:
-		case FLOAT4OID:
-		case FLOAT8OID:
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-					 errmsg("invalid input syntax for type %s: \"%s\"",
-							format_type_be(column->type), kis_to_server_lossy(text))));
-	}
+	if (text[strspn(text, "+-.0123456789eE")] != '\0' &&
+		TypeCategory(column->att->atttypid) == TYPCATEGORY_NUMERIC)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("invalid input syntax for type %s: \"%s\"",
+						format_type_be(column->att->atttypid), kis_to_server_lossy(text))));
 }
 
 static Datum
 convert_member(KisConverter *converter, ConvertedColumn *column, KisValue value, bool *isnull)
 {
-	switch (value.kind)
+	if (value.kind == KIS_VALUE_INTEGER && column->att->atttypid == INT8OID)
 	{
-		case KIS_VALUE_INTEGER:
-			if (column->type == INT8OID)
-			{
-				*isnull = false;
-				return Int64GetDatum(value.integer);
-			}
-			break;
-		case KIS_VALUE_TEXT:
-			refuse_odd_number(column, value.text);
-			break;
-		case KIS_VALUE_MISSING:
-			note_missing(converter, column);
-			return from_text(converter, column, NULL, isnull);
-		case KIS_VALUE_EMPTY:
-			return from_text(converter, column, NULL, isnull);
+		*isnull = false;
+		return Int64GetDatum(value.integer);
 	}
+	converter->is_missing |= value.kind == KIS_VALUE_MISSING;
+	if (value.kind == KIS_VALUE_MISSING || value.kind == KIS_VALUE_EMPTY)
+		return from_text(converter, column, NULL, isnull);
+	if (value.kind == KIS_VALUE_TEXT)
+		refuse_odd_number(column, value.text);
 	return from_text(converter, column, kis_to_server(value.text), isnull);
 }
 
@@ -248,46 +175,35 @@ row_investor(const KisConverter *converter)
 				(errmsg("KIS's reply has rows of an investor that is not known: \"%s\"",
 						kis_to_server_lossy(value.text)),
 				 errdetail("Column \"%s\" of foreign table \"%s\" shows KIS's code.",
-						   converter->current->name, converter->relname)));
+						   NameStr(converter->current->att->attname), converter->relname)));
 	return value;
 }
 
-/* The code of the i-th of values; as text it is at hand. */
-static Datum
-convert_code(const KisConverter *converter, ConvertedColumn *column, const KisKeyValues *values,
-			 int i, const char *code, bool *isnull)
-{
-	if (column->type == TEXTOID)
-	{
-		*isnull = false;
-		return kis_key_value(values, i, column->attnum);
-	}
-	return from_text(converter, column, code, isnull);
-}
-
 /*
- * A column of text shows it as the session would. Other types are to read it
- * again, and a zone's abbreviation may stand for several: they get its offset.
+ * A date or timestamptz. A column of text shows it as the session would. Other
+ * types are to read it again, and a zone's abbreviation may stand for several:
+ * they get its offset.
  */
 static Datum
-convert_time(const KisConverter *converter, ConvertedColumn *column, TimestampTz time, bool *isnull)
+convert_time(const KisConverter *converter, ConvertedColumn *column, Oid type, Datum value,
+			 bool *isnull)
 {
 	char		iso[MAXDATELEN + 1];
 	char	   *text = iso;
 
-	if (column->type == TIMESTAMPTZOID && column->typmod < 0)
+	if (column->att->atttypid == type && column->att->atttypmod < 0)
 	{
 		*isnull = false;
-		return TimestampTzGetDatum(time);
+		return value;
 	}
-	if (TypeCategory(column->type) == TYPCATEGORY_STRING)
-		text = DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(time)));
+	if (TypeCategory(column->att->atttypid) == TYPCATEGORY_STRING)
+		text = OidOutputFunctionCall(type == DATEOID ? F_DATE_OUT : F_TIMESTAMPTZ_OUT, value);
 
 	else
 	{
-		JsonEncodeDateTime(iso, TimestampTzGetDatum(time), TIMESTAMPTZOID, NULL);
+		JsonEncodeDateTime(iso, value, type, NULL);
 		/* time and timetz are not read after a T */
-		*strchr(iso, 'T') = ' ';
+		iso[strcspn(iso, "T")] = type == DATEOID ? '\0' : ' ';
 	}
 	return from_text(converter, column, text, isnull);
 }
@@ -303,7 +219,7 @@ warn_of_clock(const KisConverter *converter)
 	warned = true;
 	ereport(WARNING,
 			(errmsg_internal("%s", kis_clock_complaint(converter->row->request)),
-			 errdetail("Column \"%s\" goes by the server's clock.", converter->current->name),
+			 errdetail("Column \"%s\" goes by the server's clock.", NameStr(converter->current->att->attname)),
 			 errhint("%s", kis_clock_hint)));
 }
 
@@ -328,35 +244,25 @@ trading_day(KisConverter *converter)
 				(errmsg("KIS's trading calendar can't be had"),
 				 errdetail("%s. Column \"%s\" takes every day from Monday to Friday for a trading day.",
 						   kis_calendar_summary(&failure, request->connection->server_name),
-						   converter->current->name),
+						   NameStr(converter->current->att->attname)),
 				 hint != NULL ? errhint("%s", hint) : 0));
 	}
 	return kis_weekday_trade_date(request->connection, request->arrived_at, has_figures);
 }
 
-static Datum
-convert_day(const KisConverter *converter, ConvertedColumn *column, DateADT day, bool *isnull)
-{
-	if (column->type == DATEOID)
-	{
-		*isnull = false;
-		return DateADTGetDatum(day);
-	}
-	return from_text(converter, column,
-					 DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(day))),
-					 isnull);
-}
-
 /* The member object of the row, as KIS wrote it: the call's rows, or one of them where they are an array. */
 static char *
-member_object(const KisCall *call, const char *body, int position)
+row_object(const KisConverter *converter)
 {
-	Datum		output = DirectFunctionCall2(json_object_field, CStringGetTextDatum(body),
-											 CStringGetTextDatum(call->rows));
+	const KisRequest *request = converter->row->request;
+	Datum		output = DirectFunctionCall2(json_object_field,
+											 CStringGetTextDatum(kis_to_server(request->reply->body)),
+											 CStringGetTextDatum(request->call->rows));
 	char	   *type = TextDatumGetCString(DirectFunctionCall1(json_typeof, output));
 
 	if (strcmp(type, "array") == 0)
-		output = DirectFunctionCall2(json_array_element, output, Int32GetDatum(position));
+		output = DirectFunctionCall2(json_array_element, output,
+									 Int32GetDatum(reply_row(converter)->position));
 	return TextDatumGetCString(output);
 }
 
@@ -393,15 +299,13 @@ extra_member(const char *object, const char *field)
 static Datum
 convert_extra_member(KisConverter *converter, ConvertedColumn *column, bool *isnull)
 {
-	char	   *text = extra_member(member_object(converter->row->request->call, kis_to_server(converter->row->request->reply->body),
-												  reply_row(converter)->position),
-									column->column.field);
+	char	   *text = extra_member(row_object(converter), column->planned->column.field);
 
 	if (text == NULL)
-		note_missing(converter, column);
+		converter->is_missing = true;
 	else
 		refuse_odd_number(column, text);
-	return from_text(converter, column, text !=NULL && text[0] != '\0' ? text : NULL, isnull);
+	return from_text(converter, column, text != NULL && text[0] != '\0' ? text : NULL, isnull);
 }
 
 static Datum
@@ -409,65 +313,113 @@ convert_column(KisConverter *converter, ConvertedColumn *column, bool *isnull)
 {
 	const KisTableRow *row = converter->row;
 	const KisRequest *request = row->request;
+	const KisColumn *planned = &column->planned->column;
 
-	switch (column->column.source)
+	switch (planned->source)
 	{
 		case KIS_SOURCE_MARKET:
-			return convert_code(converter, column, converter->values, row->pair,
-								converter->values->pairs[row->pair].market, isnull);
+			return from_text(converter, column, row->code->market, isnull);
 		case KIS_SOURCE_SECTOR:
-			return convert_code(converter, column, converter->values, row->pair,
-								converter->values->pairs[row->pair].sector, isnull);
+			return from_text(converter, column, row->code->sector, isnull);
 		case KIS_SOURCE_INVESTOR:
-			return convert_code(converter, column, converter->investors, row->investor,
-								kis_investors[row->investor].code, isnull);
+			return from_text(converter, column, kis_investors[row->investor].code, isnull);
 		case KIS_SOURCE_COLLECTED_AT:
 			warn_of_clock(converter);
-			return convert_time(converter, column, request->arrived_at, isnull);
+			return convert_time(converter, column, TIMESTAMPTZOID,
+								TimestampTzGetDatum(request->arrived_at), isnull);
 		case KIS_SOURCE_TRADE_DATE:
 			warn_of_clock(converter);
-			return convert_day(converter, column, trading_day(converter), isnull);
+			return convert_time(converter, column, DATEOID,
+								DateADTGetDatum(trading_day(converter)), isnull);
 		case KIS_SOURCE_DAY:
 		case KIS_SOURCE_MEMBER:
 		case KIS_SOURCE_FIGURE:
 			return convert_member(converter, column,
-								  reply_row(converter)->values[member_number(column, row->investor)],
+								  reply_row(converter)->values[member_number(planned, row->investor)],
 								  isnull);
 		case KIS_SOURCE_MEMBER_INVESTOR:
 			return convert_member(converter, column, row_investor(converter), isnull);
 		case KIS_SOURCE_EXTRA_MEMBER:
 			return convert_extra_member(converter, column, isnull);
 		case KIS_SOURCE_OBJECT:
-			return from_text(converter, column,
-							 member_object(request->call, kis_to_server(request->reply->body),
-										   reply_row(converter)->position), isnull);
+			return from_text(converter, column, row_object(converter), isnull);
 		case KIS_SOURCE_REPLY:
 			return from_text(converter, column, kis_to_server(request->reply->body), isnull);
 	}
 	pg_unreachable();
 }
 
+/*
+ * The members that a scan reads, by KIS's names, as EXPLAIN shows them: of
+ * figures those of all investors, and the option field's * and **.
+ */
+List *
+kis_members_read(const KisScanPlan *plan)
+{
+	const KisMember *listed = plan->table->call->members;
+	List	   *members = NIL;
+
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		const KisColumn *column = &plan->columns[i].column;
+
+		switch (column->source)
+		{
+			case KIS_SOURCE_DAY:
+			case KIS_SOURCE_MEMBER_INVESTOR:
+			case KIS_SOURCE_MEMBER:
+				members = lappend(members, (char *) listed[column->member].field);
+				break;
+			case KIS_SOURCE_FIGURE:
+				for (int j = 0; j < kis_investor_count; j++)
+					members = lappend(members, (char *) listed[kis_figure(j, column->member)].field);
+				break;
+			case KIS_SOURCE_EXTRA_MEMBER:
+				members = lappend(members, column->field);
+				break;
+			case KIS_SOURCE_OBJECT:
+				members = lappend(members, "*");
+				break;
+			case KIS_SOURCE_REPLY:
+				members = lappend(members, "**");
+				break;
+			default:
+				break;
+		}
+	}
+	return members;
+}
+
+/* Says once which of the members that the scan reads the row hasn't. */
 static void
-warn_of_missing(KisConverter *converter)
+warn_of_missing(const KisConverter *converter)
 {
 	StringInfoData names;
+	int			n = 0;
 	ListCell   *cell;
 
 	initStringInfo(&names);
-	foreach(cell, converter->missing)
-		appendStringInfo(&names, "%s\"%s\"", names.len > 0 ? ", " : "",
-						 (const char *) lfirst(cell));
+	foreach(cell, kis_members_read(converter->plan))
+	{
+		const char *name = lfirst(cell);
+		int			listed = kis_call_member_find(converter->row->request->call, name);
+
+		if (name[0] != '*' &&
+			(listed >= 0 ? reply_row(converter)->values[listed].kind == KIS_VALUE_MISSING :
+			 extra_member(row_object(converter), name) == NULL))
+			appendStringInfo(&names, "%s\"%s\"", n++ > 0 ? ", " : "", name);
+	}
 	if (kis_warn_once(converter->query, names.data))
 		ereport(WARNING,
 				(errmsg_plural("KIS's reply has no member %s", "KIS's reply has no members %s",
-							   list_length(converter->missing), names.data),
+							   n, names.data),
 				 errdetail("Foreign table \"%s\" shows NULL instead.", converter->relname)));
 }
 
 /*
  * Makes a row the values of the plan's columns; the others are left alone.
- * Allocates in the current memory context. Raises what the
- * columns' types make of the values.
+ * Allocates in the current memory context. Raises what the columns' types make
+ * of the values. May wait for the calendar.
  */
 void
 kis_convert_row(KisConverter *converter, const KisTableRow *row, Datum *datums, bool *nulls)
@@ -479,18 +431,18 @@ kis_convert_row(KisConverter *converter, const KisTableRow *row, Datum *datums, 
 	};
 
 	converter->row = row;
-	converter->missing = NIL;
+	converter->is_missing = false;
 	error_context_stack = &context;
-	for (int i = 0; i < converter->ncolumns; i++)
+	for (int i = 0; i < converter->plan->ncolumns; i++)
 	{
 		ConvertedColumn *column = &converter->columns[i];
+		int			attr = column->planned->attnum - 1;
 
 		converter->current = column;
 		CHECK_FOR_INTERRUPTS();
-		datums[column->attnum - 1] =
-			convert_column(converter, column, &nulls[column->attnum - 1]);
+		datums[attr] = convert_column(converter, column, &nulls[attr]);
 	}
 	error_context_stack = context.previous;
-	if (converter->missing != NIL)
+	if (converter->is_missing)
 		warn_of_missing(converter);
 }

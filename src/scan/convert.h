@@ -9,7 +9,7 @@
 
 #include "utils/rel.h"
 
-#include "plan/keys.h"
+#include "common/option.h"
 #include "plan/scan_plan.h"
 #include "request/state.h"
 
@@ -17,20 +17,21 @@
 typedef struct KisTableRow
 {
 	const KisRequest *request;	/* that has brought it */
-	int			pair;			/* position in the table's pairs */
+	const KisPairCode *code;	/* the pair that it is of */
 	int			row;			/* of the reply */
 	int			investor;		/* of those that share it, where the table is
 								 * by investor */
 } KisTableRow;
 
-/* From a reply to a row */
+/* How a scan's columns are made of replies. */
 typedef struct KisConverter KisConverter;
 
 extern KisConverter *kis_converter_create(Relation relation, const KisScanPlan *plan,
-										  const KisKeyValues *values,
-										  const KisKeyValues *investors,
 										  KisQuery *query, KisCounters *counters);
 extern void kis_convert_row(KisConverter *converter, const KisTableRow *row,
 							Datum *datums, bool *nulls);
+
+/* The members that a scan reads, by KIS's names, as EXPLAIN shows them. */
+extern List *kis_members_read(const KisScanPlan *plan);
 
 #endif							/* KIS_SCAN_CONVERT_H */

@@ -1,6 +1,7 @@
 /*
  * explain.h
- *		What EXPLAIN tells of a scan: what it would ask, and what asking cost.
+ *		What EXPLAIN shows of a scan: what it would call, and what the calls have
+ *		cost.
  */
 #ifndef KIS_SCAN_EXPLAIN_H
 #define KIS_SCAN_EXPLAIN_H
@@ -10,6 +11,7 @@
 #include "commands/explain.h"
 #include "nodes/execnodes.h"
 
+/* EXPLAIN's lines of a scan; makes no call. */
 extern void kisExplainForeignScan(ForeignScanState *node, struct ExplainState *es);
 
 #endif							/* KIS_SCAN_EXPLAIN_H */

@@ -1,8 +1,9 @@
 /*
  * limit.c
- *		What stands above a scan and may end it: the LIMIT that bounds it alone,
- *		where nothing between them could take a row away, so that the scan never
- *		needs more rows than the LIMIT lets through; and anything else.
+ *		What stands above a scan and may end it before its last row: the LIMIT
+ *		that bounds it alone, where nothing between them could take a row away,
+ *		so that the scan never needs more rows than the LIMIT lets through; and
+ *		anything else.
  */
 #include "postgres.h"
 
@@ -11,14 +12,9 @@
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 
+#include "kis/catalog.h"
 #include "plan/scan_plan.h"
 #include "scan/limit.h"
-
-struct KisLimit
-{
-	ExprState  *count;
-	ExprState  *offset;			/* NULL: none */
-};
 
 /* What stands above a node. */
 typedef struct Above
@@ -44,21 +40,12 @@ find_above_in_list(List *plans, Plan *target, Above above, Above *found)
 static bool
 reads_all_first(const Plan *plan)
 {
-	switch (nodeTag(plan))
-	{
-		case T_Sort:
-		case T_Hash:
-			return true;
-		case T_Agg:
-			return ((const Agg *) plan)->aggstrategy != AGG_SORTED;
-		case T_SetOp:
-			return ((const SetOp *) plan)->strategy == SETOP_HASHED;
-		default:
-			return false;
-	}
+	return IsA(plan, Sort) || IsA(plan, Hash) ||
+		(IsA(plan, Agg) && ((const Agg *) plan)->aggstrategy != AGG_SORTED) ||
+		(IsA(plan, SetOp) && ((const SetOp *) plan)->strategy == SETOP_HASHED);
 }
 
-/* May it leave its second input before the last row? */
+/* May a join leave its second input before the last row? */
 static bool
 may_leave_second(const Plan *plan)
 {
@@ -69,10 +56,24 @@ may_leave_second(const Plan *plan)
 		 (join->inner_unique || join->jointype == JOIN_SEMI || join->jointype == JOIN_ANTI));
 }
 
-/* Looks for target below plan; *found becomes what stands above it. */
+/* Does it end where rows no longer meet its condition? Not where other partitions may follow. */
+static bool
+ends_by_condition(const Plan *plan)
+{
+	const WindowAgg *window = (const WindowAgg *) plan;
+
+	return IsA(plan, WindowAgg) && window->topWindow && window->partNumCols == 0 &&
+		window->runCondition != NIL;
+}
+
+/*
+ * Looks for target in the tree of plan, which above stands above; *found
+ * becomes what stands above target. False: it is not there.
+ */
 static bool
 find_above(Plan *plan, Plan *target, Above above, Above *found)
 {
+	bool		passes_all = false; /* its input's rows, all and as they are */
 	Above		second;
 
 	if (plan == NULL)
@@ -85,136 +86,107 @@ find_above(Plan *plan, Plan *target, Above above, Above *found)
 	switch (nodeTag(plan))
 	{
 		case T_Limit:
-			above.limit = ((Limit *) plan)->limitOption == LIMIT_OPTION_COUNT ? (Limit *) plan : NULL;
+			passes_all = ((Limit *) plan)->limitOption == LIMIT_OPTION_COUNT;
+			above.limit = (Limit *) plan;
 			above.partial_read = true;
 			break;
 		case T_Result:
-			if (plan->qual != NIL)
-				above.limit = NULL;
-			break;
 		case T_SubqueryScan:
-			if (plan->qual != NIL)
-				above.limit = NULL;
-			return find_above(((SubqueryScan *) plan)->subplan, target, above, found);
-		case T_WindowAgg:
-
-			/*
-			 * it ends where rows no longer meet its condition, unless other
-			 * partitions may follow
-			 */
-			above.limit = NULL;
-			above.partial_read |= ((WindowAgg *) plan)->topWindow && ((WindowAgg *) plan)->partNumCols == 0 &&
-				((WindowAgg *) plan)->runCondition != NIL;
+			passes_all = plan->qual == NIL;
 			break;
 		case T_Append:
 			return find_above_in_list(((Append *) plan)->appendplans, target, above, found);
-		case T_MergeAppend:
-			above.limit = NULL;
-			return find_above_in_list(((MergeAppend *) plan)->mergeplans, target, above, found);
 		default:
-			above.limit = NULL;
 			break;
 	}
+	if (!passes_all)
+		above.limit = NULL;
+	if (IsA(plan, SubqueryScan))
+		return find_above(((SubqueryScan *) plan)->subplan, target, above, found);
+	if (IsA(plan, MergeAppend))
+		return find_above_in_list(((MergeAppend *) plan)->mergeplans, target, above, found);
+
 	second = above;
 	second.limit = NULL;
 	second.partial_read |= may_leave_second(plan);
-	above.partial_read = (above.partial_read && !reads_all_first(plan)) || IsA(plan, MergeJoin);
+	above.partial_read = (above.partial_read && !reads_all_first(plan)) ||
+		IsA(plan, MergeJoin) || ends_by_condition(plan);
 	return find_above(plan->lefttree, target, above, found) ||
 		find_above(plan->righttree, target, second, found);
 }
 
-static Above
-above_scan(ForeignScanState *node)
+/* Finds out what stands above a scan. Evaluates nothing; allocates in the current memory context. */
+void
+kis_limit_init(KisLimit *limit, const KisScanPlan *scan, ForeignScanState *node)
 {
 	const PlannedStmt *stmt = node->ss.ps.state->es_plannedstmt;
 	Plan	   *plan = node->ss.ps.plan;
-	Above		nothing = {.partial_read = kis_scan_plan((ForeignScan *) plan)->partial_read};
+	Above		nothing = {.partial_read = scan->partial_read};
 	Above		in_part = {.partial_read = true};
 	Above		found = nothing;
+	Node	   *count;
+	Node	   *offset;
 
-	/* a CTE may be read in part */
+	/* a CTE or a subquery may be read in part */
 	if (stmt != NULL && !find_above(stmt->planTree, plan, nothing, &found))
 		find_above_in_list(stmt->subplans, plan, in_part, &found);
-	return found;
-}
+	*limit = (KisLimit)
+	{
+		.partial_read = found.partial_read
+	};
 
-/* May the scan end before its last row, for what stands above it? */
-bool
-kis_is_partial_read(ForeignScanState *node)
-{
-	return above_scan(node).partial_read;
-}
+	if (found.limit == NULL || found.limit->limitCount == NULL)
+		return;
+	count = found.limit->limitCount;
+	offset = found.limit->limitOffset;
 
-static bool
-is_constant(Node *expr)
-{
-	return expr == NULL || IsA(expr, Const);
+	/*
+	 * A condition on the rows themselves may take some away; and what is
+	 * evaluated again here must not have another value than above.
+	 */
+	if (list_length(plan->qual) > list_length(scan->quals) + list_length(scan->day_quals) ||
+		contain_volatile_functions((Node *) list_make2(count, offset)) ||
+		contain_subplans((Node *) list_make2(count, offset)))
+		return;
+	limit->count = ExecInitExpr((Expr *) count, &node->ss.ps);
+	limit->offset = ExecInitExpr((Expr *) offset, &node->ss.ps);
+	limit->is_constant = IsA(count, Const) && (offset == NULL || IsA(offset, Const));
 }
 
 /*
- * NULL where no LIMIT bounds the node alone, or, with only_constant, none that
- * is known without running the query.
+ * The rows of replies that can be wanted at most, each of which is so many of
+ * the table; PG_INT64_MAX: all. Evaluates in the per-tuple memory of econtext.
  */
-KisLimit *
-kis_limit_create(ForeignScanState *node, bool only_constant)
+int64
+kis_limit_rows(const KisLimit *limit, ExprContext *econtext, int split)
 {
-	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
-	KisScanPlan *scan;
-	Limit	   *found;
-	KisLimit   *limit;
-
-	/* a condition on the rows themselves may take some away */
-	scan = kis_scan_plan(plan);
-	if (list_length(plan->scan.plan.qual) > list_length(scan->quals) + list_length(scan->day_quals))
-		return NULL;
-	found = above_scan(node).limit;
-	if (found == NULL || found->limitCount == NULL ||
-		(only_constant && !(is_constant(found->limitCount) && is_constant(found->limitOffset))))
-		return NULL;
-
-	/* evaluated again here, it could have another value */
-	if (contain_volatile_functions(found->limitCount) || contain_subplans(found->limitCount) ||
-		contain_volatile_functions(found->limitOffset) || contain_subplans(found->limitOffset))
-		return NULL;
-
-	limit = palloc0(sizeof(KisLimit));
-	limit->count = ExecInitExpr((Expr *) found->limitCount, &node->ss.ps);
-	limit->offset = ExecInitExpr((Expr *) found->limitOffset, &node->ss.ps);
-	return limit;
-}
-
-/* How many rows can be wanted at most; PG_INT64_MAX: all. */
-static int64
-limit_rows(KisLimit *limit, ExprContext *econtext)
-{
-	bool		isnull;
-	int64		count;
-	int64		offset;
+	bool		isnull = true;
+	int64		count = 0;
+	int64		offset = 0;
 	int64		rows;
 
-	if (limit == NULL)
-		return PG_INT64_MAX;
-	count = DatumGetInt64(ExecEvalExprSwitchContext(limit->count, econtext, &isnull));
+	if (limit->count != NULL)
+		count = DatumGetInt64(ExecEvalExprSwitchContext(limit->count, econtext, &isnull));
 	if (isnull)
 		return PG_INT64_MAX;
-	if (limit->offset == NULL)
-		return Max(count, 0);
-	offset = DatumGetInt64(ExecEvalExprSwitchContext(limit->offset, econtext, &isnull));
+	if (limit->offset != NULL)
+		offset = DatumGetInt64(ExecEvalExprSwitchContext(limit->offset, econtext, &isnull));
 	if (isnull)
 		offset = 0;
 	if (pg_add_s64_overflow(Max(count, 0), Max(offset, 0), &rows))
 		return PG_INT64_MAX;
-	return rows;
+	return rows / split + (rows % split != 0);
 }
 
 /*
- * How many rows of replies can be wanted at most, each of which is so many of
- * the table; evaluates in the per-tuple memory of econtext.
+ * The fewest calls that bring so many rows of replies, pages being as long as
+ * usual; by the day, each of npairs pairs brings its share of them.
  */
 int64
-kis_limit_rows(KisLimit *limit, ExprContext *econtext, int split)
+kis_limited_calls(const KisScanPlan *scan, int64 rows, int64 npairs)
 {
-	int64		rows = limit_rows(limit, econtext);
+	int			page = scan->table->call->usual_rows;
+	int64		calls = rows / page + (rows % page != 0);
 
-	return rows == PG_INT64_MAX ? rows : rows / split + (rows % split != 0);
+	return scan->by_day ? Max(calls, Min(npairs, rows)) : calls;
 }

@@ -1,8 +1,6 @@
 /*
  * limit.h
- *		What stands above a scan and may end it: the LIMIT that bounds it alone,
- *		where nothing between them could take a row away, so that the scan never
- *		needs more rows than the LIMIT lets through; and anything else.
+ *		What stands above a scan and may end it before its last row.
  */
 #ifndef KIS_SCAN_LIMIT_H
 #define KIS_SCAN_LIMIT_H
@@ -11,13 +9,24 @@
 
 #include "nodes/execnodes.h"
 
-/* May the scan end before its last row, for what stands above it? */
-extern bool kis_is_partial_read(ForeignScanState *node);
+#include "plan/scan_plan.h"
 
-/* The LIMIT that bounds a scan alone */
-typedef struct KisLimit KisLimit;
+/* What stands above a scan. */
+typedef struct KisLimit
+{
+	ExprState  *count;			/* of the LIMIT that bounds the scan alone;
+								 * NULL: none does */
+	ExprState  *offset;			/* NULL: none */
+	bool		is_constant;	/* both are known without running the query */
+	bool		partial_read;	/* the scan need not be read to its last row */
+} KisLimit;
 
-extern KisLimit *kis_limit_create(ForeignScanState *node, bool only_constant);	/* NULL: none */
-extern int64 kis_limit_rows(KisLimit *limit, ExprContext *econtext, int split); /* PG_INT64_MAX: all */
+extern void kis_limit_init(KisLimit *limit, const KisScanPlan *scan, ForeignScanState *node);
+
+/* The rows of replies that can be wanted at most; PG_INT64_MAX: all. */
+extern int64 kis_limit_rows(const KisLimit *limit, ExprContext *econtext, int split);
+
+/* The fewest calls that bring so many rows of replies. */
+extern int64 kis_limited_calls(const KisScanPlan *scan, int64 rows, int64 npairs);
 
 #endif							/* KIS_SCAN_LIMIT_H */

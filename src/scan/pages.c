@@ -1,7 +1,11 @@
 /*
  * pages.c
- *		The rows of one pair of a scan: one row, or those of its days, page by
- *		page.
+ *		Which pair and page of a scan comes next: one pair after the other, or,
+ *		where the plan is by the day, always the newest day of all.
+ *
+ * A pair has one row, or those of its days, page by page. By the day, a page is
+ * requested only when no row that is here can come first: so a LIMIT makes no
+ * call that it does not need.
  */
 #include "postgres.h"
 
@@ -14,15 +18,17 @@
 #include "kis/catalog.h"
 #include "kis/reply.h"
 #include "plan/days.h"
+#include "request/loop.h"
 #include "request/query_context.h"
 #include "request/spill.h"
 #include "request/state.h"
+#include "scan/limit.h"
 #include "scan/pages.h"
 #include "scan/state.h"
 
 /* The arguments of the call that brings the pair's row, or the page with the day. */
-KisCallArgs
-kis_pair_args(const KisScan *scan, const KisPairScan *pair, DateADT day)
+static KisCallArgs
+page_args(const KisScan *scan, const KisPairScan *pair, DateADT day)
 {
 	const KisPairCode *code = &scan->values->pairs[pair->pair];
 	KisCallArgs args = {0};
@@ -34,56 +40,6 @@ kis_pair_args(const KisScan *scan, const KisPairScan *pair, DateADT day)
 	return args;
 }
 
-/* Is its first page here already, or asked for? */
-bool
-kis_pair_is_begun(const KisScan *scan, const KisPairScan *pair)
-{
-	KisCallArgs args = kis_pair_args(scan, pair, pair->first_day);
-
-	return kis_query_has_answer(scan->query, scan->connection, scan->plan->table->call, &args);
-}
-
-/* The day up to which the page that is asked for this one brings rows; false: it is not here. */
-static bool
-find_end(const KisScan *scan, const KisPairScan *pair, DateADT day, DateADT *end)
-{
-	const KisCall *call = scan->plan->table->call;
-	KisCallArgs args = kis_pair_args(scan, pair, day);
-	const KisRequest *page = kis_query_find_request(scan->query, scan->connection, call, &args);
-
-	if (page == NULL || !kis_page_is_here(page))
-		return false;
-	if (!kis_page_last_day(page, end))
-		*end = KIS_NO_DAY;
-	return true;
-}
-
-/* The calls that are expected for its pages, but for those that are here already. */
-int
-kis_pair_calls(const KisScan *scan, const KisPairScan *pair)
-{
-	DateADT		day = pair->first_day;
-	DateADT		end;
-	DateADT		last_day_seen = KIS_NO_DAY;
-	KisCallArgs args;
-
-	if (pair->days == NULL)
-		return kis_pair_is_begun(scan, pair) ? 0 : 1;
-	while (day != KIS_NO_DAY && find_end(scan, pair, day, &end))
-	{
-		CHECK_FOR_INTERRUPTS();
-		/* a page without new days was the last */
-		day = end != KIS_NO_DAY && kis_day_is_beyond(scan->plan->table->call, end, last_day_seen) ?
-			kis_days_next(pair->days, end) : KIS_NO_DAY;
-		last_day_seen = end;
-	}
-	if (day == KIS_NO_DAY)
-		return 0;
-	args = kis_pair_args(scan, pair, day);
-	return kis_days_pages(pair->days, day) -
-		(kis_query_has_answer(scan->query, scan->connection, scan->plan->table->call, &args) ? 1 : 0);
-}
-
 static void
 leave_page(KisPairScan *pair)
 {
@@ -93,7 +49,7 @@ leave_page(KisPairScan *pair)
 	pair->next_row = 0;
 }
 
-/* Before its first page. */
+/* Puts a pair before its first page. */
 void
 kis_pair_rewind(KisPairScan *pair)
 {
@@ -105,18 +61,108 @@ kis_pair_rewind(KisPairScan *pair)
 	pair->page_last_day_seen = KIS_NO_DAY;
 }
 
-/* Asks for its page, unless that has been done. */
-void
-kis_pair_request(KisScan *scan, KisPairScan *pair)
+/*
+ * The pair whose row comes next, where it is at one; or else the one whose page
+ * has to be read first: by the day the one with the newest day, or one that may
+ * have a row of it. NULL: all are through.
+ */
+static KisPairScan *
+next_pair(const KisScan *scan)
+{
+	KisPairScan *next = NULL;
+
+	for (int i = 0; i < scan->npairs; i++)
+	{
+		KisPairScan *pair = &scan->pairs[i];
+
+		if (pair->is_through)
+			continue;
+		if (!scan->plan->by_day)
+			return pair;
+		if (next == NULL || pair->day > next->day ||
+			(pair->day == next->day && pair->has_current_row && !next->has_current_row))
+			next = pair;
+	}
+	return next;
+}
+
+/*
+ * The calls that the scan will take besides those made already, as far as can
+ * be known; to be called before its first row.
+ *
+ * Of a pair whose first page is here, or requested, the others are taken to be
+ * as well: they are where an earlier scan of the query has read the pair.
+ * Should it have left off midway, max_calls stops this scan when it comes to
+ * as many. So it does with one that may end before its last row: nobody knows
+ * when, and a call a pair is all that is sure.
+ */
+int64
+kis_remaining_calls(const KisScan *scan)
+{
+	const KisPairScan *next = next_pair(scan);
+	bool		limited = scan->max_rows < PG_INT64_MAX;
+	int64		calls = 0;
+	int64		newest = 0;
+	int64		here = 0;
+
+	for (int i = 0; i < scan->npairs; i++)
+	{
+		const KisPairScan *pair = &scan->pairs[i];
+		KisCallArgs args = page_args(scan, pair, pair->first_day);
+
+		CHECK_FOR_INTERRUPTS();
+		newest += pair->day == next->day;
+		if (kis_query_has_answer(scan->query, scan->connection, scan->plan->table->call, &args))
+			here++;
+		else
+			calls += limited || !scan->limit.partial_read ? pair->pages : 1;
+	}
+	if (limited)
+		calls = Min(calls, Max(0, kis_limited_calls(scan->plan, scan->max_rows, newest) - here));
+	return calls;
+}
+
+/* Requests its page, unless that has been done. Raises 54000 beyond max_calls. */
+static void
+request_page(KisScan *scan, KisPairScan *pair)
 {
 	KisCallArgs args;
 
 	if (pair->page != NULL)
 		return;
-	args = kis_pair_args(scan, pair, pair->day);
+	args = page_args(scan, pair, pair->day);
 	pair->page = kis_query_request(scan->query, scan->connection, scan->plan->table->call,
 								   &args, scan->counters);
 	kis_request_pin(pair->page);
+}
+
+/*
+ * Requests the page of this pair, and of those that follow which are sure to be
+ * needed: no more than rows are wanted, and by the day those that may have a
+ * row of the same day, of which each has one at most.
+ */
+static void
+request_pages(KisScan *scan, const KisPairScan *next)
+{
+	/*
+	 * a row is wanted now, even if the LIMIT's value has changed since the
+	 * LIMIT looked at it
+	 */
+	int64		wanted = Min(scan->connection->options->max_concurrent_requests,
+							 Max(1, scan->max_rows - scan->ntaken));
+
+	/* of days that come in turn, one page may bring all that are wanted */
+	if (next->days != NULL && !scan->plan->by_day && scan->max_rows < PG_INT64_MAX)
+		wanted = 1;
+	for (int64 i = next - scan->pairs; i < scan->npairs && wanted > 0; i++)
+	{
+		KisPairScan *pair = &scan->pairs[i];
+
+		if (pair->is_through || (scan->plan->by_day && pair->day != next->day))
+			continue;
+		request_page(scan, pair);
+		wanted--;
+	}
 }
 
 static void
@@ -127,22 +173,23 @@ warn_of_empty(const KisScan *scan, const KisRequest *request)
 	bool		is_listed = !kis_call_takes(request->call, KIS_ARG_SECTOR) ||
 		kis_pair_find(request->args.market, request->args.sector) != NULL;
 
-	if (kis_warn_once(scan->query, message))
-		ereport(WARNING,
-				(errcode(ERRCODE_NO_DATA),
-				 errmsg_internal("%s", message),
-				 request->reply->nrows == 0 ?
-				 errdetail("Its reply has no row.") :
-				 is_listed ?
-				 errdetail("All members of its reply are empty.") :
-				 errdetail("All members of its reply are empty: KIS doesn't know this pair."),
-				 is_listed ?
-				 0 :
-				 errhint("Take it out of the option \"extra_pairs\" of server \"%s\".",
-						 scan->connection->server_name)));
+	if (!kis_warn_once(scan->query, message))
+		return;
+	ereport(WARNING,
+			(errcode(ERRCODE_NO_DATA),
+			 errmsg_internal("%s", message),
+			 request->reply->nrows == 0 ?
+			 errdetail("Its reply has no row.") :
+			 is_listed ?
+			 errdetail("All members of its reply are empty.") :
+			 errdetail("All members of its reply are empty: KIS doesn't know this pair."),
+			 is_listed ?
+			 0 :
+			 errhint("Take it out of the option \"extra_pairs\" of server \"%s\".",
+					 scan->connection->server_name)));
 }
 
-/* Is this row wanted, or is it of a day that was not asked for or has come already? */
+/* Is the row wanted, or has it no figures, or is it of a day that is not wanted or has come already? */
 static bool
 is_wanted(const KisScan *scan, KisPairScan *pair, int row)
 {
@@ -156,22 +203,24 @@ is_wanted(const KisScan *scan, KisPairScan *pair, int row)
 	return false;
 }
 
-/* Was it asked for the very day that comes next, and not for one from which it might have reached that? */
-static bool
-begins_with_next(const KisPairScan *pair)
-{
-	char		day[KIS_DATE_LEN];
-
-	kis_day_to_text(pair->day, day);
-	return strcmp(pair->page->args.date, day) == 0;
-}
-
-/* Has the pair another page? One without new days was the last. */
+/*
+ * Leaves a page that has been read. The pair's history ends with one without
+ * new days; but not where that begins before the day that is wanted, as one
+ * that served another scan may: it may only end too soon.
+ */
 static void
 turn_page(KisPairScan *pair)
 {
-	pair->is_through = pair->days == NULL ||
-		(pair->last_day_seen == pair->page_last_day_seen && begins_with_next(pair));
+	char		day[KIS_DATE_LEN];
+
+	if (pair->days != NULL)
+	{
+		kis_day_to_text(pair->day, day);
+		pair->is_through = pair->last_day_seen == pair->page_last_day_seen &&
+			strcmp(pair->page->args.date, day) == 0;
+	}
+	else
+		pair->is_through = true;
 	leave_page(pair);
 	if (pair->is_through)
 		return;
@@ -181,11 +230,11 @@ turn_page(KisPairScan *pair)
 }
 
 /*
- * Goes on to its next row that is wanted, in a page that has come. Where the
- * page has no more, another is to be asked for, or the pair is through.
+ * Goes on to the pair's next row that is wanted, in a page that has come. Where
+ * the page has no more, another is to be requested, or the pair is through.
  */
-void
-kis_pair_seek(KisScan *scan, KisPairScan *pair)
+static void
+seek_row(KisScan *scan, KisPairScan *pair)
 {
 	for (; pair->next_row < pair->page->reply->nrows; pair->next_row++)
 	{
@@ -199,4 +248,53 @@ kis_pair_seek(KisScan *scan, KisPairScan *pair)
 	if (pair->days == NULL && pair->page->reply->nrows == 0)
 		warn_of_empty(scan, pair->page);
 	turn_page(pair);
+}
+
+/* Makes the pair's row one of the table's: of a table by investor, one of several. */
+static void
+take_row(KisScan *scan, KisPairScan *pair, KisTableRow *row)
+{
+	row->request = pair->page;
+	row->code = &scan->values->pairs[pair->pair];
+	row->row = pair->next_row;
+	row->investor = scan->parts[scan->next_part];
+	if (++scan->next_part < scan->nparts)
+		return;
+	scan->next_part = 0;
+	scan->ntaken++;
+	pair->has_current_row = false;
+	pair->next_row++;
+	scan->last = pair;
+}
+
+/*
+ * The next row of the scan, whose request stays pinned until the one after it;
+ * false after the last. Waits for KIS, and raises what a call's failure is.
+ */
+bool
+kis_next_row(KisScan *scan, KisTableRow *row)
+{
+	KisPairScan *pair;
+
+	/*
+	 * not sooner: what stands behind the last row that is wanted doesn't
+	 * matter
+	 */
+	if (scan->last != NULL)
+		seek_row(scan, scan->last);
+	scan->last = NULL;
+
+	while ((pair = next_pair(scan)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (pair->has_current_row)
+		{
+			take_row(scan, pair, row);
+			return true;
+		}
+		request_pages(scan, pair);
+		kis_request_wait_or_raise(pair->page);
+		seek_row(scan, pair);
+	}
+	return false;
 }

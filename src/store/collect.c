@@ -169,8 +169,7 @@ fetch(Collection *collection)
 								  &kis_call_trend, &args))
 			ncalls++;
 	}
-	kis_query_expect(collection->query, collection->connection, &kis_call_trend, ncalls,
-					 false);
+	kis_query_expect(collection->query, collection->connection, &kis_call_trend, ncalls);
 
 	for (int i = 0; i < collection->ntargets; i++)
 	{

@@ -66,9 +66,7 @@ unknown_market(const char *target, const char *market)
 	bad_target(target,
 			   psprintf("There is no market \"%s\".", market),
 			   near ? psprintf("Did you mean \"%s%s\"?", near, sector ? sector : "") :
-			   kis_may_be_market(market) ?
-			   "The markets and their sectors are in the view kis_sector; the server option extra_pairs adds new ones." :
-			   "The markets and their sectors are in the view kis_sector.");
+			   "The markets and their sectors are in the view kis_sector; the server option extra_pairs adds new ones.");
 }
 
 /* The first that has it. */
