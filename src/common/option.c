@@ -34,6 +34,10 @@
 #define MIN_RATE	0.001
 #define MAX_RATE	1000
 
+/* KIS's lengths; another one is suspicious, but not for us to refuse */
+#define APP_KEY_LEN		36
+#define APP_SECRET_LEN	180
+
 /* Of a member's name and its NUL; theirs have 20 bytes or so */
 #define FIELD_SIZE	128
 
@@ -313,7 +317,9 @@ check_rights(List *defs, Oid catalog)
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("permission denied to set option \"%s\"", option->name),
 					 option->setter == SET_BY_SUPERUSERS ?
-					 errhint("Only a superuser may create or alter a server that has this option: it decides who may read the app keys of all who use the server.") :
+					 errdetail("It decides who may read the app keys of all who use the server.") : 0,
+					 option->setter == SET_BY_SUPERUSERS ?
+					 errhint("Only a superuser may create or alter a server that has this option.") :
 					 errhint("Only a role with the privileges of \"pg_read_server_files\" may create or alter what has this option.")));
 	}
 }
@@ -353,6 +359,16 @@ check_secret_given_once(const char *secret, const char *file, const char *name)
 				 errhint("Drop one of them: ALTER USER MAPPING ... OPTIONS (DROP %s).", name)));
 }
 
+/* A copy that lost a part is refused by KIS alone, and much later. */
+static void
+warn_of_length(const char *secret, int usual, const char *name)
+{
+	if (secret != NULL && strlen(secret) != (size_t) usual)
+		ereport(WARNING,
+				(errmsg("option \"%s\" has an unusual length", name),
+				 errdetail("It has %d characters; KIS's have %d.", (int) strlen(secret), usual)));
+}
+
 /*
  * The validator: checks all options that an object is about to have. What one
  * server or mapping must not have together is checked here, too; what it must
@@ -379,6 +395,8 @@ market_investor_fdw_validator(PG_FUNCTION_ARGS)
 			read_options(defs, catalog, &user);
 			check_secret_given_once(user.app_key, user.app_key_file, "app_key");
 			check_secret_given_once(user.app_secret, user.app_secret_file, "app_secret");
+			warn_of_length(user.app_key, APP_KEY_LEN, "app_key");
+			warn_of_length(user.app_secret, APP_SECRET_LEN, "app_secret");
 			break;
 		case ForeignTableRelationId:
 			read_options(defs, catalog, &table);

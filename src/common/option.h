@@ -12,7 +12,8 @@
 #include "foreign/foreign.h"
 #include "nodes/pg_list.h"
 
-#include "kis.h"
+#include "common/option_parse.h"
+#include "common/tables.h"
 
 /* How open days are known. */
 typedef enum KisCalendarKind
@@ -20,20 +21,6 @@ typedef enum KisCalendarKind
 	KIS_CALENDAR_KIS,			/* KIS's, requested once a day */
 	KIS_CALENDAR_WEEKDAY		/* Monday to Friday, without a request */
 } KisCalendarKind;
-
-/* Which of the listed pairs a table holds. */
-typedef enum KisPairSet
-{
-	KIS_PAIRS_HEADLINE,			/* those that stand for a whole market */
-	KIS_PAIRS_ALL				/* all listed and the server's extra_pairs */
-} KisPairSet;
-
-/* A pair of the option extra_pairs. */
-typedef struct KisPairCode
-{
-	char		market[KIS_MARKET_LEN];
-	char		sector[KIS_SECTOR_LEN];
-} KisPairCode;
 
 /* A server's options; defaults are filled in. */
 typedef struct KisServerOptions

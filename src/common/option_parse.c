@@ -15,7 +15,6 @@
 #include "utils/varlena.h"
 
 #include "common/day.h"
-#include "common/option.h"
 #include "common/option_parse.h"
 #include "kis.h"
 

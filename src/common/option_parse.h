@@ -7,6 +7,15 @@
 
 #include "postgres.h"
 
+#include "kis.h"
+
+/* A pair of the option extra_pairs. */
+typedef struct KisPairCode
+{
+	char		market[KIS_MARKET_LEN];
+	char		sector[KIS_SECTOR_LEN];
+} KisPairCode;
+
 /* The host that serves these calls, and the default of the option base_url. */
 #define KIS_BASE_URL	"https://openapi.koreainvestment.com:9443"
 

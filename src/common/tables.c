@@ -5,7 +5,6 @@
  */
 #include "postgres.h"
 
-#include "common/option.h"
 #include "common/suggest.h"
 #include "common/tables.h"
 #include "kis.h"

@@ -8,9 +8,15 @@
 
 #include "postgres.h"
 
-#include "common/option.h"
 #include "kis.h"
 #include "kis/catalog.h"
+
+/* Which of the listed pairs a table holds. */
+typedef enum KisPairSet
+{
+	KIS_PAIRS_HEADLINE,			/* those that stand for a whole market */
+	KIS_PAIRS_ALL				/* all listed and the server's extra_pairs */
+} KisPairSet;
 
 /* A foreign table as IMPORT FOREIGN SCHEMA makes it: data in tables.c. */
 typedef struct KisTable
