@@ -60,6 +60,7 @@ CREATE FOREIGN TABLE fields (
     net bigint OPTIONS (field 'frgn_ntby_qty'),
     by_our_name bigint OPTIONS (field 'foreign_net_qty'),
     new_member integer OPTIONS (field 'bstp_nmix_prpr'),
+    starred text OPTIONS (field '***'),
     object jsonb OPTIONS (field '*'),
     object_json json OPTIONS (field '*'),
     object_text text OPTIONS (field '*'),
@@ -102,7 +103,7 @@ SELECT * FROM net WHERE market_code IN ('ETF', 'ETN', 'ELW', 'KSP', 'KSQ');
 SELECT market_code, frgn_ntby_qty, prsn_ntby_qty FROM net WHERE market_code IN ('KSP', 'KSQ');
 SELECT market_code, prsn_ntby_qty FROM net WHERE market_code = 'KSP';
 SELECT market_code FROM net WHERE market_code = 'KSP';
-SELECT new_member FROM fields WHERE market_code = 'KSP';
+SELECT new_member, starred FROM fields WHERE market_code = 'KSP';
 -- a reply of nothing is no row, a reply of zeros is one
 \! $KIS_SIMCTL reset '{"keep_tokens": true}'
 \! $KIS_SIMCTL fault '{"match": {"market": "K2I"}, "fault": "all_blank"}'

@@ -183,6 +183,15 @@ SELECT (SELECT trade_date FROM kis_market_trend_daily
         WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2016-07-11' AND '2026-07-10');
 \! $KIS_SIMCTL calls daily
 \! $KIS_SIMCTL reset '{"keep_tokens": true}'
+-- one whose first page is only in the cache counts the others
+ALTER SERVER kis OPTIONS (SET cache_ttl '1h');
+SELECT trade_date FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date = '2026-07-10';
+SELECT count(*) FROM kis_market_trend_daily
+WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2016-07-11' AND '2026-07-10';
+\! $KIS_SIMCTL calls daily
+\! $KIS_SIMCTL reset '{"keep_tokens": true}'
+ALTER SERVER kis OPTIONS (SET cache_ttl '0');
 ALTER SERVER kis OPTIONS (DROP max_calls);
 -- what the plan expects
 EXPLAIN (COSTS off) SELECT * FROM kis_calendar WHERE trade_date BETWEEN '2026-01-01' AND '2026-03-31';

@@ -404,7 +404,7 @@ warn_of_missing(const KisConverter *converter)
 		const char *name = lfirst(cell);
 		int			listed = kis_call_member_find(converter->row->request->call, name);
 
-		if (name[0] != '*' &&
+		if (strcmp(name, "*") != 0 && strcmp(name, "**") != 0 &&
 			(listed >= 0 ? reply_row(converter)->values[listed].kind == KIS_VALUE_MISSING :
 			 extra_member(row_object(converter), name) == NULL))
 			appendStringInfo(&names, "%s\"%s\"", n++ > 0 ? ", " : "", name);

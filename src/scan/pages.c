@@ -90,11 +90,12 @@ next_pair(const KisScan *scan)
  * The calls that the scan will take besides those made already, as far as can
  * be known; to be called before its first row.
  *
- * Of a pair whose first page is here, or requested, the others are taken to be
- * as well: they are where an earlier scan of the query has read the pair.
+ * Of a pair whose first page the query has requested, the others are taken to
+ * be here as well: they are where an earlier scan of it has read the pair.
  * Should it have left off midway, max_calls stops this scan when it comes to
  * as many. So it does with one that may end before its last row: nobody knows
- * when, and a call a pair is all that is sure.
+ * when, and a call a pair is all that is sure. A first page that is in the
+ * cache alone says nothing of the others.
  */
 int64
 kis_remaining_calls(const KisScan *scan)
@@ -108,14 +109,20 @@ kis_remaining_calls(const KisScan *scan)
 	for (int i = 0; i < scan->npairs; i++)
 	{
 		const KisPairScan *pair = &scan->pairs[i];
+		const KisCall *call = scan->plan->table->call;
 		KisCallArgs args = page_args(scan, pair, pair->first_day);
+		int64		pages = limited || !scan->limit.partial_read ? pair->pages : 1;
 
 		CHECK_FOR_INTERRUPTS();
 		newest += pair->day == next->day;
-		if (kis_query_has_answer(scan->query, scan->connection, scan->plan->table->call, &args))
-			here++;
-		else
-			calls += limited || !scan->limit.partial_read ? pair->pages : 1;
+		if (!kis_query_has_answer(scan->query, scan->connection, call, &args))
+		{
+			calls += pages;
+			continue;
+		}
+		here++;
+		if (kis_query_find_request(scan->query, scan->connection, call, &args) == NULL)
+			calls += Max(0, pages - 1);
 	}
 	if (limited)
 		calls = Min(calls, Max(0, kis_limited_calls(scan->plan, scan->max_rows, newest) - here));
