@@ -50,16 +50,6 @@ is_column_of(const KisTable *table, KisSource source)
 	}
 }
 
-/* The number of the measure of that name; -1 where there is none. */
-static int
-find_measure(const char *name)
-{
-	for (int i = 0; i < kis_measure_count; i++)
-		if (strcmp(kis_measures[i].name, name) == 0)
-			return i;
-	return -1;
-}
-
 /*
  * Resolves a name that stands for a key, a time, a figure of the row's investor
  * or a listed member, by KIS's name or ours. Whose a row is comes as our code
@@ -80,9 +70,11 @@ resolve_name(const KisTable *table, const char *name, KisColumn *column)
 		}
 	}
 	column->name = name;
-	column->member = table->by_investor ? find_measure(name) : -1;
-	if (column->member >= 0)
+	for (int i = 0; table->by_investor && i < kis_measure_count; i++)
 	{
+		if (strcmp(kis_measures[i].name, name) != 0)
+			continue;
+		column->member = i;
 		column->type = "pg_catalog.int8";
 		column->source = KIS_SOURCE_FIGURE;
 		return true;

@@ -141,8 +141,10 @@ check_pairs(const CodeCheck *check, KisSource kind)
 	ListCell   *cell;
 
 	foreach(cell, others)
+	{
 		if (other == NULL && is_held(check, other_kind, lfirst(cell), NIL))
-		other = lfirst(cell);
+			other = lfirst(cell);
+	}
 	foreach(cell, check->codes[kind])
 	{
 		const char *code = lfirst(cell);
