@@ -279,13 +279,12 @@ sub build_with_calls
 	{
 		my ($like, $lifetime) = @{ $calls{$name} };
 		my $pairs = $like eq 'calendar' ? '' : '.pairs = KIS_PAIRS_ALL,';
-		my $nets = $like eq 'calendar' ? '' : '.net_figures = true,';
 		my $columns = { trend => 'live_columns', daily => 'daily_columns', calendar => 'calendar_columns' }->{$like};
 
 		substitute("$place/src/kis/catalog.c", sub { copy_entry($name, $like, $lifetime) });
 		substitute("$place/src/kis/catalog.h", sub { s/^(extern const KisCall kis_call_trend;)/$1\nextern const KisCall kis_call_$name;/m or die });
 		substitute("$place/src/common/tables.c", sub {
-			s/^(const KisTable \*const kis_tables\[\] = \{\n)/static const KisTable $name = {.name = "kis_$name", .call = &kis_call_$name, $pairs .columns = $columns, $nets .comment_ko = "$name", .comment_en = "$name"};\n\n$1\t&$name,\n/m or die; });
+			s/^(const KisTable \*const kis_tables\[\] = \{\n)/static const KisTable $name = {.name = "kis_$name", .call = &kis_call_$name, $pairs .columns = $columns, .comment_ko = "$name", .comment_en = "$name"};\n\n$1\t&$name,\n/m or die; });
 	}
 	add_made_up_calls($place);
 	unlink glob "$place/src/*/*.o";

@@ -223,22 +223,3 @@ kis_error_summary(const KisError *error, const char *server)
 	return psprintf("%s (%s)", failures[error->error_class].message,
 					kis_to_client_lossy(failure_detail(error, server)));
 }
-
-/*
- * The same where the calendar gives no trading day, of the failure that
- * kis_trade_date gives: where it is none there is no open day as far back as it
- * looks.
- */
-char *
-kis_calendar_summary(const KisError *failure, const char *server)
-{
-	if (failure->error_class == KIS_OK)
-		return pstrdup("KIS's calendar has no open day in a month");
-	return kis_error_summary(failure, server);
-}
-
-const char *
-kis_calendar_hint(const KisError *failure)
-{
-	return failure->error_class == KIS_OK ? NULL : kis_error_hint(failure);
-}

@@ -21,10 +21,6 @@ extern const char *kis_error_hint(const KisError *error);
 /* One line for a result column: message, KIS's code and text; palloc'd, server encoding. */
 extern char *kis_error_summary(const KisError *error, const char *server);
 
-/* The same where the calendar gives no trading day; the hint may be NULL */
-extern char *kis_calendar_summary(const KisError *failure, const char *server);
-extern const char *kis_calendar_hint(const KisError *failure);
-
 /* UTF-8 text of KIS or of the catalogue in the database's encoding, or an error */
 extern char *kis_to_server(const char *utf8);
 

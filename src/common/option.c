@@ -17,7 +17,6 @@
 #include "commands/extension.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -66,36 +65,22 @@ typedef struct Option
 #define IN_USER(member)		offsetof(KisUserOptions, member)
 #define IN_TABLE(member)	offsetof(KisTableOptions, member)
 
-/* One of two names; *is_second: which. */
-static const char *
-parse_choice(const char *value, const char *first, const char *second, bool *is_second)
-{
-	*is_second = strcmp(value, second) == 0;
-	return *is_second || strcmp(value, first) == 0 ? NULL : "There is no such choice.";
-}
-
-/* Into a KisCalendarKind */
 static const char *
 parse_calendar(const char *value, double min, double max, void *result)
 {
-	bool		weekday;
-	const char *why = parse_choice(value, "kis", "weekday", &weekday);
+	bool	   *by_weekday = result;
 
-	*(KisCalendarKind *) result = weekday ? KIS_CALENDAR_WEEKDAY : KIS_CALENDAR_KIS;
-	return why;
+	*by_weekday = strcmp(value, "weekday") == 0;
+	return *by_weekday || strcmp(value, "kis") == 0 ? NULL : "There is no such choice.";
 }
 
-/* Into KisTableOptions itself */
 static const char *
 parse_pair_set(const char *value, double min, double max, void *result)
 {
-	KisTableOptions *table = result;
-	bool		all;
-	const char *why = parse_choice(value, "headline", "all", &all);
+	KisPairSet *pairs = result;
 
-	table->has_pairs = true;
-	table->pairs = all ? KIS_PAIRS_ALL : KIS_PAIRS_HEADLINE;
-	return why;
+	*pairs = strcmp(value, "all") == 0 ? KIS_PAIRS_ALL : KIS_PAIRS_HEADLINE;
+	return *pairs == KIS_PAIRS_ALL || strcmp(value, "headline") == 0 ? NULL : "There is no such choice.";
 }
 
 static const char *
@@ -139,14 +124,14 @@ static const Option options[] = {
 	{"late_opens", ForeignServerRelationId, kis_parse_days, IN_SERVER(late_opens), 0, 100,
 		NULL, SET_BY_ANYBODY,
 	"Write up to 100 days on which the exchange opens at 10:00, such as '2026-11-19, 2027-11-18'."},
-	{"calendar", ForeignServerRelationId, parse_calendar, IN_SERVER(calendar), 0, 0,
+	{"calendar", ForeignServerRelationId, parse_calendar, IN_SERVER(weekday_calendar), 0, 0,
 		"kis", SET_BY_ANYBODY,
 	"Write 'kis' or 'weekday'."},
 	{"extra_pairs", ForeignServerRelationId, kis_parse_pairs, IN_SERVER(extra_pairs), 0, 1000,
 		NULL, SET_BY_ANYBODY,
 	"Write up to 1000 pairs of market and sector, of up to 7 letters and digits each, such as 'KSP/0031, KSQ/1034'."},
 	{"proxy", ForeignServerRelationId, kis_parse_proxy, IN_SERVER(proxy), 0, 0, NULL, SET_BY_SUPERUSERS,
-	"Write a URL with its port, such as 'http://proxy.example.com:3128'."},
+	"Write a URL of http, https, socks4, socks4a, socks5 or socks5h with its port, such as 'http://proxy.example.com:3128'."},
 	{"ca_file", ForeignServerRelationId, kis_parse_path, IN_SERVER(ca_file), 0, 0, NULL, SET_BY_SUPERUSERS,
 	"Write the absolute path of a file on the server, such as '/etc/ssl/certs/ca-certificates.crt'."},
 
@@ -166,7 +151,7 @@ static const Option options[] = {
 
 	{"table_name", ForeignTableRelationId, parse_table_name, IN_TABLE(table_name), 0, 0, NULL, SET_BY_ANYBODY,
 	NULL},						/* the message has the nearest */
-	{"pairs", ForeignTableRelationId, parse_pair_set, 0, 0, 0, NULL, SET_BY_ANYBODY,
+	{"pairs", ForeignTableRelationId, parse_pair_set, IN_TABLE(pairs), 0, 0, NULL, SET_BY_ANYBODY,
 	"Write 'headline' or 'all'."},
 
 	{"field", AttributeRelationId, kis_parse_word, 0, 0, FIELD_SIZE, NULL, SET_BY_ANYBODY,
@@ -179,19 +164,10 @@ PG_FUNCTION_INFO_V1(market_investor_fdw_validator);
 static const char *
 object_kind(Oid catalog)
 {
-	switch (catalog)
-	{
-		case ForeignServerRelationId:
-			return "server";
-		case UserMappingRelationId:
-			return "user mapping";
-		case ForeignTableRelationId:
-			return "foreign table";
-		case AttributeRelationId:
-			return "column of a foreign table";
-		default:
-			return "foreign-data wrapper";
-	}
+	return catalog == ForeignServerRelationId ? "server" :
+		catalog == UserMappingRelationId ? "user mapping" :
+		catalog == ForeignTableRelationId ? "foreign table" :
+		catalog == AttributeRelationId ? "column of a foreign table" : "foreign-data wrapper";
 }
 
 /* The option of this name of these objects, or, of InvalidOid, of any; or NULL. */
@@ -214,7 +190,6 @@ raise_unknown_option(const char *name, Oid catalog)
 	const Option *elsewhere = find_option(name, InvalidOid);
 	const char *names[lengthof(options) + 1] = {NULL};
 	const char *nearest;
-	StringInfoData list;
 	int			nnames = 0;
 
 	if (elsewhere != NULL)
@@ -223,21 +198,15 @@ raise_unknown_option(const char *name, Oid catalog)
 				 errmsg("option \"%s\" does not belong to a %s", name, object_kind(catalog)),
 				 errhint("It is an option of a %s.", object_kind(elsewhere->catalog))));
 
-	initStringInfo(&list);
 	for (int i = 0; i < (int) lengthof(options); i++)
-	{
-		if (options[i].catalog != catalog)
-			continue;
-		names[nnames++] = options[i].name;
-		appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", options[i].name);
-	}
+		if (options[i].catalog == catalog)
+			names[nnames++] = options[i].name;
 	nearest = kis_suggest_name(name, names);
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 			 errmsg("invalid option \"%s\"", name),
 			 nearest != NULL ? errhint("Perhaps you meant the option \"%s\".", nearest) :
-			 nnames > 0 ? errhint("The options of a %s are: %s.", object_kind(catalog), list.data) :
-			 errhint("A %s takes no options.", object_kind(catalog))));
+			 nnames == 0 ? errhint("A %s takes no options.", object_kind(catalog)) : 0));
 }
 
 /* Refuses a value; why is a sentence that doesn't show it. */
@@ -379,34 +348,26 @@ market_investor_fdw_validator(PG_FUNCTION_ARGS)
 {
 	List	   *defs = untransformRelOptions(PG_GETARG_DATUM(0));
 	Oid			catalog = PG_GETARG_OID(1);
-	KisServerOptions server = {0};
-	KisUserOptions user = {0};
-	KisTableOptions table = {0};
-	char	   *field = NULL;
-
-	switch (catalog)
+	union
 	{
-		case ForeignServerRelationId:
-			read_options(defs, catalog, &server);
-			check_host(&server);
-			check_proxy(&server);
-			break;
-		case UserMappingRelationId:
-			read_options(defs, catalog, &user);
-			check_secret_given_once(user.app_key, user.app_key_file, "app_key");
-			check_secret_given_once(user.app_secret, user.app_secret_file, "app_secret");
-			warn_of_length(user.app_key, APP_KEY_LEN, "app_key");
-			warn_of_length(user.app_secret, APP_SECRET_LEN, "app_secret");
-			break;
-		case ForeignTableRelationId:
-			read_options(defs, catalog, &table);
-			break;
-		case AttributeRelationId:
-			read_options(defs, catalog, &field);
-			break;
-		default:
-			read_options(defs, catalog, NULL);
-			break;
+		KisServerOptions server;
+		KisUserOptions user;
+		KisTableOptions table;
+		char	   *field;
+	}			values = {0};
+
+	read_options(defs, catalog, &values);
+	if (catalog == ForeignServerRelationId)
+	{
+		check_host(&values.server);
+		check_proxy(&values.server);
+	}
+	else if (catalog == UserMappingRelationId)
+	{
+		check_secret_given_once(values.user.app_key, values.user.app_key_file, "app_key");
+		check_secret_given_once(values.user.app_secret, values.user.app_secret_file, "app_secret");
+		warn_of_length(values.user.app_key, APP_KEY_LEN, "app_key");
+		warn_of_length(values.user.app_secret, APP_SECRET_LEN, "app_secret");
 	}
 	check_rights(defs, catalog);
 	PG_RETURN_VOID();

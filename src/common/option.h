@@ -15,13 +15,6 @@
 #include "common/option_parse.h"
 #include "common/tables.h"
 
-/* How open days are known. */
-typedef enum KisCalendarKind
-{
-	KIS_CALENDAR_KIS,			/* KIS's, requested once a day */
-	KIS_CALENDAR_WEEKDAY		/* Monday to Friday, without a request */
-} KisCalendarKind;
-
 /* A server's options; defaults are filled in. */
 typedef struct KisServerOptions
 {
@@ -37,7 +30,8 @@ typedef struct KisServerOptions
 	int			session_start;	/* seconds of the day in Seoul */
 	List	   *late_opens;		/* of DateADT: days on which all is an hour
 								 * later */
-	KisCalendarKind calendar;
+	bool		weekday_calendar;	/* open days are Monday to Friday, without
+									 * a request; else by KIS's calendar */
 	List	   *extra_pairs;	/* of KisPairCode * */
 	char	   *proxy;			/* NULL: none */
 	char	   *ca_file;		/* NULL: the system's */
@@ -60,7 +54,6 @@ typedef struct KisUserOptions
 typedef struct KisTableOptions
 {
 	char	   *table_name;		/* NULL: the foreign table's own name */
-	bool		has_pairs;
 	KisPairSet	pairs;
 } KisTableOptions;
 

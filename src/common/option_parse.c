@@ -7,10 +7,13 @@
  */
 #include "postgres.h"
 
-#include <arpa/inet.h>
 #include <math.h>
 
+#include "catalog/pg_collation.h"
 #include "common/string.h"
+#include "regex/regex.h"
+#include "utils/builtins.h"
+#include "utils/formatting.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
 
@@ -22,6 +25,19 @@
 
 #define DIGITS	"0123456789"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+/* Parts of a URL in lower case, as regular expressions */
+#define HOST	"([[:alnum:]._-]+|\\[[0-9a-f:.]+\\])"
+#define LOOPBACK "(localhost|127(\\.[0-9]{1,3}){3}|\\[::1\\])"
+#define PORT	"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))"
+
+/* Is the value of this form, a regular expression? Classes of characters are ASCII's. */
+static bool
+matches(const char *value, const char *form)
+{
+	return RE_compile_and_execute(cstring_to_text(form), (char *) value, strlen(value),
+								  REG_ADVANCED | REG_NOSUB, C_COLLATION_OID, 0, NULL);
+}
 
 /*
  * A number with a unit, or 0, in ms; a part of a millisecond counts as one. The
@@ -119,7 +135,7 @@ kis_parse_days(const char *value, double min, double max, void *result)
 		char		digits[KIS_DATE_LEN];
 		DateADT		day;
 
-		if (strlen(item) != 10 || item[4] != '-' || item[7] != '-')
+		if (!matches(item, "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))
 			return "It is not a list of days of the form YYYY-MM-DD.";
 		snprintf(digits, sizeof(digits), "%.4s%.2s%.2s", item, item + 5, item + 8);
 		if (!kis_day_from_text(digits, &day))
@@ -127,16 +143,6 @@ kis_parse_days(const char *value, double min, double max, void *result)
 		*days = lappend_int(*days, day);
 	}
 	return NULL;
-}
-
-/* Copies a code of so many bytes; false where it is none, or doesn't fit. */
-static bool
-copy_code(char *code, size_t size, const char *text, size_t length)
-{
-	if (length == 0 || strspn(text, LETTERS DIGITS "_") < length || length >= size)
-		return false;
-	strlcpy(code, text, length + 1);
-	return true;
 }
 
 /* MARKET/SECTOR, ..., at most so many, into a List of KisPairCode *. */
@@ -154,31 +160,19 @@ kis_parse_pairs(const char *value, double min, double max, void *result)
 	foreach(cell, items)
 	{
 		const char *item = lfirst(cell);
-		const char *slash = strchr(item, '/');
 		KisPairCode *pair = palloc0(sizeof(KisPairCode));
 
-		if (slash == NULL ||
-			!copy_code(pair->market, sizeof(pair->market), item, slash - item) ||
-			!copy_code(pair->sector, sizeof(pair->sector), slash + 1, strlen(slash + 1)))
+		StaticAssertStmt(KIS_MARKET_LEN == 8 && KIS_SECTOR_LEN == 8, "codes have up to 7 bytes");
+		if (!matches(item, "^\\w{1,7}/\\w{1,7}$"))
 			return "It is not a list of market and sector codes.";
+		strlcpy(pair->market, item, strchr(item, '/') - item + 1);
+		strlcpy(pair->sector, strchr(item, '/') + 1, sizeof(pair->sector));
 		*pairs = lappend(*pairs, pair);
 	}
 	return NULL;
 }
 
-/* ASCII without blanks and control characters? Then it can stand in a header of HTTP. */
-static bool
-is_word(const char *text)
-{
-	for (; *text; text ++)
-	{
-		if ((unsigned char) *text <=' ' || (unsigned char) *text >=0x7f)
-			return false;
-	}
-	return true;
-}
-
-/* An app key, an app secret or the name of a member: shorter than size bytes. */
+/* An app key, an app secret or the name of a member, which can stand in a header of HTTP: shorter than max bytes. */
 const char *
 kis_parse_word(const char *value, double min, double max, void *result)
 {
@@ -186,84 +180,45 @@ kis_parse_word(const char *value, double min, double max, void *result)
 		return "It is empty.";
 	if (strlen(value) >= max)
 		return "It is longer than any of KIS's.";
-	if (!is_word(value))
-		return "It contains a blank, a control character or one that is not ASCII.";
+	/* no regular expression, of which copies of a secret would stay in memory */
+	for (const char *c = value; *c; c++)
+		if (*c < '!' || *c > '~')
+			return "It contains a blank, a control character or one that is not ASCII.";
 	*(char **) result = pstrdup(value);
 	return NULL;
 }
 
 /*
- * Takes scheme://host[:port][/] apart; anything else in it is an error. *url is
- * its plain form, in lower case and without a slash at its end, *host a copy of
- * the host, with the brackets of an IPv6 address, *has_port whether it has one.
+ * A URL of this form; in its plain form, lower case and without a slash at its
+ * end, into *url.
  */
 static const char *
-parse_url(const char *value, char **url, char **host, bool *has_port)
+parse_url(const char *value, const char *form, char **url)
 {
-	char	   *at;
-	size_t		length;
-	int			port;
-
-	if (!is_word(value))
-		return "It contains a blank, a control character or one that is not ASCII.";
 	if (strchr(value, '@') != NULL)
 		return "It must not contain a user name or a password, which anybody could read there.";
-	*url = pstrdup(value);
-	for (char *c = *url; *c; c++)
-		*c = pg_ascii_tolower((unsigned char) *c);
-	at = strstr(*url, "://");
-	if (at == NULL || at == *url)
-		return "It is not of the form scheme://host:port.";
-	at += strlen("://");
-
-	if (at[0] != '\0' && at[strlen(at) - 1] == '/')
-		at[strlen(at) - 1] = '\0';
-	length = strspn(at, LETTERS DIGITS ".-_");
-	if (at[0] == '[')
-	{
-		length = strspn(at + 1, DIGITS "abcdef:.") + 2;
-		if (at[length - 1] != ']')
-			length = 0;
-	}
-	if (length == 0 || length > 253)
-		return "It names no valid host.";
-	*host = pnstrdup(at, length);
-	*has_port = strlen(at) > length;
-	at += length;
-	if (*has_port && at[0] != ':')
-		return "Nothing may follow host and port.";
-	if (*has_port && kis_parse_integer(at + 1, 1, 65535, &port) != NULL)
-		return "Its port is not a number from 1 to 65535.";
-	return NULL;
-}
-
-/* Does what is sent there stay on this machine? No name but localhost is trusted to. */
-static bool
-is_loopback(const char *host)
-{
-	struct in_addr address;
-
-	return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
-		(inet_pton(AF_INET, host, &address) == 1 && strncmp(host, "127.", 4) == 0);
+	*url = asc_tolower(value, strlen(value));
+	if (pg_str_endswith(*url, "/"))
+		(*url)[strlen(*url) - 1] = '\0';
+	return matches(*url, form) ? NULL : "It is not a URL of scheme, host and port alone.";
 }
 
 /*
- * scheme://host[:port] in its plain form: lower case, no slash at its end. In
- * this form it is part of what calls are shared and cached by.
+ * The URL of KIS's host. In its plain form it is part of what calls are shared
+ * and cached by.
  */
 const char *
 kis_parse_base_url(const char *value, double min, double max, void *result)
 {
 	char	  **url = result;
-	char	   *host;
-	bool		has_port;
-	const char *why = parse_url(value, url, &host, &has_port);
+	const char *why = parse_url(value, "^[a-z]+://" HOST PORT "?$", url);
 
 	if (why != NULL)
 		return why;
-	if (strncmp(host, KIS_PAPER_HOST, strlen(KIS_PAPER_HOST)) == 0)
+	if (strstr(*url, "://" KIS_PAPER_HOST) != NULL)
 		return "KIS does not serve investor flows on its paper-trading host.";
-	if (strncmp(*url, "https:", 6) != 0 && !(strncmp(*url, "http:", 5) == 0 && is_loopback(host)))
+	/* no name but localhost is trusted to stay on this machine */
+	if (strncmp(*url, "https://", 8) != 0 && !matches(*url, "^http://" LOOPBACK "(:|$)"))
 		return "Only https keeps the app key and secret safe; http is for loopback addresses alone.";
 	return NULL;
 }
@@ -272,22 +227,7 @@ kis_parse_base_url(const char *value, double min, double max, void *result)
 const char *
 kis_parse_proxy(const char *value, double min, double max, void *result)
 {
-	static const char *const schemes[] = {"http:", "https:", "socks4:", "socks4a:", "socks5:", "socks5h:"};
-	char	   *host;
-	char	  **proxy = result;
-	bool		has_port;
-	const char *why = parse_url(value, proxy, &host, &has_port);
-
-	if (why != NULL)
-		return why;
-	if (!has_port)
-		return "It names no port.";
-	for (int i = 0; i < (int) lengthof(schemes); i++)
-	{
-		if (strncmp(*proxy, schemes[i], strlen(schemes[i])) == 0)
-			return NULL;
-	}
-	return "Its scheme is none of http, https, socks4, socks4a, socks5 and socks5h.";
+	return parse_url(value, "^(https?|socks4a?|socks5h?)://" HOST PORT "$", result);
 }
 
 /* An absolute path. */
@@ -296,9 +236,8 @@ kis_parse_path(const char *value, double min, double max, void *result)
 {
 	if (!is_absolute_path(value))
 		return "It is not an absolute path.";
-	for (const char *c = value; *c; c++)
-		if ((unsigned char) *c < ' ' || *c == 0x7f)
-			return "It contains a control character.";
+	if (matches(value, "[[:cntrl:]]"))
+		return "It contains a control character.";
 	*(char **) result = pstrdup(value);
 	return NULL;
 }

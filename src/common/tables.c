@@ -12,7 +12,7 @@
 
 /* Columns that IMPORT makes; what else a call's members list may be declared by hand. */
 static const char *const live_columns[] = {
-	"market_code", "sector_code", "collected_at", "trade_date", NULL
+	"market_code", "sector_code", "collected_at", "trade_date", KIS_NET_FIGURES, NULL
 };
 
 static const char *const investor_columns[] = {
@@ -22,10 +22,7 @@ static const char *const investor_columns[] = {
 
 static const char *const daily_columns[] = {
 	"market_code", "sector_code", "trade_date", "close", "change", "change_rate",
-	"open", "high", "low", "previous_close", NULL
-};
-
-static const char *const more_daily_columns[] = {
+	"open", "high", "low", "previous_close", KIS_NET_FIGURES,
 	"foreign_registered_net_qty", "foreign_registered_net_amount",
 	"foreign_unregistered_net_qty", "foreign_unregistered_net_amount", NULL
 };
@@ -39,7 +36,6 @@ static const KisTable market_trend = {
 	.call = &kis_call_trend,
 	.pairs = KIS_PAIRS_HEADLINE,
 	.columns = live_columns,
-	.net_figures = true,
 	.comment_ko = "시장별 투자자 매매동향(당일 누계): 시장 전체를 대표하는 시장·업종 조합 19개, 조합마다 한 행",
 	.comment_en = "Investor flows of whole markets, totals of the day so far: 19 pairs of market and sector, a row a pair",
 };
@@ -49,7 +45,6 @@ static const KisTable sector_trend = {
 	.call = &kis_call_trend,
 	.pairs = KIS_PAIRS_ALL,
 	.columns = live_columns,
-	.net_figures = true,
 	.comment_ko = "업종별 투자자 매매동향(당일 누계): 시장·업종 조합 71개 전부, 조합마다 한 행",
 	.comment_en = "Investor flows of markets and their sectors, totals of the day so far: all 71 pairs, a row a pair",
 };
@@ -69,8 +64,6 @@ static const KisTable market_trend_daily = {
 	.call = &kis_call_daily,
 	.pairs = KIS_PAIRS_ALL,
 	.columns = daily_columns,
-	.net_figures = true,
-	.more_columns = more_daily_columns,
 	.comment_ko = "일별 투자자 매매동향(코스피·코스닥): 지수와 순매수, 조합과 거래일마다 한 행",
 	.comment_en = "Investor flows of past days, with the index (KOSPI and KOSDAQ): a row a pair and trading day",
 };

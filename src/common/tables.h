@@ -14,9 +14,13 @@
 /* Which of the listed pairs a table holds. */
 typedef enum KisPairSet
 {
+	KIS_PAIRS_OF_TABLE,			/* as the table's entry says */
 	KIS_PAIRS_HEADLINE,			/* those that stand for a whole market */
 	KIS_PAIRS_ALL				/* all listed and the server's extra_pairs */
 } KisPairSet;
+
+/* Among the names of columns: the net figures of all investors. */
+#define KIS_NET_FIGURES	"*"
 
 /* A foreign table as IMPORT FOREIGN SCHEMA makes it: data in tables.c. */
 typedef struct KisTable
@@ -27,13 +31,7 @@ typedef struct KisTable
 	bool		by_investor;	/* of the trend call alone: a row of its reply
 								 * is one of the table for each investor */
 
-	/*
-	 * columns that IMPORT makes, by name: these, the net figures of all
-	 * investors, and these
-	 */
-	const char *const *columns; /* ends with NULL */
-	bool		net_figures;
-	const char *const *more_columns;	/* ends with NULL; NULL: none */
+	const char *const *columns; /* that IMPORT makes, by name; ends with NULL */
 	const char *comment_ko;
 	const char *comment_en;
 } KisTable;

@@ -17,15 +17,15 @@
 #include "plan/columns.h"
 
 /* The columns that come from no member. */
-static const KisTableColumn key_columns[] = {
-	{"market_code", "pg_catalog.text", KIS_SOURCE_MARKET, -1},
-	{"sector_code", "pg_catalog.text", KIS_SOURCE_SECTOR, -1},
-	{"collected_at", "pg_catalog.timestamptz", KIS_SOURCE_COLLECTED_AT, -1},
-	{"trade_date", "pg_catalog.date", KIS_SOURCE_TRADE_DATE, -1},
-	{"investor", "pg_catalog.text", KIS_SOURCE_INVESTOR, -1},
+static const KisColumn key_columns[] = {
+	{"market_code", "pg_catalog.text", KIS_SOURCE_MARKET, -1, 0},
+	{"sector_code", "pg_catalog.text", KIS_SOURCE_SECTOR, -1, 0},
+	{"collected_at", "pg_catalog.timestamptz", KIS_SOURCE_COLLECTED_AT, -1, 0},
+	{"trade_date", "pg_catalog.date", KIS_SOURCE_TRADE_DATE, -1, 0},
+	{"investor", "pg_catalog.text", KIS_SOURCE_INVESTOR, -1, 0},
 };
 
-/* The figures of each investor that IMPORT makes columns of. */
+/* What KIS_NET_FIGURES stands for, of each investor. */
 static const char *const net_measures[] = {"net_qty", "net_amount"};
 
 /*
@@ -50,23 +50,13 @@ is_column_of(const KisTable *table, KisSource source)
 	}
 }
 
-/* The number of the measure of that name; -1 where there is none. */
-static int
-find_measure(const char *name)
-{
-	for (int i = 0; i < kis_measure_count; i++)
-		if (strcmp(kis_measures[i].name, name) == 0)
-			return i;
-	return -1;
-}
-
 /*
  * Resolves a name that stands for a key, a time, a figure of the row's investor
  * or a listed member, by KIS's name or ours. Whose a row is comes as our code
  * under our name alone.
  */
 static bool
-resolve_name(const KisTable *table, const char *name, KisTableColumn *column)
+resolve_name(const KisTable *table, const char *name, KisColumn *column)
 {
 	const KisCall *call = table->call;
 
@@ -80,9 +70,11 @@ resolve_name(const KisTable *table, const char *name, KisTableColumn *column)
 		}
 	}
 	column->name = name;
-	column->member = table->by_investor ? find_measure(name) : -1;
-	if (column->member >= 0)
+	for (int i = 0; table->by_investor && i < kis_measure_count; i++)
 	{
+		if (strcmp(kis_measures[i].name, name) != 0)
+			continue;
+		column->member = i;
 		column->type = "pg_catalog.int8";
 		column->source = KIS_SOURCE_FIGURE;
 		return true;
@@ -102,34 +94,34 @@ resolve_name(const KisTable *table, const char *name, KisTableColumn *column)
 }
 
 /* Adds a column that the table's entry names: that it can't be is a fault of the entry. */
-static int
-add_column(const KisTable *table, const char *name, KisTableColumn *columns, int n)
+static List *
+add_column(List *columns, const KisTable *table, const char *name)
 {
-	if (!resolve_name(table, name, &columns[n]))
+	KisColumn  *column = palloc0(sizeof(KisColumn));
+
+	if (!resolve_name(table, name, column))
 		elog(ERROR, "table %s has no column %s", table->name, name);
-	return n + 1;
+	return lappend(columns, column);
 }
 
-/*
- * The columns that IMPORT makes, in order: those of the entry, the net figures
- * of each investor, and those that come last. Palloc'd, as many as *ncolumns.
- */
-KisTableColumn *
-kis_table_columns(const KisTable *table, int *ncolumns)
+/* The columns that IMPORT makes, in order, as a List of KisColumn *. */
+List *
+kis_table_columns(const KisTable *table)
 {
-	KisTableColumn *columns = palloc((lengthof(key_columns) + table->call->nmembers) *
-									 sizeof(KisTableColumn));
-	int			n = 0;
+	List	   *columns = NIL;
 
-	for (int i = 0; table->columns[i] != NULL; i++)
-		n = add_column(table, table->columns[i], columns, n);
-	for (int i = 0; table->net_figures && i < kis_investor_count; i++)
-		for (int j = 0; j < (int) lengthof(net_measures); j++)
-			n = add_column(table, psprintf("%s_%s", kis_investors[i].code, net_measures[j]),
-						   columns, n);
-	for (int i = 0; table->more_columns != NULL && table->more_columns[i] != NULL; i++)
-		n = add_column(table, table->more_columns[i], columns, n);
-	*ncolumns = n;
+	for (const char *const *name = table->columns; *name != NULL; name++)
+	{
+		if (strcmp(*name, KIS_NET_FIGURES) != 0)
+		{
+			columns = add_column(columns, table, *name);
+			continue;
+		}
+		for (int i = 0; i < kis_investor_count; i++)
+			for (int j = 0; j < (int) lengthof(net_measures); j++)
+				columns = add_column(columns, table,
+									 psprintf("%s_%s", kis_investors[i].code, net_measures[j]));
+	}
 	return columns;
 }
 
@@ -143,22 +135,22 @@ kis_column_lookup(const KisTable *table, Oid relid, AttrNumber attnum,
 				  const char *attname, KisColumn *column)
 {
 	char	   *field = kis_column_field(relid, attnum);
-	KisTableColumn resolved = {.member = -1};
 
-	column->field = NULL;
+	*column = (KisColumn)
+	{
+		.name = field,.member = -1
+	};
 	if (field != NULL && strcmp(field, "*") == 0)
-		resolved.source = KIS_SOURCE_OBJECT;
+		column->source = KIS_SOURCE_OBJECT;
 	else if (field != NULL && strcmp(field, "**") == 0)
-		resolved.source = KIS_SOURCE_REPLY;
-	else if (!resolve_name(table, field != NULL ? field : attname, &resolved))
+		column->source = KIS_SOURCE_REPLY;
+	else if (!resolve_name(table, field != NULL ? field : attname, column))
 	{
 		if (field == NULL)
 			return false;
-		resolved.source = KIS_SOURCE_EXTRA_MEMBER;
-		column->field = field;
+		column->source = KIS_SOURCE_EXTRA_MEMBER;
 	}
-	column->source = resolved.source;
-	column->member = resolved.member;
+	column->attnum = attnum;
 	return true;
 }
 
@@ -180,25 +172,6 @@ nearest_column(const KisTable *table, const char *name)
 		names[n++] = call->members[i].column;
 	names[n] = NULL;
 	return kis_suggest_name(name, names);
-}
-
-/* What to do with a column whose name stands for nothing in this table. */
-static char *
-unknown_column_hint(const KisTable *table, const char *name)
-{
-	const char *nearest = nearest_column(table, name);
-	KisTableColumn column;
-
-	if (nearest != NULL)
-		return psprintf("Perhaps you meant \"%s\". A column of another name needs the option \"field\".",
-						nearest);
-	for (int i = 0; kis_tables[i] != NULL; i++)
-		if (resolve_name(kis_tables[i], name, &column))
-			return psprintf("It is a column of %s: set the table's option \"table_name\" to '%s'.",
-							kis_tables[i]->name, kis_tables[i]->name);
-	if (strstr(name, "_name") != NULL || strstr(name, "_unit") != NULL)
-		return pstrdup("Names and units are in the views kis_sector and kis_investor_type: join these.");
-	return pstrdup("Set the column's option \"field\" to a member of KIS's answer, such as 'frgn_ntby_qty'.");
 }
 
 /* Refuses types whose input cuts what is too long, without a word. */
@@ -225,6 +198,7 @@ kis_column_resolve(const KisTable *table, Oid relid, AttrNumber attnum,
 				   const char *attname)
 {
 	KisColumn	column;
+	const char *nearest;
 
 	if (get_attgenerated(relid, attnum) != '\0')
 		ereport(ERROR,
@@ -239,11 +213,14 @@ kis_column_resolve(const KisTable *table, Oid relid, AttrNumber attnum,
 		return column;
 	}
 
+	nearest = nearest_column(table, attname);
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
 			 errmsg("column \"%s\" of foreign table \"%s\" stands for nothing in KIS's answer",
 					attname, get_rel_name(relid)),
-			 errhint("%s", unknown_column_hint(table, attname))));
+			 nearest != NULL ?
+			 errhint("Perhaps you meant \"%s\". A column of another name needs the option \"field\".", nearest) :
+			 errhint("Set the column's option \"field\" to a member of KIS's answer, such as 'frgn_ntby_qty'.")));
 }
 
 /* The table behind a foreign table's options; raises HV00R where there is none. */
@@ -278,7 +255,7 @@ kis_table_pairs(const KisTable *table, const KisTableOptions *options,
 {
 	const KisCall *call = table->call;
 	bool		by_sector = kis_call_takes(call, KIS_ARG_SECTOR);
-	KisPairSet	set = options->has_pairs ? options->pairs : table->pairs;
+	KisPairSet	set = options->pairs == KIS_PAIRS_OF_TABLE ? table->pairs : options->pairs;
 	List	   *extra_pairs = by_sector && set == KIS_PAIRS_ALL ? server->extra_pairs : NIL;
 	KisPairCode *pairs = palloc0((kis_pair_count + list_length(extra_pairs)) * sizeof(KisPairCode));
 	int			n = 0;

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
+#include "nodes/pg_list.h"
 
 #include "common/option.h"
 #include "common/tables.h"
@@ -32,26 +33,20 @@ typedef enum KisSource
 	KIS_SOURCE_REPLY			/* '**': the whole reply */
 } KisSource;
 
-/* A column of a table as IMPORT makes it. */
-typedef struct KisTableColumn
-{
-	const char *name;
-	const char *type;			/* SQL */
-	KisSource	source;
-	int			member;			/* index into the call's members, or of
-								 * KIS_SOURCE_FIGURE into kis_measures */
-} KisTableColumn;
-
-/* The columns that IMPORT makes, in order; palloc'd array, its length in *ncolumns. */
-extern KisTableColumn *kis_table_columns(const KisTable *table, int *ncolumns);
-
-/* A foreign table's column, resolved by its option field or its name. */
+/* A column of a table of KIS, or of a foreign table, resolved by its option field or its name. */
 typedef struct KisColumn
 {
+	const char *name;			/* or its option field */
+	const char *type;			/* SQL: as IMPORT makes it */
 	KisSource	source;
-	int			member;			/* as above; -1: none */
-	char	   *field;			/* KIS_SOURCE_EXTRA_MEMBER: KIS's name */
+	int			member;			/* index into the call's members, or of
+								 * KIS_SOURCE_FIGURE into kis_measures; -1:
+								 * none */
+	AttrNumber	attnum;			/* the foreign table's */
 } KisColumn;
+
+/* The columns that IMPORT makes, in order, as a List of KisColumn *. */
+extern List *kis_table_columns(const KisTable *table);
 
 /* Resolves a column; raises HV007 where it stands for nothing in the table. */
 extern KisColumn kis_column_resolve(const KisTable *table, Oid relid, AttrNumber attnum,

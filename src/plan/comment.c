@@ -8,6 +8,7 @@
 #include "access/relation.h"
 #include "catalog/pg_class.h"
 #include "commands/comment.h"
+#include "common/string.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -53,20 +54,6 @@ figure_comment(bool is_amount, const char *name_ko, const char *prefix_en, const
 					prefix_en, name_en, is_amount ? AMOUNT_UNIT_EN : QUANTITY_UNIT_EN);
 }
 
-static bool
-ends_with(const char *text, const char *end)
-{
-	size_t		length = strlen(text);
-
-	return length >= strlen(end) && strcmp(text +length - strlen(end), end) == 0;
-}
-
-char *
-kis_measure_comment(const KisMeasure *measure)
-{
-	return figure_comment(measure->is_amount, measure->name_ko, "", measure->name_en);
-}
-
 /* Korean and English, with the unit where it has one; palloc'd, UTF-8. */
 char *
 kis_member_comment(const KisMember *member)
@@ -75,8 +62,8 @@ kis_member_comment(const KisMember *member)
 
 	if (member->name_en[0] != '\0')
 	{
-		if (ends_with(column, "_qty") || ends_with(column, "_amount"))
-			return figure_comment(ends_with(column, "_amount"), member->name_ko, "", member->name_en);
+		if (pg_str_endswith(column, "_qty") || pg_str_endswith(column, "_amount"))
+			return figure_comment(pg_str_endswith(column, "_amount"), member->name_ko, "", member->name_en);
 		return psprintf("%s / %s", member->name_ko, member->name_en);
 	}
 
@@ -101,12 +88,16 @@ static char *
 column_comment(const KisTable *table, const KisColumn *column)
 {
 	if (column->source == KIS_SOURCE_FIGURE)
-		return kis_measure_comment(&kis_measures[column->member]);
+	{
+		const KisMeasure *measure = &kis_measures[column->member];
+
+		return figure_comment(measure->is_amount, measure->name_ko, "", measure->name_en);
+	}
 	if (column->member >= 0)
 		return kis_member_comment(&table->call->members[column->member]);
 	if (column->source == KIS_SOURCE_EXTRA_MEMBER)
 		return psprintf("KIS 응답 항목 %s / Member %s of KIS's answer",
-						column->field, column->field);
+						column->name, column->name);
 
 	for (int i = 0; i < (int) lengthof(source_comments); i++)
 		if (source_comments[i].source == column->source)

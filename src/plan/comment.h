@@ -12,6 +12,5 @@
 
 /* Korean and English, with the unit where it has one; palloc'd, UTF-8. */
 extern char *kis_member_comment(const KisMember *member);
-extern char *kis_measure_comment(const KisMeasure *measure);
 
 #endif							/* KIS_PLAN_COMMENT_H */

@@ -121,14 +121,12 @@ kis_key_equality(Node *clause, Index relid, const Bitmapset *keys, KisKeyEqualit
 
 	left = linitial(args);
 	right = lsecond(args);
-	equality->function = get_opcode(opno);
 	equality->attnum = key_column(left, relid, keys);
 	equality->value = right;
 	if (equality->attnum == 0 && !equality->is_array)
 	{
 		equality->attnum = key_column(right, relid, keys);
 		equality->value = left;
-		equality->value_first = true;
 	}
 	pull_varattnos(equality->value, relid, &attrs);
 	return equality->attnum != 0 && bms_is_empty(attrs);

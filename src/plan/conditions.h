@@ -29,8 +29,6 @@ typedef struct KisKeyEquality
 	AttrNumber	attnum;
 	Node	   *value;
 	bool		is_array;
-	bool		value_first;	/* in the operator's arguments */
-	Oid			function;
 	Oid			collation;
 } KisKeyEquality;
 

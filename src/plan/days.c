@@ -197,26 +197,19 @@ kis_days_next(const KisDays *days, DateADT last_day_seen)
 	return KIS_NO_DAY;
 }
 
-/* The last day that a page of the usual length reaches which begins with day, holidays estimated. */
-static DateADT
-page_end(const KisCall *call, DateADT day)
-{
-	int			days = call->usual_rows - 1;
-
-	if (call->paging == KIS_PAGING_FORWARD)
-		return day + days;
-
-	/* its rows are open days: fewer than those from Monday to Friday */
-	return day - (int) (days * 7 / (5 * OPEN_SHARE));
-}
-
-/* The calls that they take from the one for this day on, holidays estimated. */
+/*
+ * The calls that they take from the one for this day on, pages being as long as
+ * usual. Those of the history hold open days, fewer than from Monday to Friday.
+ */
 int
 kis_days_pages(const KisDays *days, DateADT day)
 {
+	int			reach = days->call->usual_rows - 1;
 	int			pages = 0;
 
-	for (; day != KIS_NO_DAY; day = kis_days_next(days, page_end(days->call, day)))
+	if (days->call->paging != KIS_PAGING_FORWARD)
+		reach = -(int) (reach * 7 / (5 * OPEN_SHARE));
+	for (; day != KIS_NO_DAY; day = kis_days_next(days, day + reach))
 		pages++;
 	return pages;
 }

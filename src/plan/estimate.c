@@ -191,23 +191,17 @@ kis_estimate_selectivity(RelOptInfo *rel, const Bitmapset *investor_attrs)
 	}
 }
 
-static KisSource
-key_source(const KisKeyValues *values, AttrNumber attnum)
-{
-	for (int key = 0; key < values->nkeys; key++)
-		if (values->keys[key].attnum == attnum)
-			return values->keys[key].source;
-	return KIS_SOURCE_MARKET;
-}
-
-/* The same of those that satisfy join conditions for given values of the other side. */
+/*
+ * How many of so many pairs satisfy conditions that are not known yet, such as
+ * those of joins. An equality is taken to leave one, as it does of most markets
+ * and sectors: a generic plan must not look dearer than a custom one that looks
+ * at the codes.
+ */
 double
-kis_estimate_joined_pairs(PlannerInfo *root, RelOptInfo *rel,
-						  const KisPairEstimate *estimate,
-						  const KisKeyValues *values, const Bitmapset *keys,
-						  List *conditions)
+kis_estimate_joined_pairs(PlannerInfo *root, RelOptInfo *rel, double pairs,
+						  const KisScanPlan *scan, List *conditions)
 {
-	double		pairs = estimate->pairs;
+	double		left = pairs;
 	ListCell   *cell;
 
 	foreach(cell, conditions)
@@ -215,48 +209,34 @@ kis_estimate_joined_pairs(PlannerInfo *root, RelOptInfo *rel,
 		RestrictInfo *rinfo = lfirst(cell);
 		KisKeyEquality equality;
 
-		if (!kis_key_equality((Node *) rinfo->clause, rel->relid, keys, &equality) ||
-			equality.is_array)
-			pairs *= clause_selectivity(root, (Node *) rinfo, rel->relid, JOIN_INNER, NULL);
-		else if (key_source(values, equality.attnum) == KIS_SOURCE_SECTOR)
-			pairs = 1;			/* hardly a sector is one of two markets */
+		if (kis_key_equality((Node *) rinfo->clause, rel->relid, scan->key_attrs, &equality) &&
+			!equality.is_array)
+			left = 1;
 		else
-
-			/*
-			 * Rounded down, since most markets have but one pair: a generic
-			 * plan must not look dearer than a custom one that looks at the
-			 * codes.
-			 */
-			pairs = floor(pairs / Max(1, estimate->markets));
+			left *= clause_selectivity(root, (Node *) rinfo, rel->relid, JOIN_INNER, NULL);
 	}
-	return estimate->pairs > 0 ? Max(pairs, 1) : 0;
+	return pairs > 0 ? Max(left, 1) : 0;
 }
 
-KisPairEstimate
+/* How many of the pairs satisfy conditions on their codes: exact, where planning may try these. */
+double
 kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
-				   const KisKeyValues *values, const Bitmapset *keys, List *conditions)
+				   const KisScanPlan *scan, int npairs, const KisPairCode *pairs, List *conditions)
 {
-	KisPairEstimate estimate = {0};
-	const char *market = NULL;
+	double		left = 0;
+	KisKeyValues *values;
 	Trial		trial;
 
 	begin_trial(&trial, relation, rel->relid, conditions, false);
-	for (int i = 0; i < values->n; i++)
+	values = kis_key_values(relation, scan->nkeys, scan->keys, npairs, pairs, trial.mentioned);
+	for (int i = 0; i < npairs; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		kis_key_store(values, i, trial.mentioned, trial.slot);
-		if (!ExecQualAndReset(trial.qual, trial.econtext))
-			continue;
-		/* the pairs of a market stand together */
-		estimate.markets += market == NULL || strcmp(market, values->pairs[i].market) != 0;
-		market = values->pairs[i].market;
-		estimate.pairs++;
+		kis_key_store(values, i, trial.slot);
+		left += ExecQualAndReset(trial.qual, trial.econtext);
 	}
 	end_trial(&trial);
-
-	estimate.pairs = kis_estimate_joined_pairs(root, rel, &estimate, values, keys, trial.unknown);
-	estimate.markets = Min(estimate.markets, estimate.pairs);
-	return estimate;
+	return kis_estimate_joined_pairs(root, rel, left, scan, trial.unknown);
 }
 
 /*
@@ -274,8 +254,6 @@ kis_estimate_days(PlannerInfo *root, RelOptInfo *rel, Relation relation,
 	Trial		trial;
 
 	begin_trial(&trial, relation, rel->relid, of_days, true);
-	kis_days_choose(days, NULL, trial.econtext, trial.slot);
-	estimate.all_rows = kis_days_rows(days);
 	kis_days_choose(days, trial.qual, trial.econtext, trial.slot);
 	end_trial(&trial);
 	share = clauselist_selectivity(root, list_concat(trial.unknown,

@@ -13,35 +13,25 @@
 #include "nodes/pg_list.h"
 #include "utils/rel.h"
 
-#include "kis/catalog.h"
-#include "plan/keys.h"
+#include "common/option.h"
 #include "plan/scan_plan.h"
 
 /* Gives conditions a selectivity that the core would run functions for, or guess badly. */
 extern void kis_estimate_selectivity(RelOptInfo *rel, const Bitmapset *investor_attrs);
 
 /* How many pairs are expected to satisfy conditions */
-typedef struct KisPairEstimate
-{
-	double		pairs;
-	double		markets;		/* different ones among them */
-} KisPairEstimate;
-
-extern KisPairEstimate kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
-										  const KisKeyValues *values, const Bitmapset *keys,
-										  List *conditions);
+extern double kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
+								 const KisScanPlan *scan, int npairs, const KisPairCode *pairs,
+								 List *conditions);
 
 /* The same of those that satisfy join conditions for given values of the other side. */
-extern double kis_estimate_joined_pairs(PlannerInfo *root, RelOptInfo *rel,
-										const KisPairEstimate *estimate,
-										const KisKeyValues *values, const Bitmapset *keys,
-										List *conditions);
+extern double kis_estimate_joined_pairs(PlannerInfo *root, RelOptInfo *rel, double pairs,
+										const KisScanPlan *scan, List *conditions);
 
 /* What conditions are expected to leave of the days of one pair */
 typedef struct KisDayEstimate
 {
 	double		rows;
-	double		all_rows;		/* without conditions */
 	double		pages;			/* calls */
 } KisDayEstimate;
 

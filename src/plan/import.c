@@ -44,15 +44,17 @@ static char *
 create_statement(const KisTable *table, const char *server_name)
 {
 	StringInfoData buf;
-	KisTableColumn *columns;
-	int			ncolumns;
+	ListCell   *cell;
 
-	columns = kis_table_columns(table, &ncolumns);
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "CREATE FOREIGN TABLE %s (", quote_identifier(table->name));
-	for (int i = 0; i < ncolumns; i++)
-		appendStringInfo(&buf, "%s%s %s", i > 0 ? ", " : "",
-						 quote_identifier(columns[i].name), columns[i].type);
+	foreach(cell, kis_table_columns(table))
+	{
+		const KisColumn *column = lfirst(cell);
+
+		appendStringInfo(&buf, "%s%s %s", buf.data[buf.len - 1] == '(' ? "" : ", ",
+						 quote_identifier(column->name), column->type);
+	}
 	appendStringInfo(&buf, ") SERVER %s OPTIONS (table_name %s)",
 					 quote_identifier(server_name),
 					 quote_literal_cstr(table->name));

@@ -11,7 +11,6 @@
 #include "access/attnum.h"
 #include "nodes/bitmapset.h"
 #include "nodes/execnodes.h"
-#include "utils/palloc.h"
 #include "utils/rel.h"
 
 #include "common/option.h"
@@ -31,21 +30,14 @@ typedef struct KisKeyValues
 	const KisPairCode *pairs;	/* n of them; NULL: they are kis_investors */
 	int			nkeys;
 	const KisKey *keys;
-	Datum	  **columns;		/* n values of each key; NULL: not made yet */
-	Relation	relation;
-	MemoryContext context;		/* of all of them */
+	Datum	  **columns;		/* n values of each key; NULL: not mentioned */
 } KisKeyValues;
 
-/* Values are made in the current memory context when they are needed, while the relation is open. */
-extern KisKeyValues *kis_pair_values(Relation relation, int nkeys, const KisKey *keys,
-									 int npairs, const KisPairCode *pairs);
-extern KisKeyValues *kis_investor_values(Relation relation, int nkeys, const KisKey *keys);
+/* Values of the keys that are mentioned, as pull_varattnos counts */
+extern KisKeyValues *kis_key_values(Relation relation, int nkeys, const KisKey *keys,
+									int n, const KisPairCode *pairs, const Bitmapset *mentioned);
 
-/* The i-th's code as conditions see it */
-extern Datum kis_key_value(const KisKeyValues *values, int i, AttrNumber attnum);
-
-/* Makes slot a row that has nothing but the i-th's keys, those that are mentioned. */
-extern void kis_key_store(const KisKeyValues *values, int i, const Bitmapset *mentioned,
-						  TupleTableSlot *slot);
+/* Makes slot a row that has nothing but the i-th's keys. */
+extern void kis_key_store(const KisKeyValues *values, int i, TupleTableSlot *slot);
 
 #endif							/* KIS_PLAN_KEYS_H */

@@ -8,12 +8,15 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/table.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "nodes/makefuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
@@ -30,7 +33,6 @@
 #include "plan/columns.h"
 #include "plan/conditions.h"
 #include "plan/estimate.h"
-#include "plan/keys.h"
 #include "plan/plan.h"
 #include "plan/scan_plan.h"
 
@@ -43,8 +45,7 @@ typedef struct PlannedTable
 	KisScanPlan scan;			/* all its columns resolved */
 	List	   *bound;			/* conditions that are the table's own, as a
 								 * partition */
-	KisKeyValues *values;
-	KisPairEstimate estimate;	/* without conditions of joins */
+	double		pairs;			/* expected, without conditions of joins */
 	KisDayEstimate days_estimate;	/* of each pair */
 } PlannedTable;
 
@@ -88,23 +89,22 @@ kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	kis_estimate_selectivity(baserel, scan->investor_attrs);
 	pairs = kis_table_pairs(scan->table, &scan->options,
 							kis_server_options(baserel->serverid), &npairs);
-	planned->values = kis_pair_values(relation, scan->nkeys, scan->keys, npairs, pairs);
 
 	conditions = kis_key_conditions(baserel->baserestrictinfo, baserel, scan->key_attrs);
-	planned->estimate = kis_estimate_pairs(root, baserel, relation, planned->values,
-										   scan->key_attrs, conditions);
+	planned->pairs = kis_estimate_pairs(root, baserel, relation, scan, npairs, pairs, conditions);
 	days = day_conditions(baserel, scan);
 	planned->days_estimate = (KisDayEstimate)
 	{
-		.rows = scan->table->call->usual_rows,.all_rows = scan->table->call->usual_rows,.pages = 1
+		.rows = scan->table->call->usual_rows,.pages = 1
 	};
 	if (scan->table->call->paging != KIS_PAGING_NONE)
 		planned->days_estimate = kis_estimate_days(root, baserel, relation, scan, days);
 	table_close(relation, NoLock);
 
 	baserel->fdw_private = planned;
-	baserel->tuples = npairs * planned->days_estimate.all_rows * kis_table_split(scan->table);
-	baserel->rows = clamp_row_est(planned->estimate.pairs * planned->days_estimate.rows *
+	baserel->tuples = npairs * Max(planned->days_estimate.rows, scan->table->call->usual_rows) *
+		kis_table_split(scan->table);
+	baserel->rows = clamp_row_est(planned->pairs * planned->days_estimate.rows *
 								  kis_table_split(scan->table) *
 								  clauselist_selectivity(root,
 														 list_difference_ptr(baserel->baserestrictinfo,
@@ -128,44 +128,6 @@ expected_loops(PlannerInfo *root, Relids outer)
 			loops = Max(loops, rel->rows);
 	}
 	return loops;
-}
-
-/*
- * The calls that all runs of a path make together. A pair is called for once,
- * however often the scan runs; and who joins by the codes rarely does so to
- * read all of them.
- */
-static double
-expected_calls(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned,
-			   ParamPathInfo *param, double loops)
-{
-	double		all = planned->estimate.pairs * planned->days_estimate.pages;
-	List	   *conditions;
-	List	   *values = NIL;
-	ListCell   *cell;
-	double		each;
-
-	if (param == NULL)
-		return all;
-	conditions = kis_key_conditions(param->ppi_clauses, rel, planned->scan.key_attrs);
-	if (conditions == NIL)
-		return all;
-	each = kis_estimate_joined_pairs(root, rel, &planned->estimate, planned->values,
-									 planned->scan.key_attrs, conditions) *
-		planned->days_estimate.pages;
-
-	/* runs with values that have come before make no calls */
-	foreach(cell, conditions)
-	{
-		KisKeyEquality equality;
-
-		if (kis_key_equality((Node *) ((RestrictInfo *) lfirst(cell))->clause, rel->relid,
-							 planned->scan.key_attrs, &equality))
-			values = lappend(values, equality.value);
-	}
-	if (list_length(values) == list_length(conditions))
-		loops = estimate_num_groups(root, values, loops, NULL, NULL);
-	return Min(loops * each, all / 2);
 }
 
 /*
@@ -197,7 +159,8 @@ day_pathkeys(PlannerInfo *root, RelOptInfo *rel, const PlannedTable *planned)
 /*
  * Adds a path that takes parameters from outer, which may be NULL, and makes
  * first_calls before its first row. Calls are what it costs: the reading of
- * their rows is nothing beside.
+ * their rows is nothing beside. A pair is called for once, however often the scan
+ * runs; and who joins by the codes rarely does so to read all of them.
  */
 static void
 add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer, double first_calls, List *pathkeys)
@@ -205,11 +168,17 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer, double first_cal
 	const PlannedTable *planned = rel->fdw_private;
 	ParamPathInfo *param = get_baserel_parampathinfo(root, rel, outer);
 	double		loops = param != NULL ? expected_loops(root, outer) : 1;
-	double		calls = expected_calls(root, rel, planned, param, loops);
+	double		calls = planned->pairs * planned->days_estimate.pages;
 	double		rows = param != NULL ? param->ppi_rows : rel->rows;
 	Cost		startup = rel->baserestrictcost.startup + rel->reltarget->cost.startup;
 	Cost		total;
+	List	   *conditions = NIL;
 
+	if (param != NULL)
+		conditions = kis_key_conditions(param->ppi_clauses, rel, planned->scan.key_attrs);
+	if (conditions != NIL)
+		calls = Min(calls / 2, loops * planned->days_estimate.pages *
+					kis_estimate_joined_pairs(root, rel, planned->pairs, &planned->scan, conditions));
 	total = startup + calls * CALL_COST / loops +
 		(cpu_tuple_cost + rel->baserestrictcost.per_tuple) * rows +
 		rel->reltarget->cost.per_tuple * rows;
@@ -219,81 +188,50 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer, double first_cal
 										 list_make1(makeFloat(psprintf("%.3f", calls)))));
 }
 
-/* The relations that a join condition takes the keys' values from. */
-static List *
-add_outer(List *outers, RestrictInfo *rinfo, RelOptInfo *rel)
-{
-	Relids		outer = bms_union(rinfo->clause_relids, rel->lateral_relids);
-	ListCell   *cell;
-
-	outer = bms_del_member(outer, rel->relid);
-	if (bms_is_empty(outer))
-		return outers;
-	foreach(cell, outers)
-	{
-		if (bms_equal(lfirst(cell), outer))
-			return outers;
-	}
-	return lappend(outers, outer);
-}
-
-/* The member of an equivalence class that is looked at, and those looked at before. */
-typedef struct KeyMembers
+/* The equivalence classes with a key that have been looked at. */
+typedef struct KeyClasses
 {
 	const Bitmapset *keys;
-	Expr	   *current;
-	List	   *already_used;
-} KeyMembers;
+	List	   *seen;
+} KeyClasses;
 
+/* Is it the first expression of keys of a class that has not been looked at? */
 static bool
 is_key_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec,
 			  EquivalenceMember *em, void *arg)
 {
-	KeyMembers *members = arg;
+	KeyClasses *classes = arg;
 
-	if (members->current != NULL)
-		return equal(em->em_expr, members->current);
-	if (list_member(members->already_used, em->em_expr) ||
-		!kis_is_key_expression((Node *) em->em_expr, rel->relid, members->keys))
+	if (list_member_ptr(classes->seen, ec) ||
+		!kis_is_key_expression((Node *) em->em_expr, rel->relid, classes->keys))
 		return false;
-	members->current = em->em_expr;
+	classes->seen = lappend(classes->seen, ec);
 	return true;
 }
 
-/* Adds the outer relations of those clauses that give the keys of one run values. */
-static List *
-add_outers(List *outers, List *clauses, RelOptInfo *rel, const Bitmapset *keys)
+/*
+ * Adds a path for each of those clauses that give the keys of one run values, with
+ * parameters from the relations that the values come from; returns all of these.
+ * The core drops a path that is the same as another.
+ */
+static Relids
+add_join_paths(PlannerInfo *root, RelOptInfo *rel, List *clauses, const Bitmapset *keys)
 {
+	Relids		all = NULL;
 	ListCell   *cell;
 
 	foreach(cell, clauses)
 	{
 		RestrictInfo *rinfo = lfirst(cell);
+		Relids		outer = bms_union(rinfo->clause_relids, rel->lateral_relids);
 
-		if (join_clause_is_movable_to(rinfo, rel) && kis_is_key_condition(rinfo, rel, keys))
-			outers = add_outer(outers, rinfo, rel);
+		if (!join_clause_is_movable_to(rinfo, rel) || !kis_is_key_condition(rinfo, rel, keys))
+			continue;
+		outer = bms_del_member(outer, rel->relid);
+		add_scan_path(root, rel, outer, 1, NIL);
+		all = bms_add_members(all, outer);
 	}
-	return outers;
-}
-
-/* Join conditions that equivalence classes imply. One class may hold both keys. */
-static List *
-add_equivalence_outers(List *outers, PlannerInfo *root, RelOptInfo *rel, const Bitmapset *keys)
-{
-	KeyMembers	members = {.keys = keys};
-
-	for (;;)
-	{
-		List	   *clauses;
-
-		members.current = NULL;
-		clauses = generate_implied_equalities_for_column(root, rel, is_key_member, &members,
-														 rel->lateral_referencers);
-		if (members.current == NULL)
-			return outers;
-		outers = add_outers(outers, clauses, rel, keys);
-		members.already_used = lappend(members.already_used, members.current);
-	}
+	return all;
 }
 
 /*
@@ -309,9 +247,9 @@ kisGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	const Bitmapset *keys = planned->scan.key_attrs;
 	List	   *pathkeys = bms_is_empty(baserel->lateral_relids) ?
 		day_pathkeys(root, baserel, planned) : NIL;
-	Relids		all = NULL;
-	List	   *outers;
-	ListCell   *cell;
+	KeyClasses	classes = {.keys = keys};
+	Relids		all;
+	List	   *implied;
 
 	add_scan_path(root, baserel, baserel->lateral_relids, 1, NIL);
 
@@ -320,26 +258,40 @@ kisGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	 * is needed
 	 */
 	if (pathkeys != NIL)
-		add_scan_path(root, baserel, NULL, planned->estimate.pairs, pathkeys);
+		add_scan_path(root, baserel, NULL, planned->pairs, pathkeys);
 
-	outers = add_outers(NIL, baserel->joininfo, baserel, keys);
-	if (baserel->has_eclass_joins)
-		outers = add_equivalence_outers(outers, root, baserel, keys);
-	foreach(cell, outers)
-	{
-		if (!bms_equal(lfirst(cell), baserel->lateral_relids))
-			add_scan_path(root, baserel, lfirst(cell), 1, NIL);
-		all = bms_add_members(all, lfirst(cell));
-	}
+	all = add_join_paths(root, baserel, baserel->joininfo, keys);
+	/* of each class with keys, until there is none left */
+	while (baserel->has_eclass_joins &&
+		   (implied = generate_implied_equalities_for_column(root, baserel, is_key_member, &classes,
+															 baserel->lateral_referencers)) != NIL)
+		all = bms_add_members(all, add_join_paths(root, baserel, implied, keys));
 
 	/* the market from one relation, the sector from another */
-	foreach(cell, outers)
-	{
-		if (bms_equal(lfirst(cell), all))
-			return;
-	}
-	if (list_length(outers) > 1)
+	if (!bms_is_empty(all))
 		add_scan_path(root, baserel, all, 1, NIL);
+}
+
+/*
+ * Count and offset of the LIMIT that bounds the scan alone: nothing between them
+ * takes a row away or reads more, so the scan never needs more rows than it lets
+ * through. They are evaluated again there, so they must have the same value.
+ */
+static List *
+bounding_limit(PlannerInfo *root, const ForeignPath *path)
+{
+	const Query *parse = root->parse;
+	List	   *limit = list_make2(parse->limitCount, parse->limitOffset);
+
+	if (parse->limitCount == NULL || parse->limitOption != LIMIT_OPTION_COUNT ||
+		bms_membership(root->all_baserels) != BMS_SINGLETON ||
+		parse->hasAggs || parse->groupClause != NIL || parse->groupingSets != NIL ||
+		parse->distinctClause != NIL || parse->hasWindowFuncs || parse->hasTargetSRFs ||
+		parse->setOperations != NULL || parse->rowMarks != NIL ||
+		!pathkeys_contained_in(root->sort_pathkeys, path->path.pathkeys) ||
+		contain_volatile_functions((Node *) limit) || contain_subplans((Node *) limit))
+		return NIL;
+	return limit;
 }
 
 /*
@@ -366,9 +318,18 @@ kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 										   bms_union(scan.key_attrs, scan.investor_attrs),
 										   planned->bound);
 	scan.calls = floatVal(linitial(best_path->fdw_private));
-	scan.npairs = planned->estimate.pairs;
 	scan.by_day = best_path->path.pathkeys != NIL;
-	scan.partial_read = root->tuple_fraction > 0;
+
+	/* not where all is sorted first; of a query inside another nobody knows */
+	scan.partial_read = (root->tuple_fraction > 0 || root->parent_root != NULL) &&
+		(root->sort_pathkeys == NIL || scan.by_day);
+	/* a condition on the rows themselves may take some away */
+	if (list_length(clauses) <= list_length(scan.quals) + list_length(scan.day_quals))
+		scan.limit = bounding_limit(root, best_path);
+	if (scan.limit != NIL && root->limit_tuples >= 0)
+		scan.calls = Min(scan.calls,
+						 kis_limited_calls(&scan, ceil(root->limit_tuples / kis_table_split(scan.table)),
+										   planned->pairs));
 
 	pull_varattnos((Node *) baserel->reltarget->exprs, baserel->relid, &used);
 	pull_varattnos((Node *) clauses, baserel->relid, &used);

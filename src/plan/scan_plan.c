@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/sysattr.h"
 #include "catalog/pg_type.h"
 
@@ -23,7 +25,8 @@ enum ExprsItem
 	EXPRS_QUALS,
 	EXPRS_DAY_QUALS,
 	EXPRS_INVESTOR_QUALS,
-	EXPRS_REFERENCED
+	EXPRS_REFERENCED,
+	EXPRS_LIMIT
 };
 
 /* The items of fdw_private. */
@@ -32,7 +35,6 @@ enum PrivateItem
 	PRIVATE_ATTNUMS,			/* List of int: the columns that the query
 								 * uses */
 	PRIVATE_CALLS,				/* Float */
-	PRIVATE_NPAIRS,				/* Float */
 	PRIVATE_BY_DAY,				/* Integer */
 	PRIVATE_PARTIAL_READ		/* Integer */
 };
@@ -44,10 +46,7 @@ add_column(KisScanPlan *scan, const KisColumn *column, Form_pg_attribute att)
 	KisKey		key = {.attnum = att->attnum,.source = column->source};
 	int			attr = att->attnum - FirstLowInvalidHeapAttributeNumber;
 
-	scan->columns[scan->ncolumns++] = (KisScanColumn)
-	{
-		.attnum = att->attnum,.column = *column
-	};
+	scan->columns[scan->ncolumns++] = *column;
 	switch (column->source)
 	{
 		case KIS_SOURCE_MARKET:
@@ -84,10 +83,9 @@ kis_scan_plan_resolve(KisScanPlan *scan, Relation relation, const Bitmapset *use
 
 	scan->table = kis_table_of_relation(relid, &options);
 	scan->options = *options;
-	if (!options->has_pairs)
+	if (options->pairs == KIS_PAIRS_OF_TABLE)
 		scan->options.pairs = scan->table->pairs;
-	scan->options.has_pairs = true;
-	scan->columns = palloc(desc->natts * sizeof(KisScanColumn));
+	scan->columns = palloc(desc->natts * sizeof(KisColumn));
 	scan->keys = palloc(desc->natts * sizeof(KisKey));
 	scan->investor_keys = palloc(desc->natts * sizeof(KisKey));
 	scan->days = palloc(desc->natts * sizeof(AttrNumber));
@@ -122,9 +120,9 @@ kis_scan_plan_write(const KisScanPlan *scan, const Bitmapset *used, List **exprs
 		if (whole_row || bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used))
 			attnums = lappend_int(attnums, attnum);
 	}
-	*exprs = list_make4(scan->quals, scan->day_quals, scan->investor_quals, scan->referenced);
-	*private = list_make5(attnums, makeFloat(psprintf("%.3f", scan->calls)),
-						  makeFloat(psprintf("%.3f", scan->npairs)),
+	*exprs = list_make5(scan->quals, scan->day_quals, scan->investor_quals, scan->referenced,
+						scan->limit);
+	*private = list_make4(attnums, makeFloat(psprintf("%.3f", scan->calls)),
 						  makeInteger(scan->by_day), makeInteger(scan->partial_read));
 }
 
@@ -146,9 +144,21 @@ kis_scan_plan(const ForeignScan *plan, Relation relation)
 	scan->day_quals = list_nth(plan->fdw_exprs, EXPRS_DAY_QUALS);
 	scan->investor_quals = list_nth(plan->fdw_exprs, EXPRS_INVESTOR_QUALS);
 	scan->referenced = list_nth(plan->fdw_exprs, EXPRS_REFERENCED);
+	scan->limit = list_nth(plan->fdw_exprs, EXPRS_LIMIT);
 	scan->calls = floatVal(list_nth(plan->fdw_private, PRIVATE_CALLS));
-	scan->npairs = floatVal(list_nth(plan->fdw_private, PRIVATE_NPAIRS));
 	scan->by_day = intVal(list_nth(plan->fdw_private, PRIVATE_BY_DAY)) != 0;
 	scan->partial_read = intVal(list_nth(plan->fdw_private, PRIVATE_PARTIAL_READ)) != 0;
 	return scan;
+}
+
+/*
+ * The fewest calls that bring so many rows of replies, pages being as long as
+ * usual; by the day, each of npairs pairs brings its share of them.
+ */
+double
+kis_limited_calls(const KisScanPlan *scan, double rows, double npairs)
+{
+	double		calls = ceil(rows / scan->table->call->usual_rows);
+
+	return scan->by_day ? Max(calls, Min(npairs, rows)) : calls;
 }

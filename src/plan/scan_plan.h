@@ -19,20 +19,13 @@
 #include "plan/columns.h"
 #include "plan/keys.h"
 
-/* A column that a scan fills. */
-typedef struct KisScanColumn
-{
-	AttrNumber	attnum;
-	KisColumn	column;
-} KisScanColumn;
-
 /* A foreign table's scan as planned. Sets of columns count as pull_varattnos does. */
 typedef struct KisScanPlan
 {
 	const KisTable *table;
 	KisTableOptions options;	/* pairs filled in */
 	int			ncolumns;
-	KisScanColumn *columns;
+	KisColumn  *columns;
 	int			nkeys;
 	KisKey	   *keys;			/* the pair's codes */
 	Bitmapset  *key_attrs;
@@ -49,12 +42,13 @@ typedef struct KisScanPlan
 	List	   *investor_quals; /* conditions on the investor's codes alone */
 	List	   *referenced;		/* those that name codes themselves, for
 								 * kis_key_equality */
+	List	   *limit;			/* count and offset, which may be NULL, of the
+								 * LIMIT that bounds the scan alone; NIL: none */
 	double		calls;			/* expected */
-	double		npairs;			/* expected */
 	bool		by_day;			/* the rows come by the day, in the order of
 								 * the call's pages */
-	bool		partial_read;	/* a cursor or the like may leave the query
-								 * before its last row */
+	bool		partial_read;	/* what stands above may end the scan before
+								 * its last row */
 } KisScanPlan;
 
 /* Resolves a foreign table and its columns, all or those that are used. */
@@ -66,5 +60,8 @@ extern KisScanPlan *kis_scan_plan(const ForeignScan *plan, Relation relation);
 /* fdw_exprs and fdw_private of a scan that uses these columns. */
 extern void kis_scan_plan_write(const KisScanPlan *scan, const Bitmapset *used,
 								List **exprs, List **private);
+
+/* The fewest calls that bring so many rows of replies. */
+extern double kis_limited_calls(const KisScanPlan *scan, double rows, double npairs);
 
 #endif							/* KIS_PLAN_SCAN_PLAN_H */

@@ -143,7 +143,7 @@ is_open_day(void *context, int64_t unix_day)
 static KisIsOpenDay
 open_days(const KisServerOptions *options)
 {
-	return options->calendar == KIS_CALENDAR_KIS ? is_open_day : kis_is_weekday;
+	return options->weekday_calendar ? kis_is_weekday : is_open_day;
 }
 
 /* By how many seconds the day is later than others; -1: not known. */
@@ -188,8 +188,8 @@ trade_date(const KisServerOptions *options, TimestampTz at, bool has_figures,
 /*
  * The trading day of figures that arrived at collected_at, by the connection's
  * calendar, which is requested, and waited for, where nobody has had it today;
- * that is billed to counters. False: the calendar can't be had; then *failure,
- * where it is not NULL and KIS was requested, says why.
+ * that is billed to counters. False: the calendar can't be had; then *failure
+ * says why.
  */
 bool
 kis_trade_date(KisQuery *query, KisConnection *connection,
@@ -198,8 +198,16 @@ kis_trade_date(KisQuery *query, KisConnection *connection,
 {
 	CalendarReader reader = {query, connection, counters, failure};
 
-	return trade_date(connection->options, collected_at, has_figures,
-					  open_days(connection->options), &reader, day);
+	if (trade_date(connection->options, collected_at, has_figures,
+				   open_days(connection->options), &reader, day))
+		return true;
+	/* it was requested, and has none as far back as it is looked at */
+	if (failure->error_class == KIS_OK)
+	{
+		failure->error_class = KIS_ERROR_REPLY;
+		strlcpy(failure->text, "KIS's calendar has no open day in a month", sizeof(failure->text));
+	}
+	return false;
 }
 
 /* The same by Monday to Friday; makes no request. */
@@ -229,7 +237,7 @@ kis_hours(KisQuery *query, KisConnection *connection, TimestampTz collected_at,
 	KisHours	hours = {.day_before = DATEVAL_NOBEGIN};
 
 	/* KIS's calendar has been wrong; the week-end of "weekday" has not */
-	hours.closed = options->calendar == KIS_CALENDAR_KIS &&
+	hours.closed = !options->weekday_calendar &&
 		is_open(&reader, today + KIS_UNIX_EPOCH_DAYS) == 0;
 	/* where it is not known, the later day is the safe one */
 	if (seconds >= options->session_start &&
@@ -287,6 +295,6 @@ kis_trade_date_prepare(KisQuery *query, KisConnection *connection, KisCounters *
 {
 	CalendarReader reader = {query, connection, counters, NULL};
 
-	if (connection->options->calendar == KIS_CALENDAR_KIS)
+	if (!connection->options->weekday_calendar)
 		(void) request_day(&reader, kis_seoul_day(GetCurrentTimestamp()));
 }

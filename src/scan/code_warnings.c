@@ -9,8 +9,8 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "executor/executor.h"
-#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
@@ -31,27 +31,24 @@
 /* A longer array of codes was made by a program, which makes no typing errors. */
 #define MAX_CODES	100
 
-/* A code that the query refers to, and the pairs, or the investors, that have it. */
-typedef struct ReferencedCode
-{
-	const char *code;
-	Bitmapset  *holders;
-} ReferencedCode;
-
-/* The codes of one kind, of ReferencedCode *, and who has any of them. */
-typedef struct ReferencedCodes
-{
-	List	   *codes;
-	Bitmapset  *holders;
-} ReferencedCodes;
-
-/* What a query refers to, by kind: KIS_SOURCE_MARKET, _SECTOR and _INVESTOR. */
+/* The codes that a query refers to, each a List of strings by its kind: KIS_SOURCE_MARKET, _SECTOR, _INVESTOR. */
 typedef struct CodeCheck
 {
 	KisScan    *scan;
 	const char *relname;
-	ReferencedCodes kinds[KIS_SOURCE_INVESTOR + 1];
+	List	   *codes[KIS_SOURCE_INVESTOR + 1];
 } CodeCheck;
+
+/* Is there a pair of these codes? NULL: of any. */
+static bool
+has_pair(int npairs, const KisPairCode *pairs, const char *market, const char *sector)
+{
+	for (int i = 0; i < npairs; i++)
+		if ((market == NULL || strcmp(pairs[i].market, market) == 0) &&
+			(sector == NULL || strcmp(pairs[i].sector, sector) == 0))
+			return true;
+	return false;
+}
 
 /* A table, as IMPORT makes it, that holds the pair, or any pair with the code that is not NULL; or NULL. */
 static const char *
@@ -65,10 +62,9 @@ table_that_holds(const CodeCheck *check, const char *market, const char *sector)
 		KisPairCode *pairs = kis_table_pairs(kis_tables[i], &options,
 											 check->scan->connection->options, &npairs);
 
-		for (int j = 0; j < npairs && kis_call_takes(kis_tables[i]->call, KIS_ARG_MARKET); j++)
-			if ((market == NULL || strcmp(pairs[j].market, market) == 0) &&
-				(sector == NULL || strcmp(pairs[j].sector, sector) == 0))
-				return kis_tables[i]->name;
+		if (kis_call_takes(kis_tables[i]->call, KIS_ARG_MARKET) &&
+			has_pair(npairs, pairs, market, sector))
+			return kis_tables[i]->name;
 	}
 	return NULL;
 }
@@ -96,15 +92,6 @@ hint_of_pair(const CodeCheck *check, const char *market, const char *sector)
 					plan->options.pairs == KIS_PAIRS_ALL ? "" : " and query a table of all pairs");
 }
 
-static const char *
-hint_of_investor(const char *investor)
-{
-	const char *suggested = kis_suggest_investor(investor);
-
-	return suggested != NULL ? psprintf("Did you mean \"%s\"?", suggested) :
-		"The view kis_investor_type lists the investors.";
-}
-
 /* Warns, once a query. */
 static void
 warn(const CodeCheck *check, const char *message, const char *hint)
@@ -116,98 +103,105 @@ warn(const CodeCheck *check, const char *message, const char *hint)
 				 errhint("%s", hint)));
 }
 
+/* Does the table hold the code, together with one of the others' where there are any? */
+static bool
+is_held(const CodeCheck *check, KisSource kind, const char *code, const List *others)
+{
+	const KisKeyValues *values = check->scan->values;
+	ListCell   *cell;
+
+	if (others == NIL)
+		return has_pair(values->n, values->pairs, kind == KIS_SOURCE_MARKET ? code : NULL,
+						kind == KIS_SOURCE_MARKET ? NULL : code);
+	foreach(cell, others)
+	{
+		const char *other = lfirst(cell);
+
+		if (has_pair(values->n, values->pairs, kind == KIS_SOURCE_MARKET ? code : other,
+					 kind == KIS_SOURCE_MARKET ? other : code))
+			return true;
+	}
+	return false;
+}
+
 /*
- * Warns of the codes of a kind that the table doesn't hold, or not together
- * with any referenced code of the other kind.
+ * Warns of the markets, or sectors, that the table doesn't hold, or not together
+ * with any code of the other kind.
  *
  * Of a sector that stands beside a market the pair is what is wrong; beside
  * markets that are all unknown it is nothing more.
  */
 static void
-check_codes(const CodeCheck *check, KisSource kind)
+check_pairs(const CodeCheck *check, KisSource kind)
 {
-	static const char *const names[] = {"market code", "sector code", "investor"};
-	static const ReferencedCodes none = {0};
-	const ReferencedCodes *others = kind == KIS_SOURCE_MARKET ? &check->kinds[KIS_SOURCE_SECTOR] :
-		kind == KIS_SOURCE_SECTOR ? &check->kinds[KIS_SOURCE_MARKET] : &none;
+	bool		is_market = kind == KIS_SOURCE_MARKET;
+	KisSource	other_kind = is_market ? KIS_SOURCE_SECTOR : KIS_SOURCE_MARKET;
+	const List *others = check->codes[other_kind];
 	const char *other = NULL;
 	ListCell   *cell;
 
-	foreach(cell, others->codes)
+	foreach(cell, others)
 	{
-		const ReferencedCode *code = lfirst(cell);
-
-		if (other == NULL && !bms_is_empty(code->holders))
-			other = code->code;
+		if (other == NULL && is_held(check, other_kind, lfirst(cell), NIL))
+			other = lfirst(cell);
 	}
-	foreach(cell, check->kinds[kind].codes)
+	foreach(cell, check->codes[kind])
 	{
-		const ReferencedCode *code = lfirst(cell);
-		const char *market = kind == KIS_SOURCE_MARKET ? code->code : other;
-		const char *sector = kind == KIS_SOURCE_MARKET ? other : code->code;
+		const char *code = lfirst(cell);
+		const char *market = is_market ? code : other;
+		const char *sector = is_market ? other : code;
 
-		if (bms_is_empty(code->holders) && (kind == KIS_SOURCE_MARKET || others->codes == NIL))
+		if (is_held(check, kind, code, others))
+			continue;
+		if ((is_market || others == NIL) && !is_held(check, kind, code, NIL))
 			warn(check,
-				 psprintf("\"%s\" is no %s of foreign table \"%s\"", code->code, names[kind], check->relname),
-				 kind == KIS_SOURCE_MARKET ? hint_of_pair(check, code->code, NULL) :
-				 kind == KIS_SOURCE_SECTOR ? hint_of_pair(check, NULL, code->code) :
-				 hint_of_investor(code->code));
-		else if (other != NULL && !bms_overlap(code->holders, others->holders))
+				 psprintf("\"%s\" is no %s code of foreign table \"%s\"", code,
+						  is_market ? "market" : "sector", check->relname),
+				 hint_of_pair(check, is_market ? code : NULL, is_market ? NULL : code));
+		else if (other != NULL)
 			warn(check,
 				 psprintf("foreign table \"%s\" does not hold %s/%s", check->relname, market, sector),
 				 hint_of_pair(check, market, sector));
 	}
 }
 
-/* The pairs, or the investors, whose key equals value by the query's own operator. */
-static Bitmapset *
-find_holders(const KisKeyValues *values, const KisKeyEquality *equality, Datum value)
+static void
+check_investors(const CodeCheck *check)
 {
-	LOCAL_FCINFO(call, 2);
-	int			key = equality->value_first;
-	Bitmapset  *found = NULL;
-	FmgrInfo	equals;
+	ListCell   *cell;
 
-	fmgr_info(equality->function, &equals);
-	for (int i = 0; i < values->n; i++)
+	foreach(cell, check->codes[KIS_SOURCE_INVESTOR])
 	{
-		Datum		result;
+		const char *code = lfirst(cell);
+		const char *suggested = kis_suggest_investor(code);
 
-		CHECK_FOR_INTERRUPTS();
-		InitFunctionCallInfoData(*call, &equals, 2, equality->collation, NULL, NULL);
-		call->args[key].value = kis_key_value(values, i, equality->attnum);
-		call->args[key].isnull = false;
-		call->args[1 - key].value = value;
-		call->args[1 - key].isnull = false;
-		result = FunctionCallInvoke(call);
-		/* a user's own may say neither yes nor no */
-		if (!call->isnull && DatumGetBool(result))
-			found = bms_add_member(found, i);
+		if (suggested == NULL || strcmp(suggested, code) != 0)
+			warn(check, psprintf("\"%s\" is no investor of foreign table \"%s\"", code, check->relname),
+				 suggested != NULL ? psprintf("Did you mean \"%s\"?", suggested) :
+				 "The view kis_investor_type lists the investors.");
 	}
-	return found;
 }
 
-/* Adds the code that one value of an equality is. */
+/*
+ * Adds the code that one value of an equality is. Not of a type of a user's,
+ * which may take for equal what differs as text.
+ */
 static void
-add_code(CodeCheck *check, KisSource kind, const KisKeyEquality *equality, Oid type, Datum value)
+add_code(CodeCheck *check, KisSource kind, Oid type, Datum value)
 {
-	ReferencedCodes *codes = &check->kinds[kind];
-	ReferencedCode *code = palloc(sizeof(ReferencedCode));
 	Oid			output;
 	bool		is_varlena;
 	char	   *text;
 
+	if (type >= FirstGenbkiObjectId)
+		return;
 	getTypeOutputInfo(type, &output, &is_varlena);
 	text = OidOutputFunctionCall(output, value);
 
 	/* the blanks of a bpchar are not typed */
 	for (char *end = text +strlen(text); end > text &&end[-1] == ' '; end--)
 		end[-1] = '\0';
-	code->code = kis_shown(text);
-	code->holders = find_holders(kind == KIS_SOURCE_INVESTOR ? check->scan->investors : check->scan->values,
-								 equality, value);
-	codes->codes = lappend(codes->codes, code);
-	codes->holders = bms_add_members(codes->holders, code->holders);
+	check->codes[kind] = lappend(check->codes[kind], kis_shown(text));
 }
 
 /* Adds the codes that an equality refers to; a null is none. */
@@ -222,14 +216,15 @@ add_codes(ForeignScanState *node, CodeCheck *check, const KisKeyEquality *equali
 	bool		isnull;
 	Datum		value = ExecEvalExpr(state, check->scan->econtext, &isnull);
 
-	if (isnull)
+	if (isnull ||
+		(OidIsValid(equality->collation) && !get_collation_isdeterministic(equality->collation)))
 		return;
 	for (int i = 0; i < plan->nkeys; i++)
 		if (plan->keys[i].attnum == equality->attnum)
 			kind = plan->keys[i].source;
 	if (!equality->is_array)
 	{
-		add_code(check, kind, equality, exprType(equality->value), value);
+		add_code(check, kind, exprType(equality->value), value);
 		return;
 	}
 	array = DatumGetArrayTypeP(value);
@@ -238,7 +233,7 @@ add_codes(ForeignScanState *node, CodeCheck *check, const KisKeyEquality *equali
 	iterator = array_create_iterator(array, 0, NULL);
 	while (array_iterate(iterator, &value, &isnull))
 		if (!isnull)
-			add_code(check, kind, equality, ARR_ELEMTYPE(array), value);
+			add_code(check, kind, ARR_ELEMTYPE(array), value);
 }
 
 /*
@@ -275,7 +270,7 @@ kis_warn_of_unknown_codes(ForeignScanState *node, KisScan *scan)
 		if (kis_key_equality(lfirst(cell), ((Scan *) node->ss.ps.plan)->scanrelid, keys, &equality))
 			add_codes(node, &check, &equality);
 	}
-	check_codes(&check, KIS_SOURCE_MARKET);
-	check_codes(&check, KIS_SOURCE_SECTOR);
-	check_codes(&check, KIS_SOURCE_INVESTOR);
+	check_pairs(&check, KIS_SOURCE_MARKET);
+	check_pairs(&check, KIS_SOURCE_SECTOR);
+	check_investors(&check);
 }

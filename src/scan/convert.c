@@ -30,7 +30,7 @@
 /* A column that the scan fills, and how text becomes its value. */
 typedef struct ConvertedColumn
 {
-	const KisScanColumn *planned;
+	const KisColumn *planned;
 	Form_pg_attribute att;
 	FmgrInfo	input;			/* looked up when it is first needed: most
 								 * scans need none */
@@ -48,7 +48,6 @@ struct KisConverter
 	/* what is being converted */
 	const KisTableRow *row;
 	const ConvertedColumn *current;
-	bool		is_missing;		/* a member */
 };
 
 /* Lives in the current memory context, as long as the relation is open. */
@@ -81,22 +80,44 @@ member_number(const KisColumn *column, int investor)
 		column->member;
 }
 
+/*
+ * KIS's name of the member that the column shows in a row of this investor, or
+ * the option field's * and **; NULL: it shows none.
+ */
+static const char *
+member_name(const KisCall *call, const KisColumn *column, int investor)
+{
+	if (column->member >= 0)
+		return call->members[member_number(column, investor)].field;
+	return column->source == KIS_SOURCE_EXTRA_MEMBER || column->source == KIS_SOURCE_OBJECT ||
+		column->source == KIS_SOURCE_REPLY ? column->name : NULL;
+}
+
 /* Says in an error which column, member and call it is about. */
 static void
 convert_context(void *arg)
 {
 	const KisConverter *converter = arg;
-	const KisColumn *column = &converter->current->planned->column;
 	const KisRequest *request = converter->row->request;
-	const char *member = column->field;
+	const char *member = member_name(request->call, converter->current->planned,
+									 converter->row->investor);
 
-	if (column->source != KIS_SOURCE_EXTRA_MEMBER)
-		member = column->member < 0 ? NULL :
-			converter->plan->table->call->members[member_number(column, converter->row->investor)].field;
 	errcontext("column \"%s\" of foreign table \"%s\"%s, %s",
 			   NameStr(converter->current->att->attname), converter->relname,
 			   member != NULL ? psprintf(", member \"%s\"", member) : "",
 			   kis_call_subject(request->call, &request->args));
+}
+
+/* Says once that the reply hasn't the member of the column. */
+static void
+warn_of_missing(const KisConverter *converter)
+{
+	if (kis_warn_once(converter->query, "missing member"))
+		ereport(WARNING,
+				(errmsg("KIS's reply has no member \"%s\"",
+						member_name(converter->plan->table->call, converter->current->planned,
+									converter->row->investor)),
+				 errdetail("Foreign table \"%s\" shows NULL instead.", converter->relname)));
 }
 
 /* Text in the database's encoding through the column's type; NULL is checked by domains alone. */
@@ -147,7 +168,8 @@ convert_member(KisConverter *converter, ConvertedColumn *column, KisValue value,
 		*isnull = false;
 		return Int64GetDatum(value.integer);
 	}
-	converter->is_missing |= value.kind == KIS_VALUE_MISSING;
+	if (value.kind == KIS_VALUE_MISSING)
+		warn_of_missing(converter);
 	if (value.kind == KIS_VALUE_MISSING || value.kind == KIS_VALUE_EMPTY)
 		return from_text(converter, column, NULL, isnull);
 	if (value.kind == KIS_VALUE_TEXT)
@@ -237,16 +259,12 @@ trading_day(KisConverter *converter)
 		return day;
 
 	if (kis_warn_once(converter->query, "trade_date"))
-	{
-		const char *hint = kis_calendar_hint(&failure);
-
 		ereport(WARNING,
 				(errmsg("KIS's trading calendar can't be had"),
 				 errdetail("%s. Column \"%s\" takes every day from Monday to Friday for a trading day.",
-						   kis_calendar_summary(&failure, request->connection->server_name),
+						   kis_error_summary(&failure, request->connection->server_name),
 						   NameStr(converter->current->att->attname)),
-				 hint != NULL ? errhint("%s", hint) : 0));
-	}
+				 errhint("%s", kis_error_hint(&failure))));
 	return kis_weekday_trade_date(request->connection, request->arrived_at, has_figures);
 }
 
@@ -299,13 +317,13 @@ extra_member(const char *object, const char *field)
 static Datum
 convert_extra_member(KisConverter *converter, ConvertedColumn *column, bool *isnull)
 {
-	char	   *text = extra_member(row_object(converter), column->planned->column.field);
+	char	   *text = extra_member(row_object(converter), column->planned->name);
 
 	if (text == NULL)
-		converter->is_missing = true;
+		warn_of_missing(converter);
 	else
 		refuse_odd_number(column, text);
-	return from_text(converter, column, text != NULL && text[0] != '\0' ? text : NULL, isnull);
+	return from_text(converter, column, text !=NULL && text[0] != '\0' ? text : NULL, isnull);
 }
 
 static Datum
@@ -313,7 +331,7 @@ convert_column(KisConverter *converter, ConvertedColumn *column, bool *isnull)
 {
 	const KisTableRow *row = converter->row;
 	const KisRequest *request = row->request;
-	const KisColumn *planned = &column->planned->column;
+	const KisColumn *planned = column->planned;
 
 	switch (planned->source)
 	{
@@ -349,71 +367,26 @@ convert_column(KisConverter *converter, ConvertedColumn *column, bool *isnull)
 	pg_unreachable();
 }
 
-/*
- * The members that a scan reads, by KIS's names, as EXPLAIN shows them: of
- * figures those of all investors, and the option field's * and **.
- */
+/* The members that a scan reads, as EXPLAIN shows them: of figures those of all investors. */
 List *
 kis_members_read(const KisScanPlan *plan)
 {
-	const KisMember *listed = plan->table->call->members;
 	List	   *members = NIL;
 
 	for (int i = 0; i < plan->ncolumns; i++)
 	{
-		const KisColumn *column = &plan->columns[i].column;
+		const KisColumn *column = &plan->columns[i];
+		int			n = column->source == KIS_SOURCE_FIGURE ? kis_investor_count : 1;
 
-		switch (column->source)
+		for (int j = 0; j < n; j++)
 		{
-			case KIS_SOURCE_DAY:
-			case KIS_SOURCE_MEMBER_INVESTOR:
-			case KIS_SOURCE_MEMBER:
-				members = lappend(members, (char *) listed[column->member].field);
-				break;
-			case KIS_SOURCE_FIGURE:
-				for (int j = 0; j < kis_investor_count; j++)
-					members = lappend(members, (char *) listed[kis_figure(j, column->member)].field);
-				break;
-			case KIS_SOURCE_EXTRA_MEMBER:
-				members = lappend(members, column->field);
-				break;
-			case KIS_SOURCE_OBJECT:
-				members = lappend(members, "*");
-				break;
-			case KIS_SOURCE_REPLY:
-				members = lappend(members, "**");
-				break;
-			default:
-				break;
+			const char *name = member_name(plan->table->call, column, j);
+
+			if (name != NULL)
+				members = lappend(members, (char *) name);
 		}
 	}
 	return members;
-}
-
-/* Says once which of the members that the scan reads the row hasn't. */
-static void
-warn_of_missing(const KisConverter *converter)
-{
-	StringInfoData names;
-	int			n = 0;
-	ListCell   *cell;
-
-	initStringInfo(&names);
-	foreach(cell, kis_members_read(converter->plan))
-	{
-		const char *name = lfirst(cell);
-		int			listed = kis_call_member_find(converter->row->request->call, name);
-
-		if (strcmp(name, "*") != 0 && strcmp(name, "**") != 0 &&
-			(listed >= 0 ? reply_row(converter)->values[listed].kind == KIS_VALUE_MISSING :
-			 extra_member(row_object(converter), name) == NULL))
-			appendStringInfo(&names, "%s\"%s\"", n++ > 0 ? ", " : "", name);
-	}
-	if (kis_warn_once(converter->query, names.data))
-		ereport(WARNING,
-				(errmsg_plural("KIS's reply has no member %s", "KIS's reply has no members %s",
-							   n, names.data),
-				 errdetail("Foreign table \"%s\" shows NULL instead.", converter->relname)));
 }
 
 /*
@@ -431,7 +404,6 @@ kis_convert_row(KisConverter *converter, const KisTableRow *row, Datum *datums, 
 	};
 
 	converter->row = row;
-	converter->is_missing = false;
 	error_context_stack = &context;
 	for (int i = 0; i < converter->plan->ncolumns; i++)
 	{
@@ -443,6 +415,4 @@ kis_convert_row(KisConverter *converter, const KisTableRow *row, Datum *datums, 
 		datums[attr] = convert_column(converter, column, &nulls[attr]);
 	}
 	error_context_stack = context.previous;
-	if (converter->is_missing)
-		warn_of_missing(converter);
 }

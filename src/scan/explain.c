@@ -15,23 +15,7 @@
 #include "request/state.h"
 #include "scan/convert.h"
 #include "scan/explain.h"
-#include "scan/limit.h"
 #include "scan/state.h"
-
-/* The calls that the plan expects, or a LIMIT that is known lets it make. */
-static int64
-expected_calls(ForeignScanState *node, const KisScanPlan *plan)
-{
-	int64		calls = (int64) ceil(plan->calls);
-	KisLimit	limit;
-	int64		rows;
-
-	kis_limit_init(&limit, plan, node);
-	if (!limit.is_constant)
-		return calls;
-	rows = kis_limit_rows(&limit, node->ss.ps.ps_ExprContext, kis_table_split(plan->table));
-	return Min(calls, kis_limited_calls(plan, rows, (int64) ceil(plan->npairs)));
-}
 
 /*
  * EXPLAIN's lines of a scan: what it would call, and what the calls have cost.
@@ -45,7 +29,7 @@ kisExplainForeignScan(ForeignScanState *node, ExplainState *es)
 	const KisScan *scan = node->fdw_state;
 
 	ExplainPropertyText("KIS Endpoint", plan->table->call->path, es);
-	ExplainPropertyInteger("Calls Expected", NULL, expected_calls(node, plan), es);
+	ExplainPropertyInteger("Calls Expected", NULL, (int64) ceil(plan->calls), es);
 	if (es->verbose)
 	{
 		List	   *members = kis_members_read(plan);

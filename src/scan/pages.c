@@ -18,11 +18,11 @@
 #include "kis/catalog.h"
 #include "kis/reply.h"
 #include "plan/days.h"
+#include "plan/scan_plan.h"
 #include "request/loop.h"
 #include "request/query_context.h"
 #include "request/spill.h"
 #include "request/state.h"
-#include "scan/limit.h"
 #include "scan/pages.h"
 #include "scan/state.h"
 
@@ -111,7 +111,7 @@ kis_remaining_calls(const KisScan *scan)
 		const KisPairScan *pair = &scan->pairs[i];
 		const KisCall *call = scan->plan->table->call;
 		KisCallArgs args = page_args(scan, pair, pair->first_day);
-		int64		pages = limited || !scan->limit.partial_read ? pair->pages : 1;
+		int64		pages = limited || !scan->plan->partial_read ? pair->pages : 1;
 
 		CHECK_FOR_INTERRUPTS();
 		newest += pair->day == next->day;
@@ -177,23 +177,17 @@ warn_of_empty(const KisScan *scan, const KisRequest *request)
 {
 	char	   *message = psprintf("KIS has no figures for %s",
 								   kis_call_subject(request->call, &request->args));
-	bool		is_listed = !kis_call_takes(request->call, KIS_ARG_SECTOR) ||
-		kis_pair_find(request->args.market, request->args.sector) != NULL;
+	bool		is_extra = kis_call_takes(request->call, KIS_ARG_SECTOR) &&
+		kis_pair_find(request->args.market, request->args.sector) == NULL;
 
-	if (!kis_warn_once(scan->query, message))
-		return;
-	ereport(WARNING,
-			(errcode(ERRCODE_NO_DATA),
-			 errmsg_internal("%s", message),
-			 request->reply->nrows == 0 ?
-			 errdetail("Its reply has no row.") :
-			 is_listed ?
-			 errdetail("All members of its reply are empty.") :
-			 errdetail("All members of its reply are empty: KIS doesn't know this pair."),
-			 is_listed ?
-			 0 :
-			 errhint("Take it out of the option \"extra_pairs\" of server \"%s\".",
-					 scan->connection->server_name)));
+	if (kis_warn_once(scan->query, message))
+		ereport(WARNING,
+				(errcode(ERRCODE_NO_DATA),
+				 errmsg_internal("%s", message),
+				 request->reply->nrows == 0 ? errdetail("Its reply has no row.") :
+				 errdetail("All members of its reply are empty."),
+				 is_extra ? errhint("Take it out of the option \"extra_pairs\" of server \"%s\".",
+									scan->connection->server_name) : 0));
 }
 
 /* Is the row wanted, or has it no figures, or is it of a day that is not wanted or has come already? */

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "common/int.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
@@ -24,7 +25,6 @@
 #include "request/state.h"
 #include "scan/code_warnings.h"
 #include "scan/convert.h"
-#include "scan/limit.h"
 #include "scan/pages.h"
 #include "scan/scan.h"
 #include "scan/state.h"
@@ -52,6 +52,7 @@ kisBeginForeignScan(ForeignScanState *node, int eflags)
 	scan->quals = ExecInitQual(scan->plan->quals, &node->ss.ps);
 	scan->day_quals = ExecInitQual(scan->plan->day_quals, &node->ss.ps);
 	scan->investor_quals = ExecInitQual(scan->plan->investor_quals, &node->ss.ps);
+	scan->limit = ExecInitExprList(scan->plan->limit, &node->ss.ps);
 	scan->pair_slot = ExecInitExtraTupleSlot(estate,
 											 RelationGetDescr(node->ss.ss_currentRelation),
 											 &TTSOpsVirtual);
@@ -70,20 +71,21 @@ start_scan(ForeignScanState *node, KisScan *scan)
 	KisConnection *connection;
 	KisPairCode *pairs;
 	int			npairs;
+	Bitmapset  *mentioned = NULL;
 
 	connection = kis_query_connection(scan->query, plan->fs_server, scan->userid);
 	pairs = kis_table_pairs(scan->plan->table, &scan->plan->options,
 							connection->options, &npairs);
-	pull_varattnos((Node *) plan->fdw_exprs, plan->scan.scanrelid, &scan->mentioned);
-	scan->values = kis_pair_values(relation, scan->plan->nkeys, scan->plan->keys, npairs, pairs);
-	scan->investors = kis_investor_values(relation, scan->plan->ninvestor_keys,
-										  scan->plan->investor_keys);
+	pull_varattnos((Node *) plan->fdw_exprs, plan->scan.scanrelid, &mentioned);
+	scan->values = kis_key_values(relation, scan->plan->nkeys, scan->plan->keys, npairs, pairs,
+								  mentioned);
+	scan->investors = kis_key_values(relation, scan->plan->ninvestor_keys, scan->plan->investor_keys,
+									 kis_investor_count, NULL, mentioned);
 	scan->days_by_pair = kis_mentions((Node *) scan->plan->day_quals, plan->scan.scanrelid,
 									  scan->plan->key_attrs);
 	scan->split = kis_table_split(scan->plan->table);
 	scan->parts = palloc(scan->split * sizeof(int));
 	scan->pairs = palloc0(Max(1, npairs) * sizeof(KisPairScan));
-	kis_limit_init(&scan->limit, scan->plan, node);
 	scan->converter = kis_converter_create(relation, scan->plan, scan->query, scan->counters);
 	scan->connection = connection;
 	MemoryContextSwitchTo(old);
@@ -97,7 +99,7 @@ choose_investors(KisScan *scan)
 	for (int i = 0; i < scan->split; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		kis_key_store(scan->investors, i, scan->mentioned, scan->pair_slot);
+		kis_key_store(scan->investors, i, scan->pair_slot);
 		if (ExecQualAndReset(scan->investor_quals, scan->econtext))
 			scan->parts[scan->nparts++] = i;
 	}
@@ -139,7 +141,7 @@ choose_pairs(ForeignScanState *node, KisScan *scan)
 		KisPairScan *pair = &scan->pairs[scan->npairs];
 
 		CHECK_FOR_INTERRUPTS();
-		kis_key_store(scan->values, i, scan->mentioned, scan->pair_slot);
+		kis_key_store(scan->values, i, scan->pair_slot);
 		if (!ExecQualAndReset(scan->quals, scan->econtext))
 			continue;
 		if (same_days != NULL)
@@ -161,6 +163,32 @@ choose_pairs(ForeignScanState *node, KisScan *scan)
 }
 
 /*
+ * The rows of replies that can be wanted at most, each of which is so many of
+ * the table; PG_INT64_MAX: all. Evaluates in the per-tuple memory.
+ */
+static int64
+limited_rows(const KisScan *scan)
+{
+	int64		values[2] = {0, 0}; /* of count and offset */
+	int64		rows;
+	bool		isnull;
+
+	for (int i = 0; i < list_length(scan->limit); i++)
+	{
+		ExprState  *state = list_nth(scan->limit, i);
+
+		if (state == NULL)
+			continue;
+		values[i] = Max(0, DatumGetInt64(ExecEvalExprSwitchContext(state, scan->econtext, &isnull)));
+		if (isnull && i == 0)
+			return PG_INT64_MAX;
+	}
+	if (scan->limit == NIL || pg_add_s64_overflow(values[0], values[1], &rows))
+		return PG_INT64_MAX;
+	return rows / scan->split + (rows % scan->split != 0);
+}
+
+/*
  * Decides the calls, with parameters and LIMIT as they are, before the scan
  * makes any: raises 54000 where they would be more than max_calls allows.
  */
@@ -178,7 +206,7 @@ prepare_calls(ForeignScanState *node, KisScan *scan)
 		kis_warn_of_unknown_codes(node, scan);
 	scan->warned = true;
 
-	scan->max_rows = kis_limit_rows(&scan->limit, scan->econtext, scan->split);
+	scan->max_rows = limited_rows(scan);
 	ResetExprContext(scan->econtext);
 	scan->counted = true;
 	for (int i = 0; i < scan->npairs; i++)
@@ -190,7 +218,7 @@ prepare_calls(ForeignScanState *node, KisScan *scan)
 
 	/* the calendar comes along with the first rows, where they will need it */
 	for (int i = 0; i < plan->ncolumns && most > 0 && scan->max_rows > 0; i++)
-		if (plan->columns[i].column.source == KIS_SOURCE_TRADE_DATE)
+		if (plan->columns[i].source == KIS_SOURCE_TRADE_DATE)
 		{
 			kis_trade_date_prepare(scan->query, scan->connection, scan->counters);
 			break;

@@ -7,7 +7,6 @@
 
 #include "postgres.h"
 
-#include "nodes/bitmapset.h"
 #include "nodes/execnodes.h"
 #include "utils/date.h"
 
@@ -17,7 +16,6 @@
 #include "request/connection.h"
 #include "request/state.h"
 #include "scan/convert.h"
-#include "scan/limit.h"
 
 /* A pair that a scan reads, and how far it is. */
 typedef struct KisPairScan
@@ -49,12 +47,11 @@ typedef struct KisScan
 	ExprState  *quals;			/* those of the plan, compiled */
 	ExprState  *day_quals;
 	ExprState  *investor_quals;
+	List	   *limit;
 	TupleTableSlot *pair_slot;	/* what they are evaluated on */
 
 	/* from the first row on */
 	KisConnection *connection;	/* NULL: before it */
-	Bitmapset  *mentioned;		/* columns of conditions, as pull_varattnos
-								 * counts */
 	KisKeyValues *values;		/* of the pairs */
 	KisKeyValues *investors;
 	bool		days_by_pair;	/* the conditions on days mention the pair's
@@ -64,7 +61,6 @@ typedef struct KisScan
 								 * on investors */
 	int		   *parts;			/* whose they are: index into kis_investors; 0
 								 * where there are none */
-	KisLimit	limit;
 	KisConverter *converter;
 
 	/* the pairs to read, and how far the scan is */

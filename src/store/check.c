@@ -191,7 +191,7 @@ check_calendar(Check *check)
 
 	if (check->options == NULL)
 		return failed(check, "not tried: the options of the server come first");
-	if (check->options->calendar == KIS_CALENDAR_WEEKDAY)
+	if (check->options->weekday_calendar)
 		return pstrdup("weekday: Monday to Friday, holidays not known");
 	if (check->request == NULL)
 		return failed(check, "not tried: the token comes first");
@@ -199,8 +199,8 @@ check_calendar(Check *check)
 					   check->counters, &day, &failure))
 		return psprintf("KIS's: the current trading day is %s",
 						DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(day))));
-	return failed(check, in_a_line(kis_calendar_summary(&failure, check->connection->server_name),
-								   kis_calendar_hint(&failure)));
+	return failed(check, in_a_line(kis_error_summary(&failure, check->connection->server_name),
+								   kis_error_hint(&failure)));
 }
 
 static char *

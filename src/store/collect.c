@@ -136,8 +136,8 @@ take_answer(Collection *collection, KisTarget *target)
 	if (!target->has_trade_date)
 	{
 		fail(target, psprintf("the trading day is unknown: %s",
-							  kis_calendar_summary(&failure, collection->connection->server_name)));
-		target->hint = kis_calendar_hint(&failure);
+							  kis_error_summary(&failure, collection->connection->server_name)));
+		target->hint = kis_error_hint(&failure);
 		return;
 	}
 	target->hours = kis_hours(collection->query, collection->connection,
