@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "common/day.h"
 #include "kis.h"
 #include "kis/call.h"
 #include "kis/catalog.h"
@@ -62,6 +63,7 @@ fail(KisRequest *request, const KisError *error)
 static void
 succeed(KisRequest *request, KisReply *reply, TimestampTz arrived_at)
 {
+	const KisCall *call = request->call;
 	KisError	error = {.error_class = KIS_ERROR_LOCAL,.text = "out of memory"};
 
 	if (reply == NULL)
@@ -70,6 +72,10 @@ succeed(KisRequest *request, KisReply *reply, TimestampTz arrived_at)
 		return;
 	}
 	dlist_delete(&request->job.node);
+	request->last_day = DATEVAL_NOBEGIN;
+	if (call->paging != KIS_PAGING_NONE && reply->nrows > 0)
+		(void) kis_day_from_text(reply->rows[reply->nrows - 1].values[call->day_member].text,
+								 &request->last_day);
 	request->reply = reply;
 	request->arrived_at = arrived_at;
 	request->done = true;
@@ -175,7 +181,6 @@ look_into_cache(KisRequest *request, bool takes_part, int64 now_us)
 	{
 		joined = kis_in_flight_join(shared, &slot->in_flight, &job->attempt, now_us, &job->wait);
 		job->owned = joined == KIS_JOINED_AS_OWNER;
-		job->published = KIS_OK;
 		failure = slot->in_flight.failure;
 	}
 	kis_unlock();
@@ -186,8 +191,6 @@ look_into_cache(KisRequest *request, bool takes_part, int64 now_us)
 			job->counters->cached++;
 		succeed(request, reply, arrived_at);
 	}
-	else if (joined == KIS_JOINED_AS_WAITER)
-		job->state = KIS_JOB_SHARES_CALL;
 	else if (joined == KIS_JOINED_TOO_LATE)
 		take_failure(request, kis_policies[failure.error_class].of_others, false, &failure, now_us);
 	return !found && joined == KIS_JOINED_AS_OWNER;
@@ -293,7 +296,6 @@ send_with_token(KisRequest *request, int64 now_us)
 	char		token[KIS_TOKEN_LEN];
 	KisError	error = {0};
 
-	job->state = KIS_JOB_NEEDS_TOKEN;
 	switch (kis_token_obtain(job->connection, &request->token_attempt, now_us, &job->wait,
 							 token, &request->generation, &error))
 	{

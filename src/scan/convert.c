@@ -229,7 +229,7 @@ trading_day(KisConverter *converter)
 {
 	const KisRequest *request = converter->row->request;
 	bool		has_figures = kis_row_has_figures(request->call, reply_row(converter));
-	DateADT		day;
+	DateADT		day = 0;
 	KisError	failure = {0};
 
 	if (kis_trade_date(converter->query, request->connection, request->arrived_at,
@@ -247,7 +247,9 @@ trading_day(KisConverter *converter)
 						   NameStr(converter->current->att->attname)),
 				 hint != NULL ? errhint("%s", hint) : 0));
 	}
-	return kis_weekday_trade_date(request->connection, request->arrived_at, has_figures);
+	(void) kis_trade_date(NULL, request->connection, request->arrived_at, has_figures, NULL, &day,
+						  NULL);
+	return day;
 }
 
 /* The member object of the row, as KIS wrote it: the call's rows, or one of them where they are an array. */
@@ -305,7 +307,7 @@ convert_extra_member(KisConverter *converter, ConvertedColumn *column, bool *isn
 		converter->is_missing = true;
 	else
 		refuse_odd_number(column, text);
-	return from_text(converter, column, text != NULL && text[0] != '\0' ? text : NULL, isnull);
+	return from_text(converter, column, text !=NULL && text[0] != '\0' ? text : NULL, isnull);
 }
 
 static Datum
