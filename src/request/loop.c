@@ -163,7 +163,10 @@ leave(void)
 	renew(KIS_GRACE_US);
 }
 
-/* An error ends the query, but a cursor's memory may stay until its transaction ends. */
+/*
+ * An error ends the query, but a cursor's memory may stay until its transaction ends.
+ * Token requests bring what they bring, but nobody here needs them tried again.
+ */
 static void
 abandon_all(const KisQuery *query)
 {
@@ -173,7 +176,9 @@ abandon_all(const KisQuery *query)
 	{
 		KisJob	   *job = dlist_container(KisJob, node, iter.cur);
 
-		if (job->call != NULL && ((KisRequest *) job)->query == query)
+		if (job->call == NULL)
+			kis_job_end(job, NULL);
+		else if (((KisRequest *) job)->query == query)
 			kis_request_abandon((KisRequest *) job);
 	}
 }
