@@ -82,13 +82,6 @@ user_mapping(Oid serverid, Oid userid)
 	return GetUserMapping(userid, serverid);
 }
 
-/* The value, or the file's content; the options see to it that there is one. */
-static char *
-read_secret(const char *value, const char *file, const char *option)
-{
-	return value != NULL ? pstrdup(value) : kis_secret_read(file, option);
-}
-
 static void
 forget(char *secret)
 {
@@ -128,8 +121,10 @@ void
 kis_connection_read_secrets(KisConnection *connection)
 {
 	KisUserOptions *user = connection->user_options;
-	char	   *app_key = read_secret(user->app_key, user->app_key_file, "app_key");
-	char	   *app_secret = read_secret(user->app_secret, user->app_secret_file, "app_secret");
+	char	   *app_key = user->app_key != NULL ? pstrdup(user->app_key) :
+		kis_secret_read(user->app_key_file, "app_key");
+	char	   *app_secret = user->app_secret != NULL ? pstrdup(user->app_secret) :
+		kis_secret_read(user->app_secret_file, "app_secret");
 	char	   *token = user->access_token_file != NULL ?
 		kis_access_token_read(user->access_token_file) : NULL;
 

@@ -171,16 +171,11 @@ kis_job_send(KisJob *job, const char *token, int64 now_us, KisError *error)
 		kis_token_start(http, &endpoint, &secrets, job, error);
 	job->ready_at_us = 0;
 	job->sent_at_us = now_us;
-	if (job->transfer != NULL)
-	{
-		under_way++;
-		return true;
-	}
-	account = kis_account_find(kis_lock(LW_EXCLUSIVE), job->key.identity.key);
-	if (account != NULL)
-		kis_rate_give_back(&account->rate, job->slot, job->until_us, now_us);
-	kis_unlock();
-	return false;
+	/* a slot of which nothing comes is free when its lease has ended */
+	if (job->transfer == NULL)
+		return false;
+	under_way++;
+	return true;
 }
 
 /* Counts in kis_stat what a transfer brought; the lock must be held. */

@@ -196,30 +196,10 @@ look_into_cache(KisRequest *request, bool takes_part, int64 now_us)
 	return !found && joined == KIS_JOINED_AS_OWNER;
 }
 
-/* The reply goes to this request, to those who wait for it, and to the cache. */
-static void
-publish(KisRequest *request, KisReply *reply, int64 arrived_us)
-{
-	KisJob	   *job = &request->job;
-	TimestampTz arrived_at = kis_timestamp_of(arrived_us);
-
-	if (job->attempt != 0)
-	{
-		KisShared  *shared = kis_lock(LW_EXCLUSIVE);
-		KisReplySlot *slot = kis_reply_get(shared, &job->key, job->call);
-
-		if (slot != NULL && slot->reply_attempt <= job->attempt)
-			kis_reply_write(shared, slot, job->call, job->attempt, reply, arrived_at,
-							arrived_us);
-		if (slot != NULL)
-			kis_in_flight_end(&slot->in_flight, job->attempt, NULL);
-		kis_unlock();
-		job->owned = false;
-	}
-	succeed(request, reply, arrived_at);
-}
-
-/* Its transfer has ended: the reply came at arrived_us, or it failed. */
+/*
+ * Its transfer has ended: the reply came at arrived_us and goes to this request, to
+ * those who wait for it, and to the cache; or it failed.
+ */
 void
 kis_request_finished(KisRequest *request, int64 arrived_us, int64 now_us)
 {
@@ -227,6 +207,7 @@ kis_request_finished(KisRequest *request, int64 arrived_us, int64 now_us)
 	KisError	error = {0};
 	bool		unattended = kis_transfer_unattended(job->transfer);
 	KisReply   *reply = kis_transfer_reply(job->transfer, &error);
+	TimestampTz arrived_at = kis_timestamp_of(arrived_us);
 
 	kis_job_end_transfer(job, &error, now_us);
 	if (reply == NULL)
@@ -242,7 +223,20 @@ kis_request_finished(KisRequest *request, int64 arrived_us, int64 now_us)
 			kis_token_accepted(slot, request->generation, now_us);
 		kis_unlock();
 	}
-	publish(request, reply, arrived_us);
+	if (job->attempt != 0)
+	{
+		KisShared  *shared = kis_lock(LW_EXCLUSIVE);
+		KisReplySlot *slot = kis_reply_get(shared, &job->key, job->call);
+
+		if (slot != NULL && slot->reply_attempt <= job->attempt)
+			kis_reply_write(shared, slot, job->call, job->attempt, reply, arrived_at,
+							arrived_us);
+		if (slot != NULL)
+			kis_in_flight_end(&slot->in_flight, job->attempt, NULL);
+		kis_unlock();
+		job->owned = false;
+	}
+	succeed(request, reply, arrived_at);
 }
 
 /* Would going on read files? That may raise. */

@@ -57,16 +57,10 @@ kis_request_unspill(KisRequest *page)
 }
 
 /*
- * A scan begins or ends to read it; then its reply stays in memory only as long as
- * the query's are few. kis_query_request brings it back, before the query's scans
- * have ended.
+ * A scan ends to read it, which it counts in users: then its reply stays in memory
+ * only as long as the query's are few. kis_query_request brings it back, before the
+ * query's scans have ended.
  */
-void
-kis_request_pin(KisRequest *request)
-{
-	request->users++;
-}
-
 void
 kis_request_unpin(KisRequest *request)
 {

@@ -13,8 +13,7 @@
 /* Has the reply in memory again, where it is in a file alone. */
 extern void kis_request_unspill(KisRequest *page);
 
-/* A scan begins or ends to read it; then it may be spilled. */
-extern void kis_request_pin(KisRequest *request);
+/* A scan ends to read it, which it counts in users; then it may be spilled. */
 extern void kis_request_unpin(KisRequest *request);
 
 /* The query's scans have ended: its files are closed. */

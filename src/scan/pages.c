@@ -133,7 +133,7 @@ request_page(KisScan *scan, KisPairScan *pair)
 	args = page_args(scan, pair, pair->day);
 	pair->page = kis_query_request(scan->query, scan->connection, scan->plan->table->call,
 								   &args, scan->counters, true);
-	kis_request_pin(pair->page);
+	pair->page->users++;
 }
 
 /*

@@ -25,7 +25,6 @@
 #include "shared/rate.h"
 
 #define RECOVERY_US			(60 * KIS_US)
-#define QUEUE_FULL_PAUSE_US	(100 * 1000)
 
 /* Refusals leave one call a second, or this share of a rate that is not more. */
 #define LEAST_FACTOR		0.25
@@ -199,9 +198,7 @@ kis_rate_take(KisRate *rate, double per_second, int64 now_us,
 		return take_slot(rate, first_free, now_us, until_us);
 
 	place = my_place(rate, now_us);
-	if (place == NULL)
-		*try_at_us = Min(*try_at_us, now_us + QUEUE_FULL_PAUSE_US);
-	else if (place == next_waiter(rate, now_us))
+	if (place != NULL && place == next_waiter(rate, now_us))
 	{
 		if (taken < slots)
 		{
@@ -210,7 +207,7 @@ kis_rate_take(KisRate *rate, double per_second, int64 now_us,
 		}
 		*try_at_us = Min(*try_at_us, first_free_us);
 	}
-	/* else whoever is before this session wakes it */
+	/* else whoever is before this session wakes it; it looks again anyway */
 	return -1;
 }
 

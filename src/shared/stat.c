@@ -28,8 +28,7 @@ PG_FUNCTION_INFO_V1(kis_stat_reset);
 void
 kis_fingerprint(const uint8 *key, char *text)
 {
-	for (int i = 0; i < KIS_FINGERPRINT_LEN / 2; i++)
-		snprintf(text +2 * i, 3, "%02x", key[i]);
+	text[		hex_encode((const char *) key, KIS_FINGERPRINT_LEN / 2, text)] = '\0';
 }
 
 /*
