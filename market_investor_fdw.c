@@ -14,7 +14,6 @@
 #include "scan/explain.h"
 #include "scan/scan.h"
 #include "shared/block.h"
-#include "shared/setting.h"
 
 PG_MODULE_MAGIC;
 
@@ -24,7 +23,6 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
-	kis_settings_define();
 	kis_shared_start();
 }
 

@@ -35,161 +35,109 @@
 /* Two clocks that are no farther apart are both right: seconds. */
 #define CLOCKS_AGREE_WITHIN	120
 
-/* For whom the calendar is read: the context of KisIsOpenDay. */
+/* For whom the calendar is read: the context of is_open_day. */
 typedef struct CalendarReader
 {
-	KisQuery   *query;
+	KisQuery   *query;			/* NULL: Monday to Friday will do */
 	KisConnection *connection;
 	KisCounters *counters;
 	KisError   *failure;		/* why a day is not known; NULL: nobody wants
 								 * to know */
 } CalendarReader;
 
-/*
- * max_calls does not count the calendar, or whether a query is too large would
- * depend on whether somebody has read it today.
- */
-static KisRequest *
-request_page(const CalendarReader *reader, const KisCallArgs *args)
+/* By KIS's calendar, or every day from Monday to Friday? */
+static bool
+is_by_kis(const CalendarReader *reader)
 {
-	return kis_query_request_uncounted(reader->query, reader->connection, &kis_call_calendar,
-									   args, reader->counters);
+	return reader->query != NULL && !reader->connection->options->weekday_calendar;
 }
 
-/* The page of KIS's calendar that has the day: one that is here, or one that begins before it. */
+/*
+ * The page of KIS's calendar that has the day. max_calls does not count the calendar,
+ * or whether a query is too large would depend on whether somebody has read it today.
+ */
 static KisRequest *
 request_day(const CalendarReader *reader, DateADT day)
 {
 	KisCallArgs args = {0};
 
-	if (!kis_find_page(reader->query, reader->connection, &kis_call_calendar, day, &args))
-		kis_day_to_text(day - DAYS_BEFORE, args.date);
-	return request_page(reader, &args);
+	kis_page_args(reader->query, reader->connection, &kis_call_calendar, day,
+				  day - DAYS_BEFORE, &args);
+	return kis_query_request(reader->query, reader->connection, &kis_call_calendar, &args,
+							 reader->counters, false);
 }
 
 /*
- * Does a page that has come end before the day? Then the day is in a later one,
- * whose date goes to args; each begins after the one before it, so this ends.
- */
-static bool
-goes_on_to(const KisRequest *page, DateADT day, KisCallArgs *args)
-{
-	DateADT		first;
-	DateADT		last;
-
-	if (!kis_day_from_text(page->args.date, &first) || !kis_page_last_day(page, &last) ||
-		last < first || last >= day)
-		return false;
-	kis_day_to_text(last + 1, args->date);
-	return true;
-}
-
-/* What a page says of a day: 1 open, 0 not; -1 neither, or nothing, or something twice. */
-static int
-said_of_day(const KisReply *reply, const char *day)
-{
-	const char *said = NULL;
-
-	for (int i = 0; i < reply->nrows; i++)
-	{
-		const KisValue *values = reply->rows[i].values;
-
-		if (strcmp(values[kis_call_calendar.day_member].text, day) != 0)
-			continue;
-		if (said != NULL)
-			return -1;
-		said = values[kis_call_calendar.open_member].text;
-	}
-	if (said == NULL || (strcmp(said, "Y") != 0 && strcmp(said, "N") != 0))
-		return -1;
-	return said[0] == 'Y';
-}
-
-/*
- * A KisIsOpenDay by KIS's calendar, page by page until one reaches the day;
- * waits for it. -1, and the reader's failure, where the page can't be had or
- * doesn't say.
+ * A KisIsOpenDay by the reader's calendar; KIS's is read page by page until one
+ * reaches the day, and waited for. -1, and the reader's failure, where the page
+ * can't be had or says nothing of the day, or something twice.
  */
 static int
 is_open_day(void *context, int64_t unix_day)
 {
 	const CalendarReader *reader = context;
 	DateADT		day = (DateADT) (unix_day - KIS_UNIX_EPOCH_DAYS);
-	KisRequest *page = request_day(reader, day);
-	KisCallArgs next = {0};
+	KisRequest *page;
+	KisError	failure = {.error_class = KIS_ERROR_REPLY};
+	DateADT		first;
 	char		day_text[KIS_DATE_LEN];
-	int			open;
+	int			nsaid = 0;
+	bool		is_open = false;
 
-	while (kis_request_wait(page) && goes_on_to(page, day, &next))
-		page = request_page(reader, &next);
-	if (page->reply == NULL)
+	if (!is_by_kis(reader))
+		return kis_is_weekday(context, unix_day);
+	page = request_day(reader, day);
+	/* each page that has rows of the calendar begins after the one before */
+	while (kis_request_wait(page) && page->last_day < day &&
+		   kis_day_from_text(page->args.date, &first) && page->last_day >= first)
 	{
-		if (reader->failure != NULL)
-			*reader->failure = page->error;
-		return -1;
+		KisCallArgs next = {0};
+
+		kis_day_to_text(page->last_day + 1, next.date);
+		page = kis_query_request(reader->query, reader->connection, &kis_call_calendar, &next,
+								 reader->counters, false);
 	}
 	kis_day_to_text(day, day_text);
-	open = said_of_day(page->reply, day_text);
-	if (open < 0 && reader->failure != NULL)
+	for (int i = 0; page->reply != NULL && i < page->reply->nrows; i++)
 	{
-		reader->failure->error_class = KIS_ERROR_REPLY;
-		snprintf(reader->failure->text, sizeof(reader->failure->text),
-				 "%s does not say whether %s is open",
-				 kis_call_subject(page->call, &page->args), day_text);
-	}
-	return open;
-}
+		const KisValue *values = page->reply->rows[i].values;
+		const char *said = values[kis_call_calendar.open_member].text;
 
-static KisIsOpenDay
-open_days(const KisServerOptions *options)
-{
-	return options->weekday_calendar ? kis_is_weekday : is_open_day;
+		if (strcmp(values[kis_call_calendar.day_member].text, day_text) != 0)
+			continue;
+		is_open = strcmp(said, "Y") == 0;
+		nsaid += is_open || strcmp(said, "N") == 0 ? 1 : 2;
+	}
+	if (nsaid == 1)
+		return is_open;
+	snprintf(failure.text, sizeof(failure.text), "%s does not say whether %s is open",
+			 kis_call_subject(page->call, &page->args), day_text);
+	if (reader->failure != NULL)
+		*reader->failure = page->reply != NULL ? failure : page->error;
+	return -1;
 }
 
 /* By how many seconds the day is later than others; -1: not known. */
 static int
-late_by(const KisServerOptions *options, DateADT day, KisIsOpenDay is_open, void *context)
+late_by(CalendarReader *reader, DateADT day)
 {
 	int			is_first;
 
-	if (list_member_int(options->late_opens, day))
+	if (list_member_int(reader->connection->options->late_opens, day))
 		return LATE_BY;
-	is_first = kis_is_first_open_day(day + KIS_UNIX_EPOCH_DAYS, is_open, context);
+	is_first = kis_is_first_open_day(day + KIS_UNIX_EPOCH_DAYS, is_open_day, reader);
 	return is_first > 0 ? LATE_BY : is_first;
-}
-
-/*
- * The trading day of figures that arrived at at, by is_open; false: not known.
- * Whether the day's opening is late takes the calendar back to New Year's Day,
- * so it is looked at in the one hour in which it matters.
- */
-static bool
-trade_date(const KisServerOptions *options, TimestampTz at, bool has_figures,
-		   KisIsOpenDay is_open, void *context, DateADT *day)
-{
-	int			seconds = kis_seoul_seconds(at);
-	int			start = options->session_start;
-	int64_t		unix_day;
-
-	if (seconds >= start && seconds < start + LATE_BY)
-	{
-		int			late = late_by(options, kis_seoul_day(at), is_open, context);
-
-		if (late < 0)
-			return false;
-		start += late;
-	}
-	if (!kis_trading_day(kis_unix_seconds(at), start, has_figures, is_open, context, &unix_day))
-		return false;
-	*day = (DateADT) (unix_day - KIS_UNIX_EPOCH_DAYS);
-	return true;
 }
 
 /*
  * The trading day of figures that arrived at collected_at, by the connection's
  * calendar, which is requested, and waited for, where nobody has had it today;
- * that is billed to counters. False: the calendar can't be had; then *failure
- * says why.
+ * that is billed to counters. False: the calendar can't be had; then *failure,
+ * where it is not NULL, says why. query is NULL: by Monday to Friday, without a
+ * request.
+ *
+ * Whether the day's opening is late takes the calendar back to New Year's Day,
+ * so it is looked at in the one hour in which it matters.
  */
 bool
 kis_trade_date(KisQuery *query, KisConnection *connection,
@@ -197,28 +145,31 @@ kis_trade_date(KisQuery *query, KisConnection *connection,
 			   DateADT *day, KisError *failure)
 {
 	CalendarReader reader = {query, connection, counters, failure};
+	int			seconds = kis_seoul_seconds(collected_at);
+	int			start = connection->options->session_start;
+	int64_t		unix_day;
 
-	if (trade_date(connection->options, collected_at, has_figures,
-				   open_days(connection->options), &reader, day))
-		return true;
-	/* it was requested, and has none as far back as it is looked at */
-	if (failure->error_class == KIS_OK)
+	if (seconds >= start && seconds < start + LATE_BY)
 	{
-		failure->error_class = KIS_ERROR_REPLY;
-		strlcpy(failure->text, "KIS's calendar has no open day in a month", sizeof(failure->text));
+		int			late = late_by(&reader, kis_seoul_day(collected_at));
+
+		if (late < 0)
+			return false;
+		start += late;
 	}
-	return false;
-}
-
-/* The same by Monday to Friday; makes no request. */
-DateADT
-kis_weekday_trade_date(const KisConnection *connection, TimestampTz collected_at, bool has_figures)
-{
-	DateADT		day;
-
-	if (!trade_date(connection->options, collected_at, has_figures, kis_is_weekday, NULL, &day))
-		elog(ERROR, "no weekday before %s", timestamptz_to_str(collected_at));
-	return day;
+	if (!kis_trading_day(kis_unix_seconds(collected_at), start, has_figures, is_open_day, &reader,
+						 &unix_day))
+	{
+		/* it was requested, and has none as far back as it is looked at */
+		if (failure != NULL && failure->error_class == KIS_OK)
+		{
+			failure->error_class = KIS_ERROR_REPLY;
+			strlcpy(failure->text, "KIS's calendar has no open day in a month", sizeof(failure->text));
+		}
+		return false;
+	}
+	*day = (DateADT) (unix_day - KIS_UNIX_EPOCH_DAYS);
+	return true;
 }
 
 /*
@@ -231,17 +182,14 @@ kis_hours(KisQuery *query, KisConnection *connection, TimestampTz collected_at,
 {
 	const KisServerOptions *options = connection->options;
 	CalendarReader reader = {query, connection, counters, NULL};
-	KisIsOpenDay is_open = open_days(options);
 	DateADT		today = kis_seoul_day(collected_at);
 	int			seconds = kis_seoul_seconds(collected_at);
 	KisHours	hours = {.day_before = DATEVAL_NOBEGIN};
 
 	/* KIS's calendar has been wrong; the week-end of "weekday" has not */
-	hours.closed = !options->weekday_calendar &&
-		is_open(&reader, today + KIS_UNIX_EPOCH_DAYS) == 0;
+	hours.closed = is_by_kis(&reader) && is_open_day(&reader, today + KIS_UNIX_EPOCH_DAYS) == 0;
 	/* where it is not known, the later day is the safe one */
-	if (seconds >= options->session_start &&
-		late_by(options, today, is_open, &reader) != 0)
+	if (seconds >= options->session_start && late_by(&reader, today) != 0)
 		seconds -= LATE_BY;
 	hours.since_start = seconds - options->session_start;
 
@@ -252,8 +200,8 @@ kis_hours(KisQuery *query, KisConnection *connection, TimestampTz collected_at,
 	{
 		int64_t		unix_day;
 
-		if (kis_trading_day(kis_unix_seconds(collected_at), SECS_PER_DAY, true, is_open, &reader,
-							&unix_day))
+		if (kis_trading_day(kis_unix_seconds(collected_at), SECS_PER_DAY, true, is_open_day,
+							&reader, &unix_day))
 			hours.day_before = (DateADT) (unix_day - KIS_UNIX_EPOCH_DAYS);
 	}
 	return hours;
@@ -295,6 +243,6 @@ kis_trade_date_prepare(KisQuery *query, KisConnection *connection, KisCounters *
 {
 	CalendarReader reader = {query, connection, counters, NULL};
 
-	if (!connection->options->weekday_calendar)
+	if (is_by_kis(&reader))
 		(void) request_day(&reader, kis_seoul_day(GetCurrentTimestamp()));
 }

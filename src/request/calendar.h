@@ -15,14 +15,10 @@
 #include "request/connection.h"
 #include "request/state.h"
 
-/* The trading day of figures that arrived at collected_at; false: not known. */
+/* The trading day of figures that came at collected_at; false: not known. query NULL: by weekdays. */
 extern bool kis_trade_date(KisQuery *query, KisConnection *connection,
 						   TimestampTz collected_at, bool has_figures, KisCounters *counters,
 						   DateADT *day, KisError *failure);
-
-/* The same by Monday to Friday. */
-extern DateADT kis_weekday_trade_date(const KisConnection *connection, TimestampTz collected_at,
-									  bool has_figures);
 
 /* Where in the exchange's day a moment lies, as far as it bears on what to believe of figures. */
 typedef struct KisHours

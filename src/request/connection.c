@@ -29,7 +29,6 @@
 #define MOST_TRIES	3
 
 static List *connections = NIL; /* of KisConnection * */
-static uint64 changes = 0;		/* of the catalog so far */
 
 /* Any change of a server or a mapping is rare enough to let go of all. */
 static void
@@ -37,7 +36,6 @@ catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
 	ListCell   *cell;
 
-	changes++;
 	foreach(cell, connections)
 		((KisConnection *) lfirst(cell))->stale = true;
 }
@@ -84,13 +82,6 @@ user_mapping(Oid serverid, Oid userid)
 	return GetUserMapping(userid, serverid);
 }
 
-/* The value, or the file's content; the options see to it that there is one. */
-static char *
-read_secret(const char *value, const char *file, const char *option)
-{
-	return value != NULL ? pstrdup(value) : kis_secret_read(file, option);
-}
-
 static void
 forget(char *secret)
 {
@@ -130,8 +121,10 @@ void
 kis_connection_read_secrets(KisConnection *connection)
 {
 	KisUserOptions *user = connection->user_options;
-	char	   *app_key = read_secret(user->app_key, user->app_key_file, "app_key");
-	char	   *app_secret = read_secret(user->app_secret, user->app_secret_file, "app_secret");
+	char	   *app_key = user->app_key != NULL ? pstrdup(user->app_key) :
+		kis_secret_read(user->app_key_file, "app_key");
+	char	   *app_secret = user->app_secret != NULL ? pstrdup(user->app_secret) :
+		kis_secret_read(user->app_secret_file, "app_secret");
 	char	   *token = user->access_token_file != NULL ?
 		kis_access_token_read(user->access_token_file) : NULL;
 
@@ -146,29 +139,9 @@ kis_connection_read_secrets(KisConnection *connection)
 }
 
 static uint64
-ca_state(const KisConnection *connection)
+ca_state(const KisServerOptions *options)
 {
-	return connection->options->ca_file != NULL ? kis_file_state(connection->options->ca_file) : 0;
-}
-
-static KisConnection *
-connection_create(Oid serverid, Oid userid, MemoryContext context)
-{
-	KisConnection *connection = palloc0(sizeof(KisConnection));
-	UserMapping *mapping = user_mapping(serverid, userid);
-
-	connection->serverid = serverid;
-	connection->userid = userid;
-	connection->context = context;
-	connection->server_name = pstrdup(kis_foreign_server(serverid)->servername);
-	connection->options = kis_server_options(serverid);
-	connection->ca_state = ca_state(connection);
-	if (connection->options->ca_file != NULL)
-		connection->ca_pem = kis_ca_read(connection->options->ca_file);
-	connection->user_options = kis_user_options(mapping->options);
-	connection->identity = palloc(sizeof(KisIdentity));
-	kis_connection_read_secrets(connection);
-	return connection;
+	return options->ca_file != NULL ? kis_file_state(options->ca_file) : 0;
 }
 
 static void
@@ -181,45 +154,36 @@ connection_free(KisConnection *connection)
 }
 
 /*
- * One that is of one state of the catalog: where that changes meanwhile, it could
- * bring a secret to a server that it is not for. A server that discards its caches
- * whenever it can changes it each time. In a child of the current memory context,
- * so that an error frees it.
+ * A new one, in the list from the start, so that a change of the catalog while it
+ * is made has it stale: it could bring a secret to a server that it is not for.
+ * Nobody finds it before it is whole, and where an error leaves it, the next
+ * kis_connection_get frees it.
  */
 static KisConnection *
-connection_create_whole(Oid serverid, Oid userid)
+connection_create(Oid serverid, Oid userid)
 {
-	for (int tries = 1;; tries++)
-	{
-		MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "KIS connection",
-													  ALLOCSET_SMALL_SIZES);
-		MemoryContext old = MemoryContextSwitchTo(context);
-		uint64		changes_before = changes;
-		KisConnection *connection = connection_create(serverid, userid, context);
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "KIS connection",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	KisConnection *connection = palloc0(sizeof(KisConnection));
 
-		MemoryContextSwitchTo(old);
-		connection->stale = changes != changes_before;
-		if (!connection->stale || tries == MOST_TRIES)
-			return connection;
-		connection_free(connection);
-	}
-}
+	connection->context = context;
+	MemoryContextSwitchTo(TopMemoryContext);
+	connections = lappend(connections, connection);
+	MemoryContextSwitchTo(context);
 
-/* Those that are stale and that no query works with any more. */
-static void
-free_unused(void)
-{
-	ListCell   *cell;
-
-	foreach(cell, connections)
-	{
-		KisConnection *connection = lfirst(cell);
-
-		if (!connection->stale || connection->users > 0)
-			continue;
-		connections = foreach_delete_current(connections, cell);
-		connection_free(connection);
-	}
+	connection->user_options = kis_user_options(user_mapping(serverid, userid)->options);
+	connection->server_name = pstrdup(kis_foreign_server(serverid)->servername);
+	connection->options = kis_server_options(serverid);
+	connection->ca_state = ca_state(connection->options);
+	if (connection->options->ca_file != NULL)
+		connection->ca_pem = kis_ca_read(connection->options->ca_file);
+	connection->identity = palloc(sizeof(KisIdentity));
+	kis_connection_read_secrets(connection);
+	connection->serverid = serverid;
+	connection->userid = userid;
+	MemoryContextSwitchTo(old);
+	return connection;
 }
 
 /*
@@ -232,7 +196,6 @@ kis_connection_get(Oid serverid, Oid userid)
 {
 	static bool registered = false;
 	KisConnection *connection;
-	MemoryContext old;
 	ListCell   *cell;
 
 	if (!registered)
@@ -244,33 +207,28 @@ kis_connection_get(Oid serverid, Oid userid)
 
 	foreach(cell, connections)
 	{
+		bool		is_same;
+
 		connection = lfirst(cell);
-		if (connection->serverid != serverid || connection->userid != userid || connection->stale)
-			continue;
-		if (connection->ca_state == ca_state(connection))
+		is_same = connection->serverid == serverid && connection->userid == userid;
+		if (is_same && connection->ca_state != ca_state(connection->options))
+			connection->stale = true;
+		if (is_same && !connection->stale)
 			return connection;
-		connection->stale = true;
+		if (connection->users > 0 || (!connection->stale && OidIsValid(connection->serverid)))
+			continue;
+		connections = foreach_delete_current(connections, cell);
+		connection_free(connection);
 	}
 
-	free_unused();
-
-	connection = connection_create_whole(serverid, userid);
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	connections = lappend(connections, connection);
-	MemoryContextSwitchTo(old);
-	MemoryContextSetParent(connection->context, TopMemoryContext);
-	return connection;
-}
-
-/* Until it is unpinned as often, it stays, even if it is stale. */
-void
-kis_connection_pin(KisConnection *connection)
-{
-	connection->users++;
-}
-
-void
-kis_connection_unpin(KisConnection *connection)
-{
-	connection->users--;
+	/*
+	 * one of one state of the catalog; a server that discards its caches
+	 * whenever it can changes it each time
+	 */
+	for (int tries = 1;; tries++)
+	{
+		connection = connection_create(serverid, userid);
+		if (!connection->stale || tries == MOST_TRIES)
+			return connection;
+	}
 }

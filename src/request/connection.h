@@ -33,15 +33,12 @@ typedef struct KisConnection
 									 * held */
 	MemoryContext context;
 	bool		stale;			/* the catalog has changed since */
-	int			users;			/* who have it pinned */
+	int			users;			/* queries and token requests that pin it: it
+								 * stays, even if it is stale */
 } KisConnection;
 
 /* Not pinned: whatever runs before it is may free it. */
 extern KisConnection *kis_connection_get(Oid serverid, Oid userid);
-
-/* Until it is unpinned as often, it stays, even if it is stale. */
-extern void kis_connection_pin(KisConnection *connection);
-extern void kis_connection_unpin(KisConnection *connection);
 
 /* Is key, secret or token in a file? */
 extern bool kis_connection_has_files(const KisConnection *connection);

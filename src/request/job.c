@@ -30,27 +30,33 @@
 
 dlist_head	kis_jobs = DLIST_STATIC_INIT(kis_jobs);
 
-static KisHttp *http = NULL;
-static int	reserved_fds = 0;	/* for the connections of http */
+static int	reserved_fds = 0;	/* for the transfers */
 static int	under_way = 0;
 
 /* The session may have places in queues for the rate. */
 static bool queues = false;
 
-/* The session's transfers; NULL: there were none yet. */
+/* The session's transfers; raises where they can't be made. */
 KisHttp *
 kis_session_http(void)
 {
+	static KisHttp *http = NULL;
+	KisError	error = {0};
+
+	if (http == NULL)
+		http = kis_http_create(&error);
+	if (http == NULL)
+		kis_raise(&error, NULL);
 	return http;
 }
 
 /*
- * Makes http, with descriptors reserved for it: libcurl opens one to poll, and a
- * socket and a resolver's pair per connection. Raises 53000 where the process has
- * not as many left.
+ * Descriptors for the session's transfers: libcurl opens one to poll, and a socket
+ * and a resolver's pair per connection. Raises 53000 where the process has not as
+ * many left.
  */
 static void
-open_http(int max_concurrent_requests)
+reserve_fds(int max_concurrent_requests)
 {
 	int			wanted = 1 + 3 * max_concurrent_requests;
 
@@ -67,14 +73,6 @@ open_http(int max_concurrent_requests)
 					errhint("Raise max_files_per_process or lower max_concurrent_requests."));
 		reserved_fds++;
 	}
-	if (http == NULL)
-	{
-		KisError	error = {0};
-
-		http = kis_http_create(&error);
-		if (http == NULL)
-			kis_raise(&error, NULL);
-	}
 }
 
 /*
@@ -87,7 +85,8 @@ static void
 take_slot(KisJob *job, KisAccount *account, int64 now_us)
 {
 	bool		of_ledger = job->call != NULL && job->call->of_ledger;
-	int64		ledger_free_us = account->ledger_until_us + KIS_US;
+	int64		ledger_free_us = account->ledger_slot == 0 ? 0 :
+		account->rate.until_us[account->ledger_slot - 1] + KIS_US;
 
 	if (account->per_second != job->per_second)
 		account->rate.counts_from_us = now_us;
@@ -107,7 +106,9 @@ take_slot(KisJob *job, KisAccount *account, int64 now_us)
 		return;
 	}
 	if (of_ledger)
-		account->ledger_until_us = job->until_us;
+		account->ledger_slot = job->slot + 1;
+	else if (account->ledger_slot == job->slot + 1)
+		account->ledger_slot = 0;
 	if (job->call != NULL)
 		account->stat.calls++;
 	if (job->attempts++ > 0)
@@ -115,19 +116,10 @@ take_slot(KisJob *job, KisAccount *account, int64 now_us)
 	account->stat.rate_wait_ms += (now_us - job->ready_at_us) / 1000.0;
 }
 
-/* The lock must be held. */
-static void
-give_slot_back(KisJob *job, KisAccount *account, int64 now_us)
-{
-	if (job->call != NULL && job->call->of_ledger && account->ledger_until_us == job->until_us)
-		account->ledger_until_us = Min(job->until_us, now_us);
-	kis_rate_give_back(&account->rate, job->slot, job->until_us, now_us);
-}
-
 /*
  * Sends it where there is room in the session, for a call, and a slot of the rate;
- * else job->wait says for what and how long to wait before this is tried again. False: it can't be sent, see *error.
- * token: NULL for a token request. May raise, but with no slot taken.
+ * else job->wait says for what and how long to wait before this is tried again.
+ * False: it can't be sent, see *error. token: NULL for a token request. May raise, but with no slot taken.
  */
 bool
 kis_job_send(KisJob *job, const char *token, int64 now_us, KisError *error)
@@ -148,12 +140,12 @@ kis_job_send(KisJob *job, const char *token, int64 now_us, KisError *error)
 		.token = token,
 	};
 	KisAccount *account;
+	KisHttp    *http;
 
-	job->state = KIS_JOB_NEEDS_ROOM;
 	if (job->call != NULL && under_way >= options->max_concurrent_requests)
 		return true;
-	open_http(options->max_concurrent_requests);
-	job->state = KIS_JOB_NEEDS_SLOT;
+	reserve_fds(options->max_concurrent_requests);
+	http = kis_session_http();
 	job->slot = -1;
 	job->per_second = connection->user_options->requests_per_second > 0 ?
 		connection->user_options->requests_per_second : options->requests_per_second;
@@ -179,17 +171,11 @@ kis_job_send(KisJob *job, const char *token, int64 now_us, KisError *error)
 		kis_token_start(http, &endpoint, &secrets, job, error);
 	job->ready_at_us = 0;
 	job->sent_at_us = now_us;
-	if (job->transfer != NULL)
-	{
-		job->state = KIS_JOB_UNDER_WAY;
-		under_way++;
-		return true;
-	}
-	account = kis_account_find(kis_lock(LW_EXCLUSIVE), job->key.identity.key);
-	if (account != NULL)
-		give_slot_back(job, account, now_us);
-	kis_unlock();
-	return false;
+	/* a slot of which nothing comes is free when its lease has ended */
+	if (job->transfer == NULL)
+		return false;
+	under_way++;
+	return true;
 }
 
 /* Counts in kis_stat what a transfer brought; the lock must be held. */
@@ -234,11 +220,13 @@ kis_job_end_transfer(KisJob *job, const KisError *answer, int64 now_us)
 	if (account != NULL && answer != NULL)
 		count_answer(job, account, answer, now_us);
 	if (account != NULL)
-		give_slot_back(job, account, now_us);
+	{
+		account->last_used_us = now_us;
+		kis_rate_give_back(&account->rate, job->slot, job->until_us, now_us);
+	}
 	kis_unlock();
 	kis_transfer_release(job->transfer);
 	job->transfer = NULL;
-	job->state = KIS_JOB_NEW;
 	under_way--;
 }
 
@@ -255,7 +243,6 @@ kis_job_failed(KisJob *job, KisRetry retry, bool unattended, const KisError *err
 
 	/* kept for the case that max_wait ends before the next try */
 	job->error = *error;
-	job->state = KIS_JOB_NEW;
 	if (unattended)
 		return KIS_ACTION_RETRY;
 	action = kis_after_failure(retry, job->connection->options->max_retries,
@@ -267,7 +254,6 @@ kis_job_failed(KisJob *job, KisRetry retry, bool unattended, const KisError *err
 
 		job->back_at_us = now_us +
 			(int64) (pause_us * (1.0 - JITTER * pg_prng_double(&pg_global_prng_state)));
-		job->state = KIS_JOB_BACKING_OFF;
 		if (job->counters != NULL)
 			job->counters->retries++;
 	}
@@ -282,21 +268,6 @@ find_in_flight(KisShared *shared, const KisJob *job)
 	KisTokenSlot *token = job->call == NULL ? kis_token_find(shared, &job->key.identity) : NULL;
 
 	return reply != NULL ? &reply->in_flight : token != NULL ? &token->in_flight : NULL;
-}
-
-/* Those who wait for it count what its owner waits for against their own max_wait. */
-void
-kis_job_publish(KisJob *job)
-{
-	KisInFlight *in_flight;
-
-	if (!job->owned || job->published == job->wait.reason)
-		return;
-	in_flight = find_in_flight(kis_lock(LW_EXCLUSIVE), job);
-	if (in_flight != NULL)
-		kis_in_flight_publish(in_flight, job->attempt, job->wait.reason);
-	kis_unlock();
-	job->published = job->wait.reason;
 }
 
 /* Those who wait for it get the failure, or take over where that is NULL. */
@@ -314,54 +285,34 @@ kis_job_end(KisJob *job, const KisError *failure)
 	job->owned = false;
 }
 
-/* The session leaves the event loop: others take over unless it is back in a moment. */
-void
-kis_job_leave(KisJob *job, int64 now_us)
-{
-	KisInFlight *in_flight;
-
-	if (!job->owned)
-		return;
-	in_flight = find_in_flight(kis_lock(LW_EXCLUSIVE), job);
-	if (in_flight != NULL)
-		kis_in_flight_leave(in_flight, job->attempt, now_us);
-	kis_unlock();
-}
-
-/* Renews the lease of the slot; false where that had ended. The lock must be held. */
-static bool
-renew_slot(KisJob *job, KisShared *shared, int64 now_us)
-{
-	KisAccount *account = kis_account_find(shared, job->key.identity.key);
-	int64		until_us = job->until_us;
-
-	if (account == NULL || !kis_rate_renew(&account->rate, job->slot, &job->until_us, now_us))
-		return false;
-	if (job->call != NULL && job->call->of_ledger && account->ledger_until_us == until_us)
-		account->ledger_until_us = job->until_us;
-	return true;
-}
-
 /*
- * The session is back in the event loop, or still there: renews the leases of the
- * entry in flight and of the slot. A transfer that has not been sent must not be
- * any more where one of them is lost: it is given up, and the job looked at anew.
+ * The session is in the event loop, or leaves it: renews the leases of the entry in
+ * flight, for lease_us, and of the slot. A transfer that has not been sent must not
+ * be any more where one of them is lost: it is given up, and the job looked at anew.
  */
 void
-kis_job_renew(KisJob *job, int64 now_us)
+kis_job_renew(KisJob *job, int64 lease_us, int64 now_us)
 {
 	KisShared  *shared;
 	KisInFlight *in_flight;
+	KisAccount *account;
 	bool		may_send;
 
 	if (!job->owned && job->transfer == NULL)
 		return;
 	shared = kis_lock(LW_EXCLUSIVE);
 	in_flight = job->owned ? find_in_flight(shared, job) : NULL;
-	job->owned = in_flight != NULL && kis_in_flight_renew(in_flight, job->attempt, now_us);
+	job->owned = in_flight != NULL &&
+		kis_in_flight_renew(in_flight, job->attempt, now_us + lease_us, job->wait.reason);
 	may_send = job->owned || job->attempt == 0;
-	if (job->transfer != NULL && !renew_slot(job, shared, now_us))
-		may_send = false;
+	account = kis_account_find(shared, job->key.identity.key);
+	if (job->transfer != NULL)
+	{
+		may_send = account != NULL &&
+			kis_rate_renew(&account->rate, job->slot, &job->until_us, now_us) && may_send;
+		if (account != NULL)
+			account->last_used_us = now_us;
+	}
 	kis_unlock();
 	if (!may_send && job->transfer != NULL && !kis_transfer_is_sent(job->transfer))
 		kis_job_end_transfer(job, NULL, now_us);

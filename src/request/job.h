@@ -29,26 +29,6 @@ typedef struct KisCounters
 	int64		bytes;			/* of replies */
 } KisCounters;
 
-/*
- * How far a job is, and who wakes the session to move it on. A token request
- * begins with NEEDS_SLOT.
- */
-typedef enum KisJobState
-{
-	KIS_JOB_NEW,				/* to be looked at: at once */
-	KIS_JOB_SHARES_CALL,		/* its owner, by a broadcast when it ends or
-								 * changes hands; else the end of its lease */
-	KIS_JOB_NEEDS_TOKEN,		/* the token request's owner, likewise; or the
-								 * moment from which KIS issues one */
-	KIS_JOB_NEEDS_ROOM,			/* the end of a transfer: there are
-								 * max_concurrent_requests in the session */
-	KIS_JOB_NEEDS_SLOT,			/* the moment at which a slot is free; who is
-								 * behind others in the queue, the one before
-								 * it, by its latch */
-	KIS_JOB_BACKING_OFF,		/* back_at_us */
-	KIS_JOB_UNDER_WAY			/* libcurl's descriptor or timer */
-} KisJobState;
-
 /* The first member of whoever has more to keep. */
 typedef struct KisJob
 {
@@ -58,18 +38,17 @@ typedef struct KisJob
 	KisReplyKey key;			/* its entry in flight; of a token request the
 								 * identity alone */
 	KisCounters *counters;		/* NULL: nobody's */
-	KisJobState state;
-	KisWait		wait;
+	KisWait		wait;			/* what it waited for when it was last moved
+								 * on */
 
 	/* the entry in flight */
 	uint64		attempt;		/* that it is part of; 0: it is not shared */
 	bool		owned;			/* others may wait for it */
-	KisErrorClass published;	/* wait.reason as these know it */
 
 	/* failures */
 	KisError	error;			/* the last */
 	KisTries	tries;
-	int64		back_at_us;
+	int64		back_at_us;		/* it backs off until then */
 
 	/* the slot of the rate, and the transfer that holds it */
 	int64		ready_at_us;	/* since when it waits for one; 0: it does not */
@@ -84,7 +63,7 @@ typedef struct KisJob
 /* Those of the session that are not done: token requests, then calls, first come first. */
 extern dlist_head kis_jobs;
 
-/* The session's transfers; NULL: there were none yet. */
+/* The session's transfers, which it makes at first; may raise. */
 extern KisHttp *kis_session_http(void);
 
 /* Sends it where there are room and a slot, else see job->wait; false: it can't be, see *error. */
@@ -97,17 +76,11 @@ extern void kis_job_end_transfer(KisJob *job, const KisError *answer, int64 now_
 extern KisAction kis_job_failed(KisJob *job, KisRetry retry, bool unattended,
 								const KisError *error, int64 now_us);
 
-/* The owner publishes what it waits for. */
-extern void kis_job_publish(KisJob *job);
-
 /* Others take over, or get the failure where there is one. */
 extern void kis_job_end(KisJob *job, const KisError *failure);
 
-/* The session leaves the event loop: others take over unless it is back in a moment. */
-extern void kis_job_leave(KisJob *job, int64 now_us);
-
-/* It is back, or still there: renews its leases, or learns that they are lost. */
-extern void kis_job_renew(KisJob *job, int64 now_us);
+/* Renews its leases, or learns that they are lost; others take over lease_us from now. */
+extern void kis_job_renew(KisJob *job, int64 lease_us, int64 now_us);
 
 /* Gives up places in queues for the rate that were not renewed since. */
 extern void kis_session_leave_queues(int64 since_us);

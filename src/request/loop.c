@@ -48,8 +48,6 @@ step(void)
 	KisTransfer *transfer;
 	bool		any = false;
 
-	if (http == NULL)
-		return false;
 	kis_http_step(http);
 	while ((transfer = kis_http_finished(http)) != NULL)
 	{
@@ -69,33 +67,22 @@ step(void)
 
 /*
  * What the session waits for: its latch, the postmaster's end, where there is a
- * postmaster, and its transfers, if there are any. Kept since it takes six system
- * calls to make.
+ * postmaster, and its transfers. Kept since it takes six system calls to make.
  */
 static WaitEventSet *
 wait_set(void)
 {
-	static WaitEventSet *set = NULL;
-	static bool is_whole = false;
-	static bool has_http = false;
-	KisHttp    *http = kis_session_http();
+	static WaitEventSet *kept = NULL;
+	WaitEventSet *set = kept;
 
-	if (is_whole && has_http == (http != NULL))
-		return set;
-	/* adding to it may raise: then it is made anew the next time */
-	is_whole = false;
 	if (set != NULL)
-		FreeWaitEventSet(set);
-	set = NULL;
+		return set;
 	set = kis_create_wait_set(3);
 	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	if (IsUnderPostmaster)
 		AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-	if (http != NULL)
-		AddWaitEventToSet(set, WL_SOCKET_READABLE, kis_http_fd(http), NULL, NULL);
-	has_http = http != NULL;
-	is_whole = true;
-	return set;
+	AddWaitEventToSet(set, WL_SOCKET_READABLE, kis_http_fd(kis_session_http()), NULL, NULL);
+	return kept = set;
 }
 
 /*
@@ -107,7 +94,7 @@ wait_until(int64 wake_at_us)
 {
 	int64		now_us = kis_now_us();
 	long		timeout_ms = (Min(wake_at_us, now_us + KIS_RENEW_US) - now_us + 999) / 1000;
-	long		http_ms = kis_session_http() != NULL ? kis_http_timeout_ms(kis_session_http()) : -1;
+	long		http_ms = kis_http_timeout_ms(kis_session_http());
 	WaitEvent	event;
 
 	if (http_ms >= 0)
@@ -137,55 +124,49 @@ advance_all(const KisQuery *query, int64 now_us, int64 *wake_at_us)
 		KisJob	   *job = dlist_container(KisJob, node, iter.cur);
 
 		job->wait = nothing;
-		if (job->state == KIS_JOB_BACKING_OFF && now_us < job->back_at_us)
+		if (now_us < job->back_at_us)
 		{
 			job->wait.wake_at_us = job->back_at_us;
 			job->wait.reason = job->error.error_class;
 		}
-		else if (job->state != KIS_JOB_UNDER_WAY)
+		else if (job->transfer == NULL)
 		{
 			if (job->call != NULL)
 				kis_request_advance((KisRequest *) job, query, now_us);
 			else if (!kis_token_request_advance(job, now_us))
 				continue;
 		}
-		kis_job_publish(job);
 		*wake_at_us = Min(*wake_at_us, job->wait.wake_at_us);
 	}
 	kis_session_leave_queues(now_us);
 }
 
-/* What others wait for is theirs to take: at once, or unless the session is back in a moment. */
+/*
+ * Renews what the session has on leases. It leaves the loop where lease_us is no
+ * more than a moment: then what others wait for is theirs, unless it is back.
+ */
 static void
-leave(bool at_once)
+renew(int64 lease_us)
 {
-	int64		now_us = kis_now_us();
 	dlist_iter	iter;
 
+	renewed_us = kis_now_us();
+	dlist_foreach(iter, &kis_jobs)
+		kis_job_renew(dlist_container(KisJob, node, iter.cur), lease_us, renewed_us);
+}
+
+static void
+leave(void)
+{
+	ConditionVariableCancelSleep();
 	kis_session_leave_queues(PG_INT64_MAX);
-	dlist_foreach(iter, &kis_jobs)
-	{
-		KisJob	   *job = dlist_container(KisJob, node, iter.cur);
-
-		if (at_once)
-			kis_job_end(job, NULL);
-		else
-			kis_job_leave(job, now_us);
-	}
+	renew(KIS_GRACE_US);
 }
 
-/* The session is back in the loop, or still there: it renews its leases. */
-static void
-renew(int64 now_us)
-{
-	dlist_iter	iter;
-
-	renewed_us = now_us;
-	dlist_foreach(iter, &kis_jobs)
-		kis_job_renew(dlist_container(KisJob, node, iter.cur), now_us);
-}
-
-/* An error ends the query, but a cursor's memory may stay until its transaction ends. */
+/*
+ * An error ends the query, but a cursor's memory may stay until its transaction ends.
+ * Token requests bring what they bring, but nobody here needs them tried again.
+ */
 static void
 abandon_all(const KisQuery *query)
 {
@@ -195,7 +176,9 @@ abandon_all(const KisQuery *query)
 	{
 		KisJob	   *job = dlist_container(KisJob, node, iter.cur);
 
-		if (job->call != NULL && ((KisRequest *) job)->query == query)
+		if (job->call == NULL)
+			kis_job_end(job, NULL);
+		else if (((KisRequest *) job)->query == query)
 			kis_request_abandon((KisRequest *) job);
 	}
 }
@@ -206,11 +189,13 @@ leave_at_exit(int code, Datum arg)
 {
 	dlist_iter	iter;
 
-	/* from 17 on the block is gone when PostgreSQL itself looks to that */
-	ConditionVariableCancelSleep();
-	leave(true);
+	/* from 17 on the block is gone when PostgreSQL itself looks to its list */
+	leave();
 	dlist_foreach(iter, &kis_jobs)
+	{
+		kis_job_end(dlist_container(KisJob, node, iter.cur), NULL);
 		kis_job_end_transfer(dlist_container(KisJob, node, iter.cur), NULL, kis_now_us());
+	}
 }
 
 /* One turn of the loop, waiting included. */
@@ -227,7 +212,7 @@ turn(KisRequest *request)
 	if (now_us - renewed_us >= KIS_LEASE_US)
 		kis_in_flight_extend_leases(now_us);
 	if (now_us - renewed_us >= KIS_RENEW_US)
-		renew(now_us);
+		renew(KIS_LEASE_US);
 
 	/*
 	 * (Again) in the list before looking, so that a signal after the look is
@@ -260,34 +245,6 @@ turn(KisRequest *request)
 	query->waited_us += Min(kis_now_us() - now_us, KIS_LEASE_US);
 }
 
-static void
-wait_in_loop(KisRequest *request)
-{
-	static bool registered = false;
-
-	if (!registered)
-	{
-		before_shmem_exit(leave_at_exit, (Datum) 0);
-		registered = true;
-	}
-	PG_TRY();
-	{
-		renew(kis_now_us());
-		while (!request->done)
-			turn(request);
-	}
-	PG_CATCH();
-	{
-		ConditionVariableCancelSleep();
-		leave(true);
-		abandon_all(request->query);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	ConditionVariableCancelSleep();
-	leave(false);
-}
-
 /*
  * Waits for the answer, moving on all that the session has under way. False: it
  * failed, see request->error. Raises what interrupts and secret files raise.
@@ -295,8 +252,29 @@ wait_in_loop(KisRequest *request)
 bool
 kis_request_wait(KisRequest *request)
 {
-	if (!request->done)
-		wait_in_loop(request);
+	static bool registered = false;
+
+	if (request->done)
+		return request->reply != NULL;
+	if (!registered)
+	{
+		before_shmem_exit(leave_at_exit, (Datum) 0);
+		registered = true;
+	}
+	PG_TRY();
+	{
+		renew(KIS_LEASE_US);
+		while (!request->done)
+			turn(request);
+	}
+	PG_CATCH();
+	{
+		leave();
+		abandon_all(request->query);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	leave();
 	return request->reply != NULL;
 }
 

@@ -28,24 +28,19 @@ query_end(void *arg)
 	ListCell   *cell;
 
 	foreach(cell, query->requests)
-	{
-		KisRequest *request = lfirst(cell);
-
-		kis_request_abandon(request);
-		kis_connection_unpin(request->connection);
-	}
+		kis_request_abandon(lfirst(cell));
 	foreach(cell, query->connections)
-		kis_connection_unpin(lfirst(cell));
+		((KisConnection *) lfirst(cell))->users--;
 	slist_delete(&queries, &query->node);
 }
 
-static KisQuery *
-query_create(MemoryContext context, EState *estate)
+/* A query context that ends when the memory context is reset or deleted. */
+KisQuery *
+kis_query_create(MemoryContext context)
 {
 	KisQuery   *query = MemoryContextAllocZero(context, sizeof(KisQuery));
 
 	query->context = context;
-	query->estate = estate;
 	slist_push_head(&queries, &query->node);
 	query->callback.func = query_end;
 	query->callback.arg = query;
@@ -53,24 +48,11 @@ query_create(MemoryContext context, EState *estate)
 	return query;
 }
 
-/* A query context that ends when the memory context is reset or deleted. */
-KisQuery *
-kis_query_create(MemoryContext context)
-{
-	return query_create(context, NULL);
-}
-
-/* Has it take no reply of the last moments, as others do: KIS answers it itself. */
-void
-kis_query_bypass_cache(KisQuery *query)
-{
-	query->bypasses_cache = true;
-}
-
 /* That of an executor run, EvalPlanQual's runs included; ends with it. */
 KisQuery *
 kis_query_of_estate(EState *estate)
 {
+	KisQuery   *query;
 	slist_iter	iter;
 
 	/* EvalPlanQual's executor runs are part of the one that they recheck for */
@@ -79,12 +61,13 @@ kis_query_of_estate(EState *estate)
 
 	slist_foreach(iter, &queries)
 	{
-		KisQuery   *query = slist_container(KisQuery, node, iter.cur);
-
+		query = slist_container(KisQuery, node, iter.cur);
 		if (query->estate == estate)
 			return query;
 	}
-	return query_create(estate->es_query_cxt, estate);
+	query = kis_query_create(estate->es_query_cxt);
+	query->estate = estate;
+	return query;
 }
 
 /*
@@ -110,7 +93,7 @@ kis_query_connection(KisQuery *query, Oid serverid, Oid userid)
 	old = MemoryContextSwitchTo(query->context);
 	query->connections = lappend(query->connections, connection);
 	MemoryContextSwitchTo(old);
-	kis_connection_pin(connection);
+	connection->users++;
 	return connection;
 }
 
@@ -121,9 +104,9 @@ is_same_pair(const KisCallArgs *a, const KisCallArgs *b)
 }
 
 /* The query's request with these arguments; NULL: there is none. */
-KisRequest *
-kis_query_find_request(const KisQuery *query, const KisConnection *connection,
-					   const KisCall *call, const KisCallArgs *args)
+static KisRequest *
+find_request(const KisQuery *query, const KisConnection *connection,
+			 const KisCall *call, const KisCallArgs *args)
 {
 	ListCell   *cell;
 
@@ -150,7 +133,7 @@ kis_query_has_answer(KisQuery *query, KisConnection *connection,
 	KisReplySlot *slot;
 	bool		fresh;
 
-	if (kis_query_find_request(query, connection, call, args) != NULL)
+	if (find_request(query, connection, call, args) != NULL)
 		return true;
 	if (!kis_call_is_shared(call, connection->options->cache_ttl))
 		return false;
@@ -198,11 +181,17 @@ kis_query_expect(KisQuery *query, KisConnection *connection,
 		refuse(connection, call, "", query->ncalls + ncalls, "");
 }
 
-static KisRequest *
-make_request(KisQuery *query, KisConnection *connection, const KisCall *call,
-			 const KisCallArgs *args, KisCounters *counters, bool counts)
+/*
+ * A request, which the event loop moves on; never waits. Within a query the same
+ * connection, call and arguments give the same request. Its costs are counted in
+ * counters of the first caller; they must live as long as the query. Where max_calls
+ * counts it, raises 54000 where that allows no more.
+ */
+KisRequest *
+kis_query_request(KisQuery *query, KisConnection *connection, const KisCall *call,
+				  const KisCallArgs *args, KisCounters *counters, bool counts)
 {
-	KisRequest *request = kis_query_find_request(query, connection, call, args);
+	KisRequest *request = find_request(query, connection, call, args);
 	MemoryContext old;
 
 	if (request != NULL)
@@ -218,7 +207,6 @@ make_request(KisQuery *query, KisConnection *connection, const KisCall *call,
 	request->args = *args;
 	request->query = query;
 	query->requests = lappend(query->requests, request);
-	kis_connection_pin(connection);
 	MemoryContextSwitchTo(old);
 
 	kis_request_begin(request, counters);
@@ -236,27 +224,6 @@ make_request(KisQuery *query, KisConnection *connection, const KisCall *call,
 	return request;
 }
 
-/*
- * A request, which the event loop moves on; never waits. Within a query the same
- * connection, call and arguments give the same request. Its costs are counted in
- * counters of the first caller; they must live as long as the query. Raises 54000
- * where max_calls allows no more.
- */
-KisRequest *
-kis_query_request(KisQuery *query, KisConnection *connection,
-				  const KisCall *call, const KisCallArgs *args, KisCounters *counters)
-{
-	return make_request(query, connection, call, args, counters, true);
-}
-
-/* The same, but max_calls does not count it. */
-KisRequest *
-kis_query_request_uncounted(KisQuery *query, KisConnection *connection,
-							const KisCall *call, const KisCallArgs *args, KisCounters *counters)
-{
-	return make_request(query, connection, call, args, counters, false);
-}
-
 /* Has a page of so many rows from this date on the day? */
 static bool
 begins_page_with(const KisCall *call, const char *date, int nrows, DateADT day)
@@ -267,16 +234,19 @@ begins_page_with(const KisCall *call, const char *date, int nrows, DateADT day)
 		day >= first && day < first + nrows;
 }
 
-/* Does a page have the day, or say that there is no such row? */
+/*
+ * Does a page have the day, or say that there is no such row? One that has not come
+ * yet and goes forward will have it within the usual number of days.
+ */
 static bool
 has_day(const KisRequest *page, DateADT day)
 {
+	DateADT		last = page->last_day;
 	DateADT		first;
-	DateADT		last;
 
-	if (!kis_page_is_here(page))
+	if (page->arrived_at == 0)
 		return begins_page_with(page->call, page->args.date, page->call->usual_rows, day);
-	if (!kis_day_from_text(page->args.date, &first) || !kis_page_last_day(page, &last))
+	if (last == DATEVAL_NOBEGIN || !kis_day_from_text(page->args.date, &first))
 		return false;
 	if (page->call->paging == KIS_PAGING_FORWARD)
 		return day >= first && day <= last;
@@ -284,12 +254,13 @@ has_day(const KisRequest *page, DateADT day)
 }
 
 /*
- * Sets *args to those of a page, in the query or in the cache, that has the day and
- * is of the same pair. False: there is none.
+ * Sets args->date so that the reply has the row of this day: to the date of a page
+ * of the same pair that is in the query, or in the cache, or else to that of another
+ * day, from which it is to be requested.
  */
-bool
-kis_find_page(KisQuery *query, KisConnection *connection,
-			  const KisCall *call, DateADT day, KisCallArgs *args)
+void
+kis_page_args(KisQuery *query, KisConnection *connection, const KisCall *call, DateADT day,
+			  DateADT from, KisCallArgs *args)
 {
 	ListCell   *cell;
 	bool		found = false;
@@ -302,9 +273,10 @@ kis_find_page(KisQuery *query, KisConnection *connection,
 			is_same_pair(&page->args, args) && has_day(page, day))
 		{
 			*args = page->args;
-			return true;
+			return;
 		}
 	}
+	kis_day_to_text(from, args->date);
 	if (call->paging == KIS_PAGING_FORWARD && kis_call_is_shared(call, connection->options->cache_ttl))
 	{
 		KisShared  *shared = kis_lock(LW_SHARED);
@@ -324,19 +296,6 @@ kis_find_page(KisQuery *query, KisConnection *connection,
 		}
 		kis_unlock();
 	}
-	return found;
-}
-
-/*
- * Sets args->date so that the reply has the row of this day: to the date of a
- * page that is known already, or else to the day itself.
- */
-void
-kis_page_args(KisQuery *query, KisConnection *connection,
-			  const KisCall *call, DateADT day, KisCallArgs *args)
-{
-	if (!kis_find_page(query, connection, call, day, args))
-		kis_day_to_text(day, args->date);
 }
 
 /* True at the first call with this key in this query context. */

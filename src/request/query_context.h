@@ -16,15 +16,6 @@
 #include "request/connection.h"
 #include "request/state.h"
 
-/* The arguments of a page that is here and has the day; false: there is none. */
-extern bool kis_find_page(KisQuery *query, KisConnection *connection,
-						  const KisCall *call, DateADT day, KisCallArgs *args);
-
-/* As kis_query_request, but max_calls does not count it. */
-extern KisRequest *kis_query_request_uncounted(KisQuery *query, KisConnection *connection,
-											   const KisCall *call, const KisCallArgs *args,
-											   KisCounters *counters);
-
 /* The user's connection to the server, pinned until the query ends. */
 extern KisConnection *kis_query_connection(KisQuery *query, Oid serverid, Oid userid);
 
@@ -34,17 +25,10 @@ extern KisQuery *kis_query_of_estate(EState *estate);
 /* One that ends when the memory context is reset or deleted. */
 extern KisQuery *kis_query_create(MemoryContext context);
 
-/* Has it take no reply of the last moments. */
-extern void kis_query_bypass_cache(KisQuery *query);
-
-/* A request, which the event loop moves on; never waits. */
+/* A request, which the event loop moves on; never waits. Does max_calls count it? */
 extern KisRequest *kis_query_request(KisQuery *query, KisConnection *connection,
 									 const KisCall *call, const KisCallArgs *args,
-									 KisCounters *counters);
-
-/* The query's request with these arguments; NULL: there is none. */
-extern KisRequest *kis_query_find_request(const KisQuery *query, const KisConnection *connection,
-										  const KisCall *call, const KisCallArgs *args);
+									 KisCounters *counters, bool counts);
 
 /* Is there a request for it in the query, or a reply in the cache? */
 extern bool kis_query_has_answer(KisQuery *query, KisConnection *connection,
@@ -58,9 +42,9 @@ extern bool kis_query_allows(const KisQuery *query, const KisConnection *connect
 extern void kis_query_expect(KisQuery *query, KisConnection *connection,
 							 const KisCall *call, int ncalls);
 
-/* Sets args->date so that the reply has the row of this day. */
-extern void kis_page_args(KisQuery *query, KisConnection *connection,
-						  const KisCall *call, DateADT day, KisCallArgs *args);
+/* Sets args->date so that the reply has the row of this day: to from where no page has it. */
+extern void kis_page_args(KisQuery *query, KisConnection *connection, const KisCall *call,
+						  DateADT day, DateADT from, KisCallArgs *args);
 
 /* True at the first call with this key in this query. */
 extern bool kis_warn_once(KisQuery *query, const char *key);

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "common/day.h"
 #include "kis.h"
 #include "kis/call.h"
 #include "kis/catalog.h"
@@ -62,6 +63,7 @@ fail(KisRequest *request, const KisError *error)
 static void
 succeed(KisRequest *request, KisReply *reply, TimestampTz arrived_at)
 {
+	const KisCall *call = request->call;
 	KisError	error = {.error_class = KIS_ERROR_LOCAL,.text = "out of memory"};
 
 	if (reply == NULL)
@@ -70,6 +72,10 @@ succeed(KisRequest *request, KisReply *reply, TimestampTz arrived_at)
 		return;
 	}
 	dlist_delete(&request->job.node);
+	request->last_day = DATEVAL_NOBEGIN;
+	if (call->paging != KIS_PAGING_NONE && reply->nrows > 0)
+		(void) kis_day_from_text(reply->rows[reply->nrows - 1].values[call->day_member].text,
+								 &request->last_day);
 	request->reply = reply;
 	request->arrived_at = arrived_at;
 	request->done = true;
@@ -175,7 +181,6 @@ look_into_cache(KisRequest *request, bool takes_part, int64 now_us)
 	{
 		joined = kis_in_flight_join(shared, &slot->in_flight, &job->attempt, now_us, &job->wait);
 		job->owned = joined == KIS_JOINED_AS_OWNER;
-		job->published = KIS_OK;
 		failure = slot->in_flight.failure;
 	}
 	kis_unlock();
@@ -186,37 +191,15 @@ look_into_cache(KisRequest *request, bool takes_part, int64 now_us)
 			job->counters->cached++;
 		succeed(request, reply, arrived_at);
 	}
-	else if (joined == KIS_JOINED_AS_WAITER)
-		job->state = KIS_JOB_SHARES_CALL;
 	else if (joined == KIS_JOINED_TOO_LATE)
 		take_failure(request, kis_policies[failure.error_class].of_others, false, &failure, now_us);
 	return !found && joined == KIS_JOINED_AS_OWNER;
 }
 
-/* The reply goes to this request, to those who wait for it, and to the cache. */
-static void
-publish(KisRequest *request, KisReply *reply, int64 arrived_us)
-{
-	KisJob	   *job = &request->job;
-	TimestampTz arrived_at = kis_timestamp_of(arrived_us);
-
-	if (job->attempt != 0)
-	{
-		KisShared  *shared = kis_lock(LW_EXCLUSIVE);
-		KisReplySlot *slot = kis_reply_get(shared, &job->key, job->call);
-
-		if (slot != NULL && slot->reply_attempt <= job->attempt)
-			kis_reply_write(shared, slot, job->call, job->attempt, reply, arrived_at,
-							arrived_us);
-		if (slot != NULL)
-			kis_in_flight_end(&slot->in_flight, job->attempt, NULL);
-		kis_unlock();
-		job->owned = false;
-	}
-	succeed(request, reply, arrived_at);
-}
-
-/* Its transfer has ended: the reply came at arrived_us, or it failed. */
+/*
+ * Its transfer has ended: the reply came at arrived_us and goes to this request, to
+ * those who wait for it, and to the cache; or it failed.
+ */
 void
 kis_request_finished(KisRequest *request, int64 arrived_us, int64 now_us)
 {
@@ -224,6 +207,7 @@ kis_request_finished(KisRequest *request, int64 arrived_us, int64 now_us)
 	KisError	error = {0};
 	bool		unattended = kis_transfer_unattended(job->transfer);
 	KisReply   *reply = kis_transfer_reply(job->transfer, &error);
+	TimestampTz arrived_at = kis_timestamp_of(arrived_us);
 
 	kis_job_end_transfer(job, &error, now_us);
 	if (reply == NULL)
@@ -239,7 +223,20 @@ kis_request_finished(KisRequest *request, int64 arrived_us, int64 now_us)
 			kis_token_accepted(slot, request->generation, now_us);
 		kis_unlock();
 	}
-	publish(request, reply, arrived_us);
+	if (job->attempt != 0)
+	{
+		KisShared  *shared = kis_lock(LW_EXCLUSIVE);
+		KisReplySlot *slot = kis_reply_get(shared, &job->key, job->call);
+
+		if (slot != NULL && slot->reply_attempt <= job->attempt)
+			kis_reply_write(shared, slot, job->call, job->attempt, reply, arrived_at,
+							arrived_us);
+		if (slot != NULL)
+			kis_in_flight_end(&slot->in_flight, job->attempt, NULL);
+		kis_unlock();
+		job->owned = false;
+	}
+	succeed(request, reply, arrived_at);
 }
 
 /* Would going on read files? That may raise. */
@@ -293,7 +290,6 @@ send_with_token(KisRequest *request, int64 now_us)
 	char		token[KIS_TOKEN_LEN];
 	KisError	error = {0};
 
-	job->state = KIS_JOB_NEEDS_TOKEN;
 	switch (kis_token_obtain(job->connection, &request->token_attempt, now_us, &job->wait,
 							 token, &request->generation, &error))
 	{

@@ -7,7 +7,6 @@
 
 #include "storage/buffile.h"
 
-#include "common/day.h"
 #include "kis/catalog.h"
 #include "kis/reply.h"
 #include "request/spill.h"
@@ -16,31 +15,9 @@
 /* Bytes of replies; a page of 300 days takes some 600 kB. */
 #define MOST_IN_MEMORY	(16 * 1024 * 1024)
 
-/* Has the page come, in memory or spilled? */
-bool
-kis_page_is_here(const KisRequest *page)
-{
-	return page->reply != NULL || page->spilled != NULL;
-}
-
-/* The last day of its rows; false: it has none. */
-bool
-kis_page_last_day(const KisRequest *page, DateADT *day)
-{
-	const KisReply *reply = page->reply;
-
-	if (page->spilled != NULL)
-	{
-		*day = page->spilled_last_day;
-		return true;
-	}
-	return reply != NULL && reply->nrows > 0 &&
-		kis_day_from_text(reply->rows[reply->nrows - 1].values[page->call->day_member].text, day);
-}
-
 /* The reply goes to a file of its own, unless it is there already. */
 static void
-spill(KisRequest *page, DateADT last_day)
+spill(KisRequest *page)
 {
 	KisReply   *reply = page->reply;
 
@@ -53,7 +30,6 @@ spill(KisRequest *page, DateADT last_day)
 		MemoryContextSwitchTo(old);
 		page->spilled = file;
 		page->spilled_size = reply->size;
-		page->spilled_last_day = last_day;
 	}
 	kis_reply_free(reply);
 	page->reply = NULL;
@@ -81,16 +57,10 @@ kis_request_unspill(KisRequest *page)
 }
 
 /*
- * A scan begins or ends to read it; then its reply stays in memory only as long as
- * the query's are few. kis_query_request brings it back, before the query's scans
- * have ended.
+ * A scan ends to read it, which it counts in users: then its reply stays in memory
+ * only as long as the query's are few. kis_query_request brings it back, before the
+ * query's scans have ended.
  */
-void
-kis_request_pin(KisRequest *request)
-{
-	request->users++;
-}
-
 void
 kis_request_unpin(KisRequest *request)
 {
@@ -105,15 +75,13 @@ kis_request_unpin(KisRequest *request)
 	foreach(cell, query->requests)
 	{
 		KisRequest *page = lfirst(cell);
-		DateADT		last_day;
 
 		if (in_memory <= MOST_IN_MEMORY)
 			return;
-		if (page->reply == NULL || page->users > 0 ||
-			page->call->paging != KIS_PAGING_BACK || !kis_page_last_day(page, &last_day))
+		if (page->reply == NULL || page->users > 0 || page->call->paging != KIS_PAGING_BACK)
 			continue;
 		in_memory -= page->reply->size;
-		spill(page, last_day);
+		spill(page);
 	}
 }
 

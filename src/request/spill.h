@@ -8,24 +8,15 @@
 
 #include "postgres.h"
 
-#include "utils/date.h"
-
 #include "request/state.h"
 
 /* Has the reply in memory again, where it is in a file alone. */
 extern void kis_request_unspill(KisRequest *page);
 
-/* A scan begins or ends to read it; then it may be spilled. */
-extern void kis_request_pin(KisRequest *request);
+/* A scan ends to read it, which it counts in users; then it may be spilled. */
 extern void kis_request_unpin(KisRequest *request);
 
 /* The query's scans have ended: its files are closed. */
 extern void kis_query_end_scans(KisQuery *query);
-
-/* Has the page come, in memory or spilled? */
-extern bool kis_page_is_here(const KisRequest *page);
-
-/* The last day of its rows; false: it has none. */
-extern bool kis_page_last_day(const KisRequest *page, DateADT *day);
 
 #endif							/* KIS_REQUEST_SPILL_H */

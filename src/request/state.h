@@ -43,7 +43,8 @@ typedef struct KisRequest
 	KisCallArgs args;
 	bool		done;			/* then either reply or error is set */
 	KisReply   *reply;			/* NULL: failed, or spilled */
-	TimestampTz arrived_at;
+	TimestampTz arrived_at;		/* 0: it has not */
+	DateADT		last_day;		/* of its rows; DATEVAL_NOBEGIN: it has none */
 	KisError	error;
 
 	/* spill.c's */
@@ -51,7 +52,6 @@ typedef struct KisRequest
 	struct BufFile *spilled;	/* holds its reply as well, or alone; NULL:
 								 * there is none */
 	size_t		spilled_size;
-	DateADT		spilled_last_day;
 } KisRequest;
 
 struct KisQuery
@@ -60,7 +60,8 @@ struct KisQuery
 	MemoryContext context;
 	MemoryContextCallback callback;
 	slist_node	node;
-	bool		bypasses_cache; /* takes no reply of the last moments */
+	bool		bypasses_cache; /* takes no reply of the last moments, as
+								 * others do: KIS answers it itself */
 	List	   *connections;	/* of KisConnection *, pinned */
 	List	   *requests;		/* of KisRequest * */
 	int			ncalls;			/* of these, not answered by the cache */

@@ -29,7 +29,7 @@ static void
 free_request(KisJob *job)
 {
 	dlist_delete(&job->node);
-	kis_connection_unpin(job->connection);
+	job->connection->users--;
 	pfree(job);
 }
 
@@ -130,12 +130,11 @@ begin_request(KisConnection *connection, uint64 attempt)
 		job = MemoryContextAllocZero(TopMemoryContext, sizeof(KisJob));
 		job->connection = connection;
 		job->key.identity = *connection->identity;
-		kis_connection_pin(connection);
+		connection->users++;
 		dlist_push_head(&kis_jobs, &job->node);
 	}
 	job->attempt = attempt;
 	job->owned = true;
-	job->published = KIS_OK;
 }
 
 /*

@@ -251,7 +251,7 @@ trading_day(KisConverter *converter)
 {
 	const KisRequest *request = converter->row->request;
 	bool		has_figures = kis_row_has_figures(request->call, reply_row(converter));
-	DateADT		day;
+	DateADT		day = 0;
 	KisError	failure = {0};
 
 	if (kis_trade_date(converter->query, request->connection, request->arrived_at,
@@ -265,7 +265,9 @@ trading_day(KisConverter *converter)
 						   kis_error_summary(&failure, request->connection->server_name),
 						   NameStr(converter->current->att->attname)),
 				 errhint("%s", kis_error_hint(&failure))));
-	return kis_weekday_trade_date(request->connection, request->arrived_at, has_figures);
+	(void) kis_trade_date(NULL, request->connection, request->arrived_at, has_figures, NULL, &day,
+						  NULL);
+	return day;
 }
 
 /* The member object of the row, as KIS wrote it: the call's rows, or one of them where they are an array. */

@@ -36,7 +36,7 @@ page_args(const KisScan *scan, const KisPairScan *pair, DateADT day)
 	strlcpy(args.market, code->market, sizeof(args.market));
 	strlcpy(args.sector, code->sector, sizeof(args.sector));
 	if (pair->days != NULL)
-		kis_page_args(scan->query, scan->connection, scan->plan->table->call, day, &args);
+		kis_page_args(scan->query, scan->connection, scan->plan->table->call, day, day, &args);
 	return args;
 }
 
@@ -139,8 +139,8 @@ request_page(KisScan *scan, KisPairScan *pair)
 		return;
 	args = page_args(scan, pair, pair->day);
 	pair->page = kis_query_request(scan->query, scan->connection, scan->plan->table->call,
-								   &args, scan->counters);
-	kis_request_pin(pair->page);
+								   &args, scan->counters, true);
+	pair->page->users++;
 }
 
 /*

@@ -10,7 +10,6 @@
 #include "shared/account.h"
 #include "shared/block.h"
 #include "shared/in_flight.h"
-#include "shared/rate.h"
 #include "shared/token.h"
 
 static void
@@ -74,21 +73,23 @@ consider(Victim *victim, int slot, Worth worth, int64 last_used_us)
 	};
 }
 
+/*
+ * A session that has a call under way or waits for a slot uses its account once in
+ * KIS_RENEW_US; of what is unused for longer than a slot is taken KIS counts nothing.
+ */
 static Worth
 account_worth(const KisAccount *account, int64 now_us)
 {
-	/* whatever its rate, a second after its last call is enough */
-	int64		free_at_us = kis_rate_free_at(&account->rate, KIS_MAX_RATE, now_us);
-	bool		waits = kis_rate_has_waiters(&account->rate, now_us);
+	int64		idle_us = now_us - account->last_used_us;
+	bool		is_busy = idle_us < KIS_LEASE_US + KIS_US;
 
 	if (!account->used)
 		return WORTH_FREE;
 	if (!account->worked)
-		return waits || now_us < free_at_us - KIS_US ? WORTH_UNPROVEN_BUSY : WORTH_UNPROVEN;
-	if (waits || now_us < free_at_us)
+		return is_busy ? WORTH_UNPROVEN_BUSY : WORTH_UNPROVEN;
+	if (is_busy)
 		return WORTH_BUSY;
-	return now_us < kis_rate_free_at(&account->rate, account->per_second, now_us) ?
-		WORTH_PACED : WORTH_IDLE;
+	return idle_us * account->per_second < KIS_US ? WORTH_PACED : WORTH_IDLE;
 }
 
 /* All counters to zero. */

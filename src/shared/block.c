@@ -11,10 +11,14 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
+#include "utils/guc.h"
 
 #include "compat.h"
 #include "shared/block.h"
 
+#define CACHE_KB	(KIS_BLOCKS * (KIS_BLOCK_SIZE / 1024))
+
+static int	cache_size = CACHE_KB;
 static KisShared *shared = NULL;
 
 /* With its size, for a library whose constants somebody has changed: one name is one size. */
@@ -52,12 +56,6 @@ initialize(KIS_INIT_ARGUMENTS)
 
 #if KIS_HAS_DSM_REGISTRY
 
-/* Where the block comes from; to be called from _PG_init. */
-void
-kis_shared_start(void)
-{
-}
-
 static KisShared *
 attach(void)
 {
@@ -93,17 +91,6 @@ startup(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
-void
-kis_shared_start(void)
-{
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	next_request_hook = shmem_request_hook;
-	shmem_request_hook = request;
-	next_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = startup;
-}
-
 static KisShared *
 attach(void)
 {
@@ -117,9 +104,41 @@ attach(void)
 
 #endif
 
-/* The block; raises 55000 where the library had to be preloaded and was not. */
+/* To be called from _PG_init: the configuration parameters, and where the block comes from. */
+void
+kis_shared_start(void)
+{
+	DefineCustomIntVariable("market_investor_fdw.cache_size",
+							"Sets how much of the shared memory replies of KIS may fill.",
+							"The memory itself is of fixed size. 0 keeps no replies.",
+							&cache_size,
+							CACHE_KB, 0, CACHE_KB,
+							PGC_SIGHUP, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	MarkGUCPrefixReserved("market_investor_fdw");
+#if !KIS_HAS_DSM_REGISTRY
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	next_request_hook = shmem_request_hook;
+	shmem_request_hook = request;
+	next_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup;
+#endif
+}
+
+/* Blocks of the shared memory that replies may fill: market_investor_fdw.cache_size. */
+int
+kis_cache_blocks(void)
+{
+	return cache_size / (KIS_BLOCK_SIZE / 1024);
+}
+
+/*
+ * The block, locked until kis_unlock: between them nothing may raise, wait or do
+ * I/O. Raises 55000 where the library had to be preloaded and was not.
+ */
 KisShared *
-kis_shared(void)
+kis_lock(LWLockMode mode)
 {
 	static bool registered = false;
 
@@ -129,17 +148,8 @@ kis_shared(void)
 		kis_register_tranche(shared->tranche, "market_investor_fdw");
 		registered = true;
 	}
+	LWLockAcquire(&shared->lock, mode);
 	return shared;
-}
-
-/* The block, locked until kis_unlock: between them nothing may raise, wait or do I/O. */
-KisShared *
-kis_lock(LWLockMode mode)
-{
-	KisShared  *block = kis_shared();
-
-	LWLockAcquire(&block->lock, mode);
-	return block;
 }
 
 void

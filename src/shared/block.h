@@ -20,7 +20,7 @@
  * of another one. t/241_layout_number.t notes what it stands for.
  */
 #ifndef KIS_LAYOUT				/* a test builds another */
-#define KIS_LAYOUT			2
+#define KIS_LAYOUT			3
 #endif
 
 #define KIS_DIGEST_LEN		PG_SHA256_DIGEST_LENGTH
@@ -130,8 +130,8 @@ typedef struct KisAccount
 	bool		worked;			/* KIS has accepted its key at least once */
 	double		per_second;		/* the rate of the session that came last */
 	int64		last_used_us;
-	int64		ledger_until_us;	/* as of a slot: of the last call of KIS's
-									 * ledger */
+	int			ledger_slot;	/* of the last call of KIS's ledger, from 1;
+								 * 0: other calls have had it since */
 	KisRate		rate;
 	KisAccountStat stat;
 } KisAccount;
@@ -197,13 +197,13 @@ typedef struct KisShared
 	KisBlock	blocks[KIS_BLOCKS];
 } KisShared;
 
-/* Where the block comes from; to be called from _PG_init. */
+/* To be called from _PG_init: configuration parameters, and where the block comes from. */
 extern void kis_shared_start(void);
 
-/* The block; raises 55000 where the library had to be preloaded and was not. */
-extern KisShared *kis_shared(void);
+/* Blocks of the shared memory that replies may fill: market_investor_fdw.cache_size. */
+extern int	kis_cache_blocks(void);
 
-/* Between these nothing may raise, wait or do I/O. */
+/* The block, locked: between these nothing may raise, wait or do I/O. */
 extern KisShared *kis_lock(LWLockMode mode);
 extern void kis_unlock(void);
 

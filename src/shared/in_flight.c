@@ -30,12 +30,6 @@ broadcast(KisInFlight *in_flight)
 	SetLatch(MyLatch);
 }
 
-static bool
-is_mine(const KisInFlight *in_flight, uint64 attempt)
-{
-	return in_flight->owner.pid == MyProcPid && in_flight->attempt == attempt;
-}
-
 /* Does a session have it, on a lease that has not ended? */
 bool
 kis_in_flight_is_owned(const KisInFlight *in_flight, int64 now_us)
@@ -84,16 +78,6 @@ kis_in_flight_join(KisShared *shared, KisInFlight *in_flight, uint64 *attempt,
 	return KIS_JOINED_AS_WAITER;
 }
 
-/* The owner says what it waits for, the rate or a token, or again for the network alone. */
-void
-kis_in_flight_publish(KisInFlight *in_flight, uint64 attempt, KisErrorClass reason)
-{
-	if (!is_mine(in_flight, attempt) || in_flight->owner.waits_for == reason)
-		return;
-	in_flight->owner.waits_for = reason;
-	broadcast(in_flight);
-}
-
 /*
  * The attempt has ended: with a failure, which those who wait for it get, or,
  * where that is NULL, with what they find now, or so that one of them takes over.
@@ -106,27 +90,28 @@ kis_in_flight_end(KisInFlight *in_flight, uint64 attempt, const KisError *failur
 		in_flight->failed = attempt;
 		in_flight->failure = *failure;
 	}
-	if (is_mine(in_flight, attempt))
+	if (in_flight->owner.pid == MyProcPid && in_flight->attempt == attempt)
 		in_flight->owner.pid = 0;
 	broadcast(in_flight);
 }
 
-/* The owner leaves the event loop: others take over unless it is back in a moment. */
-void
-kis_in_flight_leave(KisInFlight *in_flight, uint64 attempt, int64 now_us)
-{
-	if (!is_mine(in_flight, attempt))
-		return;
-	in_flight->owner.until_us = Min(in_flight->owner.until_us, now_us + KIS_GRACE_US);
-	broadcast(in_flight);
-}
-
-/* It is back, or still there, and renews its lease; false where another session has taken over. */
+/*
+ * The owner renews its lease until until_us, and says what it waits for, for those
+ * who wait for it. Sooner than the lease would have ended: it leaves the event loop,
+ * and others take over then. False where another session has taken over.
+ */
 bool
-kis_in_flight_renew(KisInFlight *in_flight, uint64 attempt, int64 now_us)
+kis_in_flight_renew(KisInFlight *in_flight, uint64 attempt, int64 until_us,
+					KisErrorClass waits_for)
 {
-	if (!is_mine(in_flight, attempt))
+	KisOwner   *owner = &in_flight->owner;
+	bool		is_news = until_us < owner->until_us || waits_for != owner->waits_for;
+
+	if (owner->pid != MyProcPid || in_flight->attempt != attempt)
 		return false;
-	in_flight->owner.until_us = now_us + KIS_LEASE_US;
+	owner->until_us = until_us;
+	owner->waits_for = waits_for;
+	if (is_news)
+		broadcast(in_flight);
 	return true;
 }

@@ -39,16 +39,11 @@ extern bool kis_in_flight_is_owned(const KisInFlight *in_flight, int64 now_us);
 /* The machine stood still: the leases of others begin anew. */
 extern void kis_in_flight_extend_leases(int64 now_us);
 
-/* The owner says what it waits for: waiters count that against their max_wait. */
-extern void kis_in_flight_publish(KisInFlight *in_flight, uint64 attempt, KisErrorClass reason);
-
 /* The owner has done, or others are to take over; failure, if any, is the waiters'. */
 extern void kis_in_flight_end(KisInFlight *in_flight, uint64 attempt, const KisError *failure);
 
-/* The owner leaves the event loop: others take over unless it is back in a moment. */
-extern void kis_in_flight_leave(KisInFlight *in_flight, uint64 attempt, int64 now_us);
-
-/* It renews its lease; false where another session has taken over. */
-extern bool kis_in_flight_renew(KisInFlight *in_flight, uint64 attempt, int64 now_us);
+/* The owner renews its lease and says what it waits for; false where it has lost it. */
+extern bool kis_in_flight_renew(KisInFlight *in_flight, uint64 attempt, int64 until_us,
+								KisErrorClass waits_for);
 
 #endif							/* KIS_SHARED_IN_FLIGHT_H */

@@ -25,45 +25,19 @@
 #include "shared/rate.h"
 
 #define RECOVERY_US			(60 * KIS_US)
-#define QUEUE_FULL_PAUSE_US	(100 * 1000)
 
 /* Refusals leave one call a second, or this share of a rate that is not more. */
 #define LEAST_FACTOR		0.25
 
-/* The share of the rate that may be used now: it grows back in a minute. */
-static double
-current_factor(const KisRate *rate, int64 now_us)
+/* What the rate is now: after a refusal by KIS it grows back within a minute. */
+double
+kis_rate_effective(const KisRate *rate, double per_second, int64 now_us)
 {
 	double		recovered = (double) (now_us - rate->refused_at_us) / RECOVERY_US;
 
 	if (rate->refused_at_us == 0 || recovered >= 1.0)
-		return 1.0;
-	return rate->factor + (1.0 - rate->factor) * recovered;
-}
-
-/* What the rate is now, refusals counted in. */
-double
-kis_rate_effective(const KisRate *rate, double per_second, int64 now_us)
-{
-	return per_second * current_factor(rate, now_us);
-}
-
-/* Whole calls fit into a second: 2.5 has two slots. */
-static int
-slot_count(const KisRate *rate, double per_second, int64 now_us)
-{
-	int			slots = (int) floor(kis_rate_effective(rate, per_second, now_us));
-
-	return Min(Max(slots, 1), KIS_MAX_RATE);
-}
-
-/* How long a slot stays taken after the reply: longer than a second for less than one call a second. */
-static int64
-slot_period_us(const KisRate *rate, double per_second, int64 now_us)
-{
-	double		effective = kis_rate_effective(rate, per_second, now_us);
-
-	return effective < 1.0 ? (int64) (KIS_US / effective) : KIS_US;
+		return per_second;
+	return per_second * (rate->factor + (1.0 - rate->factor) * recovered);
 }
 
 /* A session that stands still is passed over, but keeps its place for when it goes on. */
@@ -205,8 +179,16 @@ int
 kis_rate_take(KisRate *rate, double per_second, int64 now_us,
 			  int64 *until_us, int64 *try_at_us)
 {
-	int			slots = slot_count(rate, per_second, now_us);
-	int64		period_us = slot_period_us(rate, per_second, now_us);
+	double		effective = kis_rate_effective(rate, per_second, now_us);
+
+	/* whole calls fit into a second: 2.5 has two slots */
+	int			slots = Min(Max((int) floor(effective), 1), KIS_MAX_RATE);
+
+	/*
+	 * a slot stays taken after the reply, longer for less than one call a
+	 * second
+	 */
+	int64		period_us = effective < 1.0 ? (int64) (KIS_US / effective) : KIS_US;
 	int64		first_free_us;
 	int			first_free;
 	int			taken = look_at_slots(rate, period_us, now_us, &first_free, &first_free_us);
@@ -216,9 +198,7 @@ kis_rate_take(KisRate *rate, double per_second, int64 now_us,
 		return take_slot(rate, first_free, now_us, until_us);
 
 	place = my_place(rate, now_us);
-	if (place == NULL)
-		*try_at_us = Min(*try_at_us, now_us + QUEUE_FULL_PAUSE_US);
-	else if (place == next_waiter(rate, now_us))
+	if (place != NULL && place == next_waiter(rate, now_us))
 	{
 		if (taken < slots)
 		{
@@ -227,7 +207,7 @@ kis_rate_take(KisRate *rate, double per_second, int64 now_us,
 		}
 		*try_at_us = Min(*try_at_us, first_free_us);
 	}
-	/* else whoever is before this session wakes it */
+	/* else whoever is before this session wakes it; it looks again anyway */
 	return -1;
 }
 
@@ -252,24 +232,6 @@ kis_rate_give_back(KisRate *rate, int slot, int64 until_us, int64 now_us)
 	wake_next(rate, now_us);
 }
 
-/* Does somebody wait for a slot? */
-bool
-kis_rate_has_waiters(const KisRate *rate, int64 now_us)
-{
-	return next_waiter(rate, now_us) != NULL;
-}
-
-/* When all slots will be free, or were, if the rate is per_second. */
-int64
-kis_rate_free_at(const KisRate *rate, double per_second, int64 now_us)
-{
-	int64		last_us = 0;
-
-	for (int i = 0; i < rate->end; i++)
-		last_us = Max(last_us, rate->until_us[i]);
-	return last_us + slot_period_us(rate, per_second, now_us);
-}
-
 /* KIS refused a call that was sent at sent_us: halve, recover within a minute. */
 void
 kis_rate_refused(KisRate *rate, double per_second, int64 sent_us, int64 now_us)
@@ -277,7 +239,7 @@ kis_rate_refused(KisRate *rate, double per_second, int64 sent_us, int64 now_us)
 	/* calls that were under way at the last refusal say nothing new */
 	if (sent_us <= rate->refused_at_us)
 		return;
-	rate->factor = Max(current_factor(rate, now_us) / 2,
+	rate->factor = Max(kis_rate_effective(rate, 1.0, now_us) / 2,
 					   per_second > 1.0 ? 1.0 / per_second : LEAST_FACTOR);
 	rate->refused_at_us = now_us;
 }

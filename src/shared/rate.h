@@ -22,12 +22,6 @@ extern bool kis_rate_renew(KisRate *rate, int slot, int64 *until_us, int64 now_u
 /* Does nothing where the lease has ended and another call has the slot. */
 extern void kis_rate_give_back(KisRate *rate, int slot, int64 until_us, int64 now_us);
 
-/* Does somebody wait for a slot? */
-extern bool kis_rate_has_waiters(const KisRate *rate, int64 now_us);
-
-/* When all slots will be free, or were, if the rate is per_second. */
-extern int64 kis_rate_free_at(const KisRate *rate, double per_second, int64 now_us);
-
 /* The session gives up its place in the queue, unless it was renewed at since_us or later. */
 extern void kis_rate_stop_waiting(KisRate *rate, int64 since_us, int64 now_us);
 

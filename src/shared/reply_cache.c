@@ -12,7 +12,6 @@
 #include "shared/block.h"
 #include "shared/in_flight.h"
 #include "shared/reply_cache.h"
-#include "shared/setting.h"
 
 /* When a reply arrived that is fresh by no one's cache_ttl. */
 #define LONG_AGO_US		(PG_INT64_MIN / 2)
@@ -205,31 +204,26 @@ make_room(KisShared *shared, const KisReplySlot *for_slot, int blocks)
 	return true;
 }
 
-/* Is a value one of its column's type, as KIS writes those? */
-static bool
-is_fit(const char *type, const KisValue *value)
-{
-	bool		is_integer = value->kind == KIS_VALUE_INTEGER;
-
-	if (!is_integer && value->kind != KIS_VALUE_TEXT)
-		return true;
-	if (strcmp(type, "numeric") == 0)
-		return strspn(value->text, "+-.0123456789") == strlen(value->text);
-	if (strcmp(type, "bool") == 0)
-		return strcmp(value->text, "Y") == 0 || strcmp(value->text, "N") == 0;
-	if (strcmp(type, "int2") == 0)
-		return is_integer && value->integer >= PG_INT16_MIN && value->integer <= PG_INT16_MAX;
-	return is_integer || strcmp(type, "int8") != 0;
-}
-
-/* The same of a row's values; is_filled: none may be empty. */
+/* Are a row's values of their columns' types, as KIS writes those? is_filled: none may be empty. */
 static bool
 are_fit(const KisCall *call, const KisValue *values, bool is_filled)
 {
 	for (int m = 0; m < call->nmembers; m++)
-		if (!is_fit(call->members[m].type, &values[m]) ||
-			(is_filled && values[m].text[0] == '\0'))
+	{
+		const char *type = call->members[m].type;
+		const char *text = values[m].text;
+		bool		is_integer = values[m].kind == KIS_VALUE_INTEGER;
+
+		if (is_filled && text[0] == '\0')
 			return false;
+		if (!is_integer && values[m].kind != KIS_VALUE_TEXT)
+			continue;
+		if ((strcmp(type, "numeric") == 0 && strspn(text, "+-.0123456789") != strlen(text)) ||
+			(strcmp(type, "bool") == 0 && strcmp(text, "Y") != 0 && strcmp(text, "N") != 0) ||
+			(strcmp(type, "int8") == 0 && !is_integer) ||
+			(strcmp(type, "int2") == 0 && (!is_integer || values[m].integer != (int16) values[m].integer)))
+			return false;
+	}
 	return true;
 }
 

@@ -28,33 +28,27 @@ PG_FUNCTION_INFO_V1(kis_stat_reset);
 void
 kis_fingerprint(const uint8 *key, char *text)
 {
-	for (int i = 0; i < KIS_FINGERPRINT_LEN / 2; i++)
-		snprintf(text +2 * i, 3, "%02x", key[i]);
+	text[		hex_encode((const char *) key, KIS_FINGERPRINT_LEN / 2, text)] = '\0';
 }
 
-/* Of the newest token of a host and app key, whatever the secret, in Unix seconds; 0: there is none. */
-static int64
-token_end(const KisShared *shared, const uint8 *key)
+/*
+ * The end of the newest token of a host and app key that all sessions share, of this
+ * secret or, where that is NULL, of any; 0: there is none.
+ */
+TimestampTz
+kis_token_end(const uint8 *key, const uint8 *secret)
 {
+	const KisShared *shared = kis_lock(LW_SHARED);
 	int64		end = 0;
 
 	for (int i = 0; i < KIS_TOKEN_SLOTS; i++)
 	{
 		const KisTokenSlot *slot = &shared->tokens[i];
 
-		if (slot->used && slot->valid && memcmp(slot->identity.key, key, KIS_DIGEST_LEN) == 0)
+		if (slot->used && slot->valid && memcmp(slot->identity.key, key, KIS_DIGEST_LEN) == 0 &&
+			(secret == NULL || memcmp(slot->identity.secret, secret, KIS_DIGEST_LEN) == 0))
 			end = Max(end, slot->expires_at);
 	}
-	return end;
-}
-
-/* The end of the token that all sessions share; 0 where none is held. */
-TimestampTz
-kis_token_end(const KisIdentity *identity)
-{
-	KisTokenSlot *slot = kis_token_find(kis_lock(LW_SHARED), identity);
-	int64		end = slot != NULL && slot->valid ? slot->expires_at : 0;
-
 	kis_unlock();
 	return end != 0 ? time_t_to_timestamptz(end) : 0;
 }
@@ -86,12 +80,12 @@ errors_by_class(const KisAccountStat *stat)
 }
 
 static void
-put_row(ReturnSetInfo *result, const KisAccount *account, int64 token_expires_at,
-		TimestampTz reset_at)
+put_row(ReturnSetInfo *result, const KisAccount *account, TimestampTz reset_at)
 {
 	const KisAccountStat *stat = &account->stat;
 	Datum		values[STAT_COLUMNS];
 	bool		nulls[STAT_COLUMNS] = {0};
+	TimestampTz token_expires_at = kis_token_end(account->key, NULL);
 	char		key[KIS_FINGERPRINT_LEN + 1];
 	int			i = 0;
 
@@ -106,7 +100,7 @@ put_row(ReturnSetInfo *result, const KisAccount *account, int64 token_expires_at
 	values[i++] = errors_by_class(stat);
 	values[i++] = Int64GetDatum(stat->tokens_issued);
 	nulls[i] = token_expires_at == 0;
-	values[i++] = TimestampTzGetDatum(time_t_to_timestamptz(token_expires_at));
+	values[i++] = TimestampTzGetDatum(token_expires_at);
 	nulls[i] = stat->last_success_at == 0;
 	values[i++] = TimestampTzGetDatum(stat->last_success_at);
 	nulls[i] = nulls[i + 1] = stat->last_error_at == 0;
@@ -133,20 +127,17 @@ kis_stat_rows(PG_FUNCTION_ARGS)
 {
 	/* copied out, so that nothing raises while the lock is held */
 	KisAccount *accounts = palloc(sizeof(((KisShared *) NULL)->accounts));
-	int64		token_ends[KIS_ACCOUNT_SLOTS];
 	TimestampTz reset_at;
 	KisShared  *shared = kis_lock(LW_SHARED);
 
 	memcpy(accounts, shared->accounts, sizeof(shared->accounts));
 	reset_at = shared->stat_reset_at;
-	for (int i = 0; i < KIS_ACCOUNT_SLOTS; i++)
-		token_ends[i] = token_end(shared, accounts[i].key);
 	kis_unlock();
 
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < KIS_ACCOUNT_SLOTS; i++)
 		if (accounts[i].used)
-			put_row((ReturnSetInfo *) fcinfo->resultinfo, &accounts[i], token_ends[i], reset_at);
+			put_row((ReturnSetInfo *) fcinfo->resultinfo, &accounts[i], reset_at);
 	return (Datum) 0;
 }
 

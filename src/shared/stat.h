@@ -14,8 +14,8 @@
 /* For kis_check. What the shared memory holds, in a sentence; raises where it can't be had. */
 extern char *kis_shared_summary(void);
 
-/* The end of the token that all sessions share; 0 where none is held. */
-extern TimestampTz kis_token_end(const KisIdentity *identity);
+/* The end of the newest token of a host, app key and secret (NULL: any); 0: none is held. */
+extern TimestampTz kis_token_end(const uint8 *key, const uint8 *secret);
 
 /* As kis_stat shows the account: KIS_FINGERPRINT_LEN characters and a NUL. */
 #define KIS_FINGERPRINT_LEN	12

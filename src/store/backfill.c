@@ -142,7 +142,7 @@ fetch_page(Backfill *backfill, KisQuery *query)
 	strlcpy(args.market, pair->market, sizeof(args.market));
 	strlcpy(args.sector, pair->sector, sizeof(args.sector));
 	kis_day_to_text(backfill->asked, args.date);
-	page = kis_query_request(query, connection, &kis_call_daily, &args, counters);
+	page = kis_query_request(query, connection, &kis_call_daily, &args, counters, true);
 	/* so that what waits for KIS keeps no row from VACUUM */
 	InvalidateCatalogSnapshotConditionally();
 	kis_request_wait_or_raise(page);

@@ -164,12 +164,13 @@ check_token(Check *check)
 	if (check->connection == NULL)
 		return failed(check, "not tried: the keys come first");
 	check->request = kis_query_request(check->query, check->connection, &kis_call_trend, &args,
-									   check->counters);
+									   check->counters, true);
 	(void) kis_request_wait(check->request);
 	if (check->connection->token != NULL)
 		end = DT_NOEND;
 	else
-		end = kis_token_end(check->connection->identity);
+		end = kis_token_end(check->connection->identity->key,
+							check->connection->identity->secret);
 	if (check->request->reply == NULL &&
 		(end == 0 || check->request->error.error_class == KIS_ERROR_TOKEN))
 	{
@@ -373,7 +374,7 @@ kis_check(PG_FUNCTION_ARGS)
 	 * a reply that is kept says nothing of this token, nor of KIS as it is
 	 * now
 	 */
-	kis_query_bypass_cache(check.query);
+	check.query->bypasses_cache = true;
 	check.counters = palloc0(sizeof(KisCounters));
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < (int) lengthof(steps); i++)

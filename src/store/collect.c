@@ -178,7 +178,8 @@ fetch(Collection *collection)
 
 		target->outcome = KIS_OUTCOME_SKIPPED;
 		target->request = kis_query_request(collection->query, collection->connection,
-											&kis_call_trend, &args, &collection->counters);
+											&kis_call_trend, &args, &collection->counters,
+											true);
 	}
 	for (int i = 0; i < collection->ntargets; i++)
 		take_answer(collection, &collection->targets[i]);
