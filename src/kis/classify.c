@@ -77,11 +77,15 @@ is_success(const cJSON *root, int http_status, KisError *error)
 {
 	const char *rt_cd = kis_json_member(root, "rt_cd");
 	const char *text = kis_json_member(root, "msg1");
-	char		code[sizeof(error->code)];
+	const char *code_text = kis_json_member(root, "msg_cd");
+	char		code[sizeof(error->code)] = "";
 	char		clean_rt_cd[8] = "";
 	const KisCodeRule *rule;
 
-	kis_classify_code(root, code, sizeof(code));
+	if (code_text == NULL)
+		code_text = kis_json_member(root, "error_code");
+	if (code_text != NULL)
+		kis_text_clean(code, sizeof(code), code_text, strlen(code_text));
 	if (text == NULL)
 		text = kis_json_member(root, "error_description");
 
@@ -90,6 +94,7 @@ is_success(const cJSON *root, int http_status, KisError *error)
 
 	if (rt_cd != NULL)
 		kis_text_clean(clean_rt_cd, sizeof(clean_rt_cd), rt_cd, strlen(rt_cd));
+	memcpy(error->code, code, sizeof(error->code));
 
 	/* the code's own word, then rt_cd's; never the status's */
 	rule = kis_code_rule(code, 200);
@@ -115,7 +120,7 @@ is_success(const cJSON *root, int http_status, KisError *error)
 
 /*
  * The body of a reply as an object that KIS calls a success, to be freed by
- * cJSON_Delete; NULL and error where it refuses, or where this is no answer of
+ * cJSON_Delete, with KIS's code in error; NULL and all of error where it refuses, or where this is no answer of
  * KIS. quote_page: may the error quote what is no JSON? Not where it could be a
  * token.
  */
@@ -134,17 +139,4 @@ kis_classify(int http_status, const char *body, size_t len, bool quote_page, Kis
 	error->http_status = http_status;
 	cJSON_Delete(root);
 	return NULL;
-}
-
-/* KIS's code as it may be shown, "" where there is none. */
-void
-kis_classify_code(const cJSON *root, char *buffer, size_t size)
-{
-	const char *code = kis_json_member(root, "msg_cd");
-
-	if (code == NULL)
-		code = kis_json_member(root, "error_code");
-	if (code == NULL)
-		code = "";
-	kis_text_clean(buffer, size, code, strlen(code));
 }

@@ -39,33 +39,11 @@ kis_code_rule(const char *code, int http_status)
 	return NULL;
 }
 
-/* What a call that failed counts against, by KIS's code and the HTTP status. */
-KisQuota
-kis_error_counts_against(const KisError *error)
-{
-	const KisCodeRule *rule = kis_code_rule(error->code, error->http_status);
-
-	return rule != NULL ? rule->counts_against : KIS_QUOTA_NONE;
-}
-
-/* What to do about KIS's code where that says more than its class; else NULL. English. */
-const char *
-kis_error_code_hint(const KisError *error)
-{
-	const KisCodeRule *rule = kis_code_rule(error->code, error->http_status);
-
-	return rule != NULL ? rule->hint : NULL;
-}
-
 /* How long to back off after so many tries: each pause is twice the one before. */
 static int
 pause_after(int tries)
 {
-	int			pause_ms = FIRST_PAUSE_MS;
-
-	while (tries-- > 0 && pause_ms < LONGEST_PAUSE_MS)
-		pause_ms *= 2;
-	return pause_ms < LONGEST_PAUSE_MS ? pause_ms : LONGEST_PAUSE_MS;
+	return tries < 5 ? FIRST_PAUSE_MS << tries : LONGEST_PAUSE_MS;
 }
 
 /*

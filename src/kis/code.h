@@ -76,10 +76,4 @@ extern KisAction kis_after_failure(KisRetry retry, int max_retries, bool has_fil
 /* The rule for a code, in whatever case KIS writes it; NULL: none is listed. */
 extern const KisCodeRule *kis_code_rule(const char *code, int http_status);
 
-/* What a call that failed counts against, by KIS's code and the HTTP status. */
-extern KisQuota kis_error_counts_against(const KisError *error);
-
-/* What to do about KIS's code where that says more than its class; else NULL. English. */
-extern const char *kis_error_code_hint(const KisError *error);
-
 #endif							/* KIS_CODE_H */

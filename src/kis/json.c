@@ -16,8 +16,6 @@
 #include <string.h>
 
 
-#define DEEPEST		32
-
 /* Stands before the text of a number; no valid text has this byte. */
 #define NUMBER_MARK	'\xFF'
 
@@ -186,8 +184,7 @@ scan_token(Scan *s)
 	{
 		case '{':
 		case '[':
-			if (++s->depth > DEEPEST)
-				return stop(s, "is nested too deep");
+			s->depth++;
 			/* FALLTHROUGH */
 		case ',':
 			/* a value after each comma, and the first one of a list */
@@ -239,7 +236,7 @@ kis_json_skip_mark(const char **body, size_t *len)
 	}
 }
 
-/* What is wrong with a text that the scan stopped in, or cJSON at byte at. */
+/* What is wrong with a text of len bytes, where the scan stopped. */
 static void
 set_fault(KisError *error, const Scan *s, size_t at, size_t len)
 {
@@ -266,9 +263,7 @@ kis_json_parse(const char *body, size_t len, KisError *error)
 {
 	Scan		s = {.at = body,.end = body + len,.copied = body,.nvalues = 1,.fault = ""};
 	const char *text = body;
-	const char *stopped = NULL;
-	size_t		at;
-	cJSON	   *root = NULL;
+	cJSON	   *root;
 
 	if (!scan(&s))
 	{
@@ -284,16 +279,11 @@ kis_json_parse(const char *body, size_t len, KisError *error)
 		len = s.copy_end - s.copy;
 	}
 	errno = 0;
-	root = cJSON_ParseWithLengthOpts(text, len, &stopped, false);
-	if (root == NULL)
-	{
-		at = stopped - text;
-
-		for (const char *marked = text; marked < stopped; marked++)
-			at -= *marked == NUMBER_MARK ? 3 : 0;
-		s.fault = errno == ENOMEM ? NULL : "has an unexpected character";
-		set_fault(error, &s, at, len);
-	}
+	root = cJSON_ParseWithLength(text, len);
+	if (root == NULL && errno == ENOMEM)
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_REPLY, "out of memory");
+	else if (root == NULL)
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "the reply is not valid JSON");
 	free(s.copy);
 	return root;
 }

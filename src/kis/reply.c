@@ -14,9 +14,6 @@
 #include <string.h>
 
 
-/* Unknown members of a row: KIS may add some, not hundreds. */
-#define MOST_EXTRA_MEMBERS	256
-
 /* A reply as it is being laid out in its one block. */
 typedef struct Layout
 {
@@ -47,30 +44,13 @@ refuse(KisError *error, const char *what, const char *name)
 	return false;
 }
 
-static bool
-out_of_memory(KisError *error)
-{
-	kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_REPLY, "out of memory");
-	return false;
-}
-
-/* Does KIS say that there are no rows? */
-static bool
-is_empty_page(const cJSON *root)
-{
-	char		code[sizeof(((KisError *) NULL)->code)];
-	const KisCodeRule *rule;
-
-	kis_classify_code(root, code, sizeof(code));
-	rule = kis_code_rule(code, 200);
-	return rule != NULL && strcmp(rule->code, KIS_CODE_EMPTY_PAGE) == 0;
-}
-
 /* The rows of a reply: an array of objects, or one object. */
 static bool
 find_rows(const KisCall *call, const cJSON *root, const cJSON **first, int *nrows, KisError *error)
 {
 	const cJSON *output = cJSON_GetObjectItemCaseSensitive(root, call->rows);
+
+	const KisCodeRule *rule = kis_code_rule(error->code, 200);
 
 	*first = NULL;
 	*nrows = 0;
@@ -87,7 +67,8 @@ find_rows(const KisCall *call, const cJSON *root, const cJSON **first, int *nrow
 		return *nrows <= (call->usual_rows == 1 ? 1 : KIS_MAX_VALUES / call->nmembers) ||
 			refuse(error, "the reply has too many rows", NULL);
 	}
-	if (is_empty_page(root))
+	/* KIS says that there are none */
+	if (rule != NULL && strcmp(rule->code, KIS_CODE_EMPTY_PAGE) == 0)
 		return true;
 	return refuse(error, output == NULL || cJSON_IsNull(output) ? "the reply has no \"%.64s\"" :
 				  "\"%.64s\" of the reply is neither an array nor an object", call->rows);
@@ -147,16 +128,14 @@ keep_value(Layout *layout, const char *text)
 }
 
 /*
- * Keeps one of the rows as the next row, or fills error. Of members that
- * the call doesn't list only the names are looked at.
+ * Keeps one of the rows as the next row, or fills error. Members that the call
+ * doesn't list may be anything.
  */
 static bool
 keep_row(Layout *layout, const cJSON *object)
 {
 	const KisCall *call = layout->call;
 	KisValue   *values = layout->values;
-	const char *extra[MOST_EXTRA_MEMBERS];
-	int			nextra = 0;
 	int			at = 0;
 
 	if (!cJSON_IsObject(object))
@@ -170,20 +149,14 @@ keep_row(Layout *layout, const cJSON *object)
 	for (const cJSON *item = object->child; item != NULL; item = item->next)
 	{
 		int			i = member_index(call, item->string, at++);
-		bool		is_twice = i >= 0 && values[i].kind != KIS_VALUE_MISSING;
 
-		for (int e = 0; e < nextra && i < 0; e++)
-			is_twice = is_twice || strcmp(extra[e], item->string) == 0;
-		if (is_twice)
-			return refuse(layout->error, "the reply has member \"%.64s\" twice", item->string);
-		if (i < 0 && nextra == MOST_EXTRA_MEMBERS)
-			return refuse(layout->error, "the reply has too many members", NULL);
 		if (i < 0)
-			extra[nextra++] = item->string;
-		else if (kis_json_text(item) == NULL)
+			continue;
+		if (values[i].kind != KIS_VALUE_MISSING)
+			return refuse(layout->error, "the reply has member \"%.64s\" twice", item->string);
+		if (kis_json_text(item) == NULL)
 			return refuse(layout->error, "member \"%.64s\" of the reply is not a single value", item->string);
-		else
-			values[i] = keep_value(layout, kis_json_text(item));
+		values[i] = keep_value(layout, kis_json_text(item));
 	}
 	return true;
 }
@@ -218,7 +191,7 @@ build_reply(const KisCall *call, const cJSON *root, const char *body, size_t len
 				   2 * (len + 2));
 	if (reply == NULL)
 	{
-		out_of_memory(error);
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_REPLY, "out of memory");
 		return NULL;
 	}
 	layout.row = (KisRow *) (reply + 1);
@@ -302,12 +275,6 @@ kis_reply_decode(const KisCall *call, int http_status, const char *body, size_t 
 	if (reply == NULL)
 		error->http_status = http_status;
 	return reply;
-}
-
-void
-kis_reply_free(KisReply *reply)
-{
-	free(reply);
 }
 
 /* No listed member has a value: KIS doesn't know the pair. */

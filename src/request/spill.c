@@ -55,7 +55,7 @@ spill(KisRequest *page, DateADT last_day)
 		page->spilled_size = reply->size;
 		page->spilled_last_day = last_day;
 	}
-	kis_reply_free(reply);
+	free(reply);
 	page->reply = NULL;
 }
 

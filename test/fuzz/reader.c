@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#define DEEPEST		32
+#define DEEPEST		1000	/* as cJSON has it */
 
 typedef struct Reader
 {

@@ -11,7 +11,6 @@
 #include "kis/catalog.h"
 #include "kis/reply.h"
 
-#define MOST_EXTRA_MEMBERS 256
 #define BLANKS		" \t\r\n"
 
 static const int other_statuses[] = {500, 403, 302, 429};
@@ -82,18 +81,14 @@ check_value(KisValue value, const Node *node)
 static bool
 is_row(const KisCall *call, const Node *object)
 {
-	int			nextra = 0;
-
-	if (object->kind != NODE_OBJECT || has_double_names(object))
+	if (object->kind != NODE_OBJECT)
 		return false;
 	for (const Node *node = object->child; node != NULL; node = node->next)
-	{
-		if (index_of(call, node->name) < 0)
-			nextra++;
-		else if (node->text == NULL)
+		/* of the call's members each may come once */
+		if (index_of(call, node->name) >= 0 &&
+			(node->text == NULL || member_of(object, node->name) != node))
 			return false;
-	}
-	return nextra <= MOST_EXTRA_MEMBERS;
+	return true;
 }
 
 static bool
@@ -181,7 +176,7 @@ moved(const KisCall *call, KisReply *reply)
 
 	check(copy != NULL);
 	memcpy(copy, reply, reply->size);
-	kis_reply_free(reply);
+	free(reply);
 	kis_reply_relocate(call, copy);
 	return copy;
 }
@@ -205,7 +200,7 @@ check_call(const KisCall *call, int http_status, const char *text, size_t text_l
 		check(reply != NULL && error.error_class == KIS_OK);
 		reply = moved(call, reply);
 		check_reply(call, reply, root, body, len);
-		kis_reply_free(reply);
+		free(reply);
 	}
 	else
 	{

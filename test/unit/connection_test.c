@@ -174,7 +174,7 @@ test_half_a_line_or_reset(void **state)
 			assert_string_equal(reply->body, good_body);
 			assert_int_equal(server_connections(server), 2);
 		}
-		kis_reply_free(reply);
+		free(reply);
 		kis_transfer_release(transfer);
 		client_destroy(client);
 		server_stop(server);
