@@ -58,15 +58,15 @@ is_sound(const cJSON *root, KisError *error)
 		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "the reply has too many members");
 	else
 	{
+		const cJSON *item = root->child;
+
 		/* the first one of each name must be the one itself */
-		for (const cJSON *item = root->child; item != NULL; item = item->next)
-			if (cJSON_GetObjectItemCaseSensitive(root, item->string) != item)
-			{
-				kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
-							  "the reply has member \"%.64s\" twice", item->string);
-				return false;
-			}
-		return true;
+		while (item != NULL && cJSON_GetObjectItemCaseSensitive(root, item->string) == item)
+			item = item->next;
+		if (item == NULL)
+			return true;
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply has member \"%.64s\" twice", item->string);
 	}
 	return false;
 }
@@ -122,16 +122,23 @@ is_success(const cJSON *root, int http_status, KisError *error)
  * The body of a reply as an object that KIS calls a success, to be freed by
  * cJSON_Delete, with KIS's code in error; NULL and all of error where it refuses, or where this is no answer of
  * KIS. quote_page: may the error quote what is no JSON? Not where it could be a
- * token.
+ * token. body and len are moved past a byte order mark.
  */
 cJSON *
-kis_classify(int http_status, const char *body, size_t len, bool quote_page, KisError *error)
+kis_classify(int http_status, const char **body, size_t *len, bool quote_page, KisError *error)
 {
-	cJSON	   *root = kis_json_parse(body, len, error);
+	cJSON	   *root;
 
+	/* harmless, but not JSON */
+	if (*len >= 3 && memcmp(*body, "\xEF\xBB\xBF", 3) == 0)
+	{
+		*body += 3;
+		*len -= 3;
+	}
+	root = kis_json_parse(*body, *len, error);
 	if (root == NULL && error->error_class == KIS_ERROR_REPLY &&
 		!classify_status(http_status, "", error))
-		classify_page(body, len, quote_page, error);
+		classify_page(*body, *len, quote_page, error);
 	else if (root != NULL && !is_sound(root, error))
 		classify_status(http_status, "", error);
 	else if (root != NULL && is_success(root, http_status, error))

@@ -10,19 +10,11 @@
 #include "kis.h"
 #include "kis/code.h"
 
-#include <stddef.h>
+#include <string.h>
+#include <strings.h>
 
 #define FIRST_PAUSE_MS		200
 #define LONGEST_PAUSE_MS	5000
-
-static bool
-is_code(const char *listed, const char *code)
-{
-	for (; *listed != '\0' && *listed != '*'; listed++, code++)
-		if (*listed != (*code >= 'a' && *code <= 'z' ? *code - 'a' + 'A' : *code))
-			return false;
-	return *listed == '*' || *code == '\0';
-}
 
 /*
  * The rule for a code, in whatever case KIS writes it: the first that fits. NULL:
@@ -32,10 +24,14 @@ const KisCodeRule *
 kis_code_rule(const char *code, int http_status)
 {
 	for (int i = 0; i < kis_code_rule_count; i++)
-		if (http_status >= kis_code_rules[i].from_status &&
-			http_status <= kis_code_rules[i].to_status &&
-			is_code(kis_code_rules[i].code, code))
-			return &kis_code_rules[i];
+	{
+		const KisCodeRule *rule = &kis_code_rules[i];
+		size_t		len = strcspn(rule->code, "*");
+
+		if (http_status >= rule->from_status && http_status <= rule->to_status &&
+			strncasecmp(rule->code, code, len) == 0 && (rule->code[len] == '*' || code[len] == '\0'))
+			return rule;
+	}
 	return NULL;
 }
 

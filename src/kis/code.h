@@ -20,7 +20,7 @@ typedef struct KisCodeRule
 	int			from_status;	/* of HTTP, up to and with to_status */
 	int			to_status;
 	KisErrorClass error_class;
-	KisQuota	counts_against;
+	bool		of_app_key;		/* KIS counted the calls of the app key */
 	const char *hint;			/* NULL: that of its class */
 } KisCodeRule;
 

@@ -120,11 +120,9 @@ kis_http_create(KisError *error)
 	http->curl_due_us = -1;
 	http->attended_us = kis_now_monotonic_us();
 	http->poll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (http->poll_fd < 0)
-		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE,
-					  "can't create an epoll descriptor: %s", strerror(errno));
-	else if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || (http->multi = curl_multi_init()) == NULL)
-		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "libcurl can't be initialized");
+	if (http->poll_fd < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || (http->multi = curl_multi_init()) == NULL)
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "libcurl can't be set up: %s",
+					  strerror(errno));
 	else
 	{
 		curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_watch);

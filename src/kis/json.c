@@ -16,6 +16,8 @@
 #include <string.h>
 
 
+#define UNEXPECTED	"has an unexpected character"
+
 /* Stands before the text of a number; no valid text has this byte. */
 #define NUMBER_MARK	'\xFF'
 
@@ -37,12 +39,6 @@ stop(Scan *s, const char *fault)
 {
 	s->fault = fault;
 	return false;
-}
-
-static bool
-stop_unexpected(Scan *s)
-{
-	return stop(s, "has an unexpected character");
 }
 
 /* After a backslash. Unknown escapes and halves of surrogate pairs are left to cJSON. */
@@ -105,7 +101,7 @@ scan_digits(Scan *s)
 
 	while (s->at < s->end && *s->at >= '0' && *s->at <= '9')
 		s->at++;
-	return s->at > first || stop_unexpected(s);
+	return s->at > first || stop(s, UNEXPECTED);
 }
 
 /* Moves past a byte that is one of these. */
@@ -177,7 +173,7 @@ scan_token(Scan *s)
 	 * member; and between two there must be a byte, so that the copy fits
 	 */
 	if (last == '0' && (c == ':' || s->last == '0'))
-		return stop_unexpected(s);
+		return stop(s, UNEXPECTED);
 	if (s->last == '0')
 		return scan_number(s);
 	switch (c)
@@ -203,7 +199,7 @@ scan_token(Scan *s)
 		default:
 			/* of true, false or null */
 			if (c < 'a' || c > 'z')
-				return stop_unexpected(s);
+				return stop(s, UNEXPECTED);
 			break;
 	}
 	s->at++;
@@ -223,17 +219,6 @@ scan(Scan *s)
 			return false;
 	}
 	return s->depth <= 0 && s->last != '\0';
-}
-
-/* Moves past a byte order mark: harmless, but not JSON. */
-void
-kis_json_skip_mark(const char **body, size_t *len)
-{
-	if (*len >= 3 && memcmp(*body, "\xEF\xBB\xBF", 3) == 0)
-	{
-		*body += 3;
-		*len -= 3;
-	}
 }
 
 /* What is wrong with a text of len bytes, where the scan stopped. */

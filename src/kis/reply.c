@@ -263,8 +263,7 @@ kis_reply_decode(const KisCall *call, int http_status, const char *body, size_t 
 	cJSON	   *root;
 
 	memset(error, 0, sizeof(*error));
-	kis_json_skip_mark(&body, &len);
-	root = kis_classify(http_status, body, len, true, error);
+	root = kis_classify(http_status, &body, &len, true, error);
 	if (root == NULL)
 		return NULL;
 	if (kis_json_member(root, "rt_cd") != NULL || kis_json_member(root, "msg_cd") != NULL)

@@ -97,8 +97,7 @@ kis_token_decode(int http_status, const char *body, size_t len, int64_t now,
 
 	memset(error, 0, sizeof(*error));
 	memset(token, 0, sizeof(*token));
-	kis_json_skip_mark(&body, &len);
-	root = kis_classify(http_status, body, len, false, error);
+	root = kis_classify(http_status, &body, &len, false, error);
 	if (root == NULL)
 		return false;
 	ok = read_token(root, now, token, error);

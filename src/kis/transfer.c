@@ -358,43 +358,36 @@ set_common_options(KisTransfer *transfer)
 	return ok;
 }
 
-/* False where this libcurl takes certificates from files alone. */
-static bool
-trust_content(CURL *easy, const char *ca_pem)
-{
-#if LIBCURL_VERSION_NUM >= 0x074d00
-	struct curl_blob content = {(void *) ca_pem, strlen(ca_pem), CURL_BLOB_COPY};
-
-	return curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &content) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &content) == CURLE_OK;
-#else
-	(void) easy;
-	(void) ca_pem;
-	return false;
-#endif
-}
-
 /*
- * Whom to trust. libcurl keeps certificates that it has read only if they come
- * from one file; reading the system's takes longer than a call.
+ * Whom to trust: the authorities in a file's content, or by its name where this
+ * libcurl takes no content. It keeps certificates that it has read only if they
+ * come from one file; reading the system's takes longer than a call.
  */
 static bool
-set_authorities(KisTransfer *transfer, const char *ca_file, const char *ca_pem)
+set_authorities(CURL *easy, const char *ca_file, const char *ca_pem)
 {
-	CURL	   *easy = transfer->easy;
-	const char *system_file = NULL;
 	bool		ok = true;
 
-	if (ca_file != NULL && !(ca_pem != NULL && trust_content(easy, ca_pem)))
+#if LIBCURL_VERSION_NUM >= 0x074d00
+	if (ca_pem != NULL)
+	{
+		struct curl_blob content = {(void *) ca_pem, strlen(ca_pem), CURL_BLOB_COPY};
+
+		if (curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &content) == CURLE_OK &&
+			curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &content) == CURLE_OK)
+			ca_file = NULL;
+	}
+#endif
+#if LIBCURL_VERSION_NUM >= 0x075400
+	if (ca_pem == NULL && ca_file == NULL)
+		curl_easy_getinfo(easy, CURLINFO_CAINFO, &ca_file);
+#endif
+	if (ca_file != NULL)
 	{
 		SET(CURLOPT_CAINFO, ca_file);
 		SET(CURLOPT_PROXY_CAINFO, ca_file);
 	}
-#if LIBCURL_VERSION_NUM >= 0x075400
-	if (ca_file == NULL)
-		curl_easy_getinfo(easy, CURLINFO_CAINFO, &system_file);
-#endif
-	if (ca_file != NULL || system_file != NULL)
+	if (ca_file != NULL || ca_pem != NULL)
 	{
 		SET(CURLOPT_CAPATH, NULL);
 		SET(CURLOPT_PROXY_CAPATH, NULL);
@@ -407,12 +400,11 @@ bool
 kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint)
 {
 	CURL	   *easy = transfer->easy;
-	int			more_ms = transfer->call == NULL ? KIS_TOKEN_SLOW_MS : 0;
 	bool		ok;
 
 	/* its connections, sessions and names stay in the multi handle */
 	curl_easy_reset(easy);
-	ok = set_common_options(transfer) && set_authorities(transfer, endpoint->ca_file, endpoint->ca_pem);
+	ok = set_common_options(transfer) && set_authorities(easy, endpoint->ca_file, endpoint->ca_pem);
 	SET(CURLOPT_URL, transfer->url);
 	SET(CURLOPT_HTTPHEADER, transfer->headers);
 	/* "" and not NULL: the environment has no say */
@@ -438,7 +430,7 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint)
 	transfer->started_us = kis_now_monotonic_us();
 	start_connecting(transfer);
 	transfer->due_us = transfer->started_us +
-		((int64_t) endpoint->request_timeout_ms + more_ms) * 1000;
+		(endpoint->request_timeout_ms + (transfer->call == NULL ? KIS_TOKEN_SLOW_MS : 0)) * INT64_C(1000);
 	return ok;
 #undef SET
 }
@@ -551,13 +543,6 @@ kis_transfer_note_phase(KisTransfer *transfer)
 
 /* ---- its outcome ------------------------------------------------------------------ */
 
-/* A handle that has not come to its turn waits for libcurl to resolve. */
-static KisPhase
-phase_reached(const KisTransfer *transfer)
-{
-	return transfer->phase == KIS_PHASE_NONE ? KIS_PHASE_RESOLVE : transfer->phase;
-}
-
 /* A line of the headers was longer than libcurl takes, about 100 kB. */
 static bool
 met_long_line(const KisTransfer *transfer, CURLcode result)
@@ -582,7 +567,7 @@ note_failure(KisTransfer *transfer, CURLcode result)
 {
 	const char *reason = transfer->curl_error[0] != '\0' ? transfer->curl_error : curl_easy_strerror(result);
 	KisError   *failure = &transfer->failure;
-	KisPhase	phase = phase_reached(transfer);
+	KisPhase	phase = transfer->phase;
 
 	if (met_long_line(transfer, result))
 		refuse_headers(transfer);
@@ -633,7 +618,7 @@ kis_transfer_note_outcome(KisTransfer *transfer, CURLcode result)
 void
 kis_transfer_note_timeout(KisTransfer *transfer)
 {
-	KisPhase	phase = phase_reached(transfer);
+	KisPhase	phase = transfer->phase;
 	long		ms = (long) ((kis_now_monotonic_us() - transfer->started_us -
 							  transfer->unattended_us) / 1000);
 

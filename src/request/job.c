@@ -210,7 +210,7 @@ count_answer(const KisJob *job, KisAccount *account, const KisError *answer, int
 	stat->last_error_at = GetCurrentTimestamp();
 	stat->last_error_class = answer->error_class;
 	strlcpy(stat->last_error_code, answer->code, sizeof(stat->last_error_code));
-	if (rule != NULL && rule->counts_against == KIS_QUOTA_APP_KEY)
+	if (rule != NULL && rule->of_app_key)
 		kis_rate_refused(&account->rate, job->per_second, job->sent_at_us, now_us);
 }
 

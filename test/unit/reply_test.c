@@ -517,37 +517,37 @@ test_quota_and_hint(void **state)
 	{
 		int			status;
 		const char *code;
-		KisQuota	counts_against;
+		bool		of_app_key;
 		const char *hint;
 	}			cases[] =
 	{
-		{500, "EGW00201", KIS_QUOTA_APP_KEY, NULL},
-		{429, "", KIS_QUOTA_APP_KEY, NULL},
-		{429, "XYZ12345", KIS_QUOTA_APP_KEY, NULL},
-		{500, "EGW00215", KIS_QUOTA_LEDGER, "calendar"},
-		{429, "egw00215", KIS_QUOTA_LEDGER, "calendar"},
-		{500, "EGW00001", KIS_QUOTA_NONE, NULL},
-		{502, "", KIS_QUOTA_NONE, NULL},
-		{0, "", KIS_QUOTA_NONE, NULL},
-		{200, "XYZ12345", KIS_QUOTA_NONE, NULL},
-		{500, "EGW02004", KIS_QUOTA_NONE, "paper trading"},
-		{500, "EGW02006", KIS_QUOTA_NONE, "paper trading"},
-		{403, "EGW00103", KIS_QUOTA_NONE, "app_key"},
-		{403, "EGW00105", KIS_QUOTA_NONE, "app_secret"},
-		{500, "EGW00206", KIS_QUOTA_NONE, NULL},
+		{500, "EGW00201", true, NULL},
+		{429, "", true, NULL},
+		{429, "XYZ12345", true, NULL},
+		{500, "EGW00215", false, "calendar"},
+		{429, "egw00215", false, "calendar"},
+		{500, "EGW00001", false, NULL},
+		{502, "", false, NULL},
+		{0, "", false, NULL},
+		{200, "XYZ12345", false, NULL},
+		{500, "EGW02004", false, "paper trading"},
+		{500, "EGW02006", false, "paper trading"},
+		{403, "EGW00103", false, "app_key"},
+		{403, "EGW00105", false, "app_secret"},
+		{500, "EGW00206", false, NULL},
 	};
 
 	(void) state;
 	for (size_t i = 0; i < lengthof(cases); i++)
 	{
 		const KisCodeRule *rule = kis_code_rule(cases[i].code, cases[i].status);
-		KisQuota	counts_against = rule != NULL ? rule->counts_against : KIS_QUOTA_NONE;
+		bool		of_app_key = rule != NULL && rule->of_app_key;
 		const char *hint = rule != NULL ? rule->hint : NULL;
 
-		if (counts_against != cases[i].counts_against ||
+		if (of_app_key != cases[i].of_app_key ||
 			(hint == NULL) != (cases[i].hint == NULL) || (hint != NULL && strstr(hint, cases[i].hint) == NULL))
 			fail_msg("%d %s: %d, %s", cases[i].status, cases[i].code,
-					 counts_against, hint != NULL ? hint : "no hint");
+					 of_app_key, hint != NULL ? hint : "no hint");
 	}
 }
 
