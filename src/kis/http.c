@@ -70,8 +70,6 @@ on_watch(CURL *easy, curl_socket_t fd, int what, void *context, void *fd_context
 	struct epoll_event event = {.data.fd = fd};
 	int			rc;
 
-	(void) easy;
-	(void) fd_context;
 	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
 		event.events |= EPOLLIN;
 	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
@@ -96,7 +94,6 @@ on_timer(CURLM *multi, long timeout_ms, void *context)
 {
 	KisHttp    *http = context;
 
-	(void) multi;
 	http->curl_due_us = timeout_ms < 0 ? -1 : kis_now_monotonic_us() + timeout_ms * INT64_C(1000);
 	return 0;
 }
@@ -189,7 +186,6 @@ kis_http_destroy(KisHttp *http)
 		http->pool.transfers = transfer->next;
 		kis_transfer_clear(transfer);
 		curl_easy_cleanup(transfer->easy);
-		free(transfer->body);
 		free(transfer);
 	}
 	if (http->multi != NULL)
@@ -406,9 +402,19 @@ collect_finished(KisHttp *http)
 	CURLMsg    *message;
 	int			nleft;
 
+#if !KIS_CALLS_BEFORE_SENDING
 	for (KisTransfer *transfer = http->pool.transfers; transfer != NULL; transfer = transfer->next)
-		if (transfer->state == TRANSFER_RUNNING)
-			kis_transfer_note_phase(transfer);
+	{
+		curl_off_t	connected_us = 0;
+
+		curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+		if (transfer->state == TRANSFER_RUNNING && transfer->phase < KIS_PHASE_REPLY && connected_us > 0)
+		{
+			transfer->phase = KIS_PHASE_REPLY;
+			transfer->sent = true;
+		}
+	}
+#endif
 	while ((message = curl_multi_info_read(http->multi, &nleft)) != NULL)
 	{
 		KisTransfer *transfer = NULL;

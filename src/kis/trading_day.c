@@ -84,6 +84,5 @@ kis_is_weekday(void *context, int64_t day)
 	/* 1970-01-01 was a Thursday: 0 is Monday */
 	int64_t		weekday = ((day + 3) % 7 + 7) % 7;
 
-	(void) context;
 	return weekday < 5;
 }

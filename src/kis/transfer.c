@@ -32,11 +32,7 @@
  */
 #define LATER_MS			(LIBCURL_VERSION_NUM >= 0x075700 ? 0 : 1000)
 
-/* Since 7.80 libcurl calls back before it sends a request, with the connection. */
-#define CALLS_BEFORE_SENDING	(LIBCURL_VERSION_NUM >= 0x075000)
-
 #define FIRST_BODY_SIZE		4096
-#define LARGEST_KEPT_BODY	(64 * 1024)
 #define LARGEST_HEADERS		(64 * 1024)
 
 /* What libcurl says to a line of the headers that is too long. */
@@ -140,8 +136,6 @@ on_look_up(void *resolver_state, void *reserved, void *context)
 	KisTransfer *transfer = context;
 	int			nparked = 0;
 
-	(void) resolver_state;
-	(void) reserved;
 	enter_phase(transfer, KIS_PHASE_RESOLVE);
 	for (const KisTransfer *other = transfer->pool->transfers; other != NULL; other = other->next)
 		nparked += other->state == TRANSFER_PARKED;
@@ -160,7 +154,6 @@ on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 	KisTransfer *transfer = context;
 	int			fd;
 
-	(void) purpose;
 	enter_phase(transfer, KIS_PHASE_CONNECT);
 	if (transfer->state != TRANSFER_RUNNING)
 		return CURL_SOCKET_BAD;
@@ -200,8 +193,6 @@ on_tls(CURL *easy, void *tls_context, void *context)
 {
 	KisTransfer *transfer = context;
 
-	(void) easy;
-	(void) tls_context;
 	enter_phase(transfer, KIS_PHASE_TLS);
 	return CURLE_OK;
 }
@@ -216,7 +207,7 @@ is_shared(const KisTransfer *transfer, TransferState state)
 	return false;
 }
 
-#if CALLS_BEFORE_SENDING
+#if KIS_CALLS_BEFORE_SENDING
 
 /*
  * Called when the connection stands, TLS included, before the request is sent.
@@ -273,7 +264,7 @@ on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, in
 
 /*
  * Forgets the request and what it brought, so that the transfer is idle again.
- * The next one finds its handle and, if it is not a large one, its buffer.
+ * The next one finds its handle.
  */
 void
 kis_transfer_clear(KisTransfer *transfer)
@@ -288,13 +279,7 @@ kis_transfer_clear(KisTransfer *transfer)
 	kis_wipe(transfer->request, sizeof(transfer->request));
 	/* the reply to a token request is a secret too */
 	kis_wipe(transfer->body, transfer->body_len);
-	if (transfer->body_size <= LARGEST_KEPT_BODY)
-	{
-		cleared.body = transfer->body;
-		cleared.body_size = transfer->body_size;
-	}
-	else
-		free(transfer->body);
+	free(transfer->body);
 	*transfer = cleared;
 }
 
@@ -340,7 +325,7 @@ set_common_options(KisTransfer *transfer)
 	SET(CURLOPT_OPENSOCKETDATA, transfer);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	SET(CURLOPT_CLOSESOCKETDATA, transfer->pool);
-#if CALLS_BEFORE_SENDING
+#if KIS_CALLS_BEFORE_SENDING
 	SET(CURLOPT_PREREQFUNCTION, on_connected);
 	SET(CURLOPT_PREREQDATA, transfer);
 #else
@@ -520,25 +505,6 @@ kis_transfer_renew(KisTransfer *transfer)
 	transfer->curl_error[0] = '\0';
 	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 0L);
-}
-
-/* Where libcurl doesn't call back when the request is sent, sees whether it has been. */
-void
-kis_transfer_note_phase(KisTransfer *transfer)
-{
-#if CALLS_BEFORE_SENDING
-	(void) transfer;
-#else
-	curl_off_t	connected_us = 0;
-
-	if (transfer->phase < KIS_PHASE_REPLY &&
-		curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us) == CURLE_OK &&
-		connected_us > 0)
-	{
-		transfer->phase = KIS_PHASE_REPLY;
-		transfer->sent = true;
-	}
-#endif
 }
 
 /* ---- its outcome ------------------------------------------------------------------ */

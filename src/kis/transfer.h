@@ -17,6 +17,9 @@
 #include "kis/framing.h"
 #include "kis/socket.h"
 
+/* Since 7.80 libcurl calls back before it sends a request, with the connection. */
+#define KIS_CALLS_BEFORE_SENDING	(LIBCURL_VERSION_NUM >= 0x075000)
+
 #define KIS_MAX_HEADERS		12
 #define KIS_MAX_REQUEST		(8 * KIS_TOKEN_LEN) /* each secret three times,
 												 * and a URL */
@@ -44,7 +47,7 @@ struct KisTransfer
 	KisTransfer *next;
 	KisHttp    *http;			/* for http.c */
 	KisPool    *pool;
-	CURL	   *easy;			/* kept for the next use, with its buffers */
+	CURL	   *easy;			/* kept for the next use */
 	TransferState state;
 	void	   *owner;
 
@@ -112,9 +115,6 @@ extern void kis_transfer_extend_deadline(KisTransfer *transfer, int64_t absence_
 
 /* It was sent on a connection from the pool, and nothing has come back. */
 extern bool kis_transfer_met_silence(const KisTransfer *transfer);
-
-/* Where libcurl doesn't call back when the request is sent, sees whether it has been. */
-extern void kis_transfer_note_phase(KisTransfer *transfer);
 
 /* Must the request be made again, on a new connection? Before the outcome is noted. */
 extern bool kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result);
