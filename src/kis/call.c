@@ -41,9 +41,8 @@ put(KisTransfer *transfer, const char *format,...)
 	va_start(args, format);
 	len = vsnprintf(start, room, format, args);
 	va_end(args);
-	if (len < room)
-		transfer->request_len += len + 1;
-	else
+	transfer->request_len += len < room ? len + 1 : room;
+	if (len >= room)
 		kis_error_set(&transfer->failure, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "the request is too long");
 	return start;
 }

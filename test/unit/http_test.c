@@ -83,6 +83,36 @@ test_parameters(void **state)
 }
 
 static void
+test_too_long(void **state)
+{
+	Client	   *client = client_create("");
+	static char base_url[16 * KIS_TOKEN_LEN];
+	KisError	error;
+
+	(void) state;
+	client->endpoint.base_url = base_url;
+	for (size_t len = 6 * KIS_TOKEN_LEN; len < sizeof(base_url) - 1; len = len < 8 * KIS_TOKEN_LEN ? len + 1 : len + 999)
+	{
+		KisTransfer *transfer;
+
+		memset(base_url, 'a', len);
+		error.error_class = KIS_OK;
+		transfer = kis_call_start(client->http, &client->endpoint, &client->secrets,
+								  client->call, &client->args, NULL, &error);
+		if (transfer != NULL)
+			kis_transfer_release(transfer);
+		else
+			assert_string_equal(error.text, "the request is too long");
+		assert_true(transfer == NULL || len < 8 * KIS_TOKEN_LEN);
+		transfer = kis_token_start(client->http, &client->endpoint, &client->secrets, NULL, &error);
+		if (transfer != NULL)
+			kis_transfer_release(transfer);
+		assert_true(transfer == NULL || len < 8 * KIS_TOKEN_LEN);
+	}
+	client_destroy(client);
+}
+
+static void
 serve_token(Server *server, int fd, int number)
 {
 	(void) number;
@@ -461,6 +491,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_data_request),
 		cmocka_unit_test(test_parameters),
+		cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_token_request),
 		cmocka_unit_test(test_bad_secrets),
 		cmocka_unit_test(test_proxy),
