@@ -185,6 +185,8 @@ foreach my $secret (@secrets)
 		fails('HV00M', $kept, "$name: nothing else");
 		say("{\"rt_cd\":\"0\",\"msg_cd\":\"MCA00000\",\"$text\":1,\"$text\":2}", 200);
 		fails('HV00M', $kept, "$name: a member twice");
+		say("{\"rt_cd\":\"0\",\"msg_cd\":\"MCA00000\",\"output\":[{\"frgn_ntby_qty\":\"1\",\"$text\":1,\"$text\":2}]}", 200);
+		fails('HV00M', $kept, "$name: a member of a row twice");
 	}
 
 	# In what is no error KIS's values are KIS's, but no whole secret is among them

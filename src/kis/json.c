@@ -16,6 +16,7 @@
 #include <string.h>
 
 
+#define DEEPEST		32
 #define UNEXPECTED	"has an unexpected character"
 
 /* Stands before the text of a number; no valid text has this byte. */
@@ -180,7 +181,8 @@ scan_token(Scan *s)
 	{
 		case '{':
 		case '[':
-			s->depth++;
+			if (++s->depth > DEEPEST)
+				return stop(s, "is nested too deep");
 			/* FALLTHROUGH */
 		case ',':
 			/* a value after each comma, and the first one of a list */

@@ -14,6 +14,9 @@
 #include <string.h>
 
 
+/* Unknown members of a row: KIS may add some, not hundreds. */
+#define MOST_EXTRA_MEMBERS	256
+
 /* A reply as it is being laid out in its one block. */
 typedef struct Layout
 {
@@ -128,14 +131,16 @@ keep_value(Layout *layout, const char *text)
 }
 
 /*
- * Keeps one of the rows as the next row, or fills error. Members that the call
- * doesn't list may be anything.
+ * Keeps one of the rows as the next row, or fills error. Of members that the call
+ * doesn't list only the names are looked at.
  */
 static bool
 keep_row(Layout *layout, const cJSON *object)
 {
 	const KisCall *call = layout->call;
 	KisValue   *values = layout->values;
+	const char *extra[MOST_EXTRA_MEMBERS];
+	int			nextra = 0;
 	int			at = 0;
 
 	if (!cJSON_IsObject(object))
@@ -149,14 +154,20 @@ keep_row(Layout *layout, const cJSON *object)
 	for (const cJSON *item = object->child; item != NULL; item = item->next)
 	{
 		int			i = member_index(call, item->string, at++);
+		bool		is_twice = i >= 0 && values[i].kind != KIS_VALUE_MISSING;
 
-		if (i < 0)
-			continue;
-		if (values[i].kind != KIS_VALUE_MISSING)
+		for (int e = 0; e < nextra && i < 0; e++)
+			is_twice = is_twice || strcmp(extra[e], item->string) == 0;
+		if (is_twice)
 			return refuse(layout->error, "the reply has member \"%.64s\" twice", item->string);
-		if (kis_json_text(item) == NULL)
+		if (i < 0 && nextra == MOST_EXTRA_MEMBERS)
+			return refuse(layout->error, "the reply has too many members", NULL);
+		if (i < 0)
+			extra[nextra++] = item->string;
+		else if (kis_json_text(item) == NULL)
 			return refuse(layout->error, "member \"%.64s\" of the reply is not a single value", item->string);
-		values[i] = keep_value(layout, kis_json_text(item));
+		else
+			values[i] = keep_value(layout, kis_json_text(item));
 	}
 	return true;
 }

@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#define DEEPEST		1000	/* as cJSON has it */
+#define DEEPEST		32
 
 typedef struct Reader
 {

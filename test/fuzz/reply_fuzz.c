@@ -11,6 +11,7 @@
 #include "kis/catalog.h"
 #include "kis/reply.h"
 
+#define MOST_EXTRA_MEMBERS 256
 #define BLANKS		" \t\r\n"
 
 static const int other_statuses[] = {500, 403, 302, 429};
@@ -81,14 +82,18 @@ check_value(KisValue value, const Node *node)
 static bool
 is_row(const KisCall *call, const Node *object)
 {
-	if (object->kind != NODE_OBJECT)
+	int			nextra = 0;
+
+	if (object->kind != NODE_OBJECT || has_double_names(object))
 		return false;
 	for (const Node *node = object->child; node != NULL; node = node->next)
-		/* of the call's members each may come once */
-		if (index_of(call, node->name) >= 0 &&
-			(node->text == NULL || member_of(object, node->name) != node))
+	{
+		if (index_of(call, node->name) < 0)
+			nextra++;
+		else if (node->text == NULL)
 			return false;
-	return true;
+	}
+	return nextra <= MOST_EXTRA_MEMBERS;
 }
 
 static bool
