@@ -93,7 +93,7 @@ UNIT_SOURCES = $(notdir $(wildcard $(source)/test/unit/*.c))
 UNIT_TESTS = $(patsubst %.c,$(UNIT_BUILD)/%,$(filter %_test.c,$(UNIT_SOURCES)))
 UNIT_OBJS = $(patsubst %.c,$(UNIT_BUILD)/kis/%.o,$(notdir $(wildcard $(source)/src/kis/*.c))) \
 	$(patsubst %.c,$(UNIT_BUILD)/%.o,$(filter-out %_test.c,$(UNIT_SOURCES)))
-UNIT_CFLAGS = -std=gnu99 -g -O1 -Wall -Wextra -pthread -I$(source)/include -I$(source)/src -I$(source)/test/unit -Isrc/kis $(LIBRARY_CFLAGS) \
+UNIT_CFLAGS = -std=gnu99 -g -O1 -Wall -Wextra -Wno-unused-parameter -pthread -I$(source)/include -I$(source)/src -I$(source)/test/unit -Isrc/kis $(LIBRARY_CFLAGS) \
 	-DCATALOG='"$(abspath $(source))/catalog"' \
 	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all) $(COPT)
 comma = ,

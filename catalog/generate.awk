@@ -68,8 +68,8 @@ field != "" {
 	next
 }
 "counts_against" in column {
-	printf "\t{%s, %s, %s, %s, KIS_QUOTA_%s, %s},\n", text_of("code"), value("from_status"), value("to_status"),
-		class_of(value("error_class")), toupper(value("counts_against")), value("hint") == "" ? "NULL" : text_of("hint")
+	printf "\t{%s, %s, %s, %s, %s, %s},\n", text_of("code"), value("from_status"), value("to_status"),
+		class_of(value("error_class")), value("counts_against") == "app_key" ? "true" : "false", value("hint") == "" ? "NULL" : text_of("hint")
 	next
 }
 "sector_code" in column {

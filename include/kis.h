@@ -41,15 +41,6 @@ typedef enum KisErrorClass
 	KIS_ERROR_LOCAL				/* out of memory, unreadable ca_file: ours */
 } KisErrorClass;
 
-/* What KIS counted when it refused a call for its rate. */
-typedef enum KisQuota
-{
-	KIS_QUOTA_NONE = 0,
-	KIS_QUOTA_APP_KEY,			/* all calls of the app key */
-	KIS_QUOTA_LEDGER			/* the calls of the ledger alone, such as the
-								 * calendar's */
-} KisQuota;
-
 /* How far an attempt came. */
 typedef enum KisPhase
 {

@@ -197,7 +197,13 @@ is($session->query_safe($figure_sql), 77, 'gzip, which nobody has asked for');
 is(($simulator->requests)[0]{headers}{'accept-encoding'}, undef, 'nobody has');
 fresh_count({ fault => 'raw', times => 2, params => { text =>
 	"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\n\r\n$body" } });
-is($session->query_safe($figure_sql), 77, 'HTTP/1.0 after an interim reply');
+{
+	# on a kept connection it could be another request's
+	my $alone = $node->session;
+
+	is($alone->query_safe($figure_sql), 77, 'HTTP/1.0 after an interim reply');
+	$alone->quit;
+}
 
 # ---- what is not
 

@@ -187,7 +187,8 @@ failure_detail(const KisError *error, const char *server)
 const char *
 kis_error_hint(const KisError *error)
 {
-	const char *hint = kis_error_code_hint(error);
+	const KisCodeRule *rule = kis_code_rule(error->code, error->http_status);
+	const char *hint = rule != NULL ? rule->hint : NULL;
 
 	if (hint == NULL)
 		hint = failures[error->error_class].hint;

@@ -138,28 +138,11 @@ kis_call_member_find(const KisCall *call, const char *name)
 	return -1;
 }
 
-/* Of the trend call, by KIS's name or ours; -1 where unknown. */
-int
-kis_member_find(const char *name)
-{
-	return kis_call_member_find(&kis_call_trend, name);
-}
-
 /* The member of the trend call that holds a measure of an investor, all by number. */
 int
 kis_figure(int investor, int measure)
 {
 	return figures[investor][measure];
-}
-
-/*
- * Does the member hold what was sold or bought, a day's total that only grows?
- * A net does not.
- */
-bool
-kis_member_is_total(int member)
-{
-	return strstr(kis_members[member].column, "_net_") == NULL;
 }
 
 /* How many shares, contracts or won one of a unit is; 0 where that is unknown. */

@@ -81,12 +81,6 @@ extern const KisPair *kis_pair_find(const char *market, const char *sector);
 /* A pair whose units are those of all pairs of the market, listed or not */
 extern const KisPair *kis_units_of_market(const char *market);
 
-/* Of the trend call, by KIS's name or ours; -1 where unknown. */
-extern int	kis_member_find(const char *name);
-
-/* Does the member hold what was sold or bought, a day's total that only grows? */
-extern bool kis_member_is_total(int member);
-
 /* The member of the trend call that holds a measure of an investor, all by number. */
 extern int	kis_figure(int investor, int measure);
 

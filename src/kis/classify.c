@@ -58,15 +58,15 @@ is_sound(const cJSON *root, KisError *error)
 		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "the reply has too many members");
 	else
 	{
+		const cJSON *item = root->child;
+
 		/* the first one of each name must be the one itself */
-		for (const cJSON *item = root->child; item != NULL; item = item->next)
-			if (cJSON_GetObjectItemCaseSensitive(root, item->string) != item)
-			{
-				kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
-							  "the reply has member \"%.64s\" twice", item->string);
-				return false;
-			}
-		return true;
+		while (item != NULL && cJSON_GetObjectItemCaseSensitive(root, item->string) == item)
+			item = item->next;
+		if (item == NULL)
+			return true;
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply has member \"%.64s\" twice", item->string);
 	}
 	return false;
 }
@@ -77,11 +77,15 @@ is_success(const cJSON *root, int http_status, KisError *error)
 {
 	const char *rt_cd = kis_json_member(root, "rt_cd");
 	const char *text = kis_json_member(root, "msg1");
-	char		code[sizeof(error->code)];
+	const char *code_text = kis_json_member(root, "msg_cd");
+	char		code[sizeof(error->code)] = "";
 	char		clean_rt_cd[8] = "";
 	const KisCodeRule *rule;
 
-	kis_classify_code(root, code, sizeof(code));
+	if (code_text == NULL)
+		code_text = kis_json_member(root, "error_code");
+	if (code_text != NULL)
+		kis_text_clean(code, sizeof(code), code_text, strlen(code_text));
 	if (text == NULL)
 		text = kis_json_member(root, "error_description");
 
@@ -90,6 +94,7 @@ is_success(const cJSON *root, int http_status, KisError *error)
 
 	if (rt_cd != NULL)
 		kis_text_clean(clean_rt_cd, sizeof(clean_rt_cd), rt_cd, strlen(rt_cd));
+	memcpy(error->code, code, sizeof(error->code));
 
 	/* the code's own word, then rt_cd's; never the status's */
 	rule = kis_code_rule(code, 200);
@@ -115,18 +120,25 @@ is_success(const cJSON *root, int http_status, KisError *error)
 
 /*
  * The body of a reply as an object that KIS calls a success, to be freed by
- * cJSON_Delete; NULL and error where it refuses, or where this is no answer of
+ * cJSON_Delete, with KIS's code in error; NULL and all of error where it refuses, or where this is no answer of
  * KIS. quote_page: may the error quote what is no JSON? Not where it could be a
- * token.
+ * token. body and len are moved past a byte order mark.
  */
 cJSON *
-kis_classify(int http_status, const char *body, size_t len, bool quote_page, KisError *error)
+kis_classify(int http_status, const char **body, size_t *len, bool quote_page, KisError *error)
 {
-	cJSON	   *root = kis_json_parse(body, len, error);
+	cJSON	   *root;
 
+	/* harmless, but not JSON */
+	if (*len >= 3 && memcmp(*body, "\xEF\xBB\xBF", 3) == 0)
+	{
+		*body += 3;
+		*len -= 3;
+	}
+	root = kis_json_parse(*body, *len, error);
 	if (root == NULL && error->error_class == KIS_ERROR_REPLY &&
 		!classify_status(http_status, "", error))
-		classify_page(body, len, quote_page, error);
+		classify_page(*body, *len, quote_page, error);
 	else if (root != NULL && !is_sound(root, error))
 		classify_status(http_status, "", error);
 	else if (root != NULL && is_success(root, http_status, error))
@@ -134,17 +146,4 @@ kis_classify(int http_status, const char *body, size_t len, bool quote_page, Kis
 	error->http_status = http_status;
 	cJSON_Delete(root);
 	return NULL;
-}
-
-/* KIS's code as it may be shown, "" where there is none. */
-void
-kis_classify_code(const cJSON *root, char *buffer, size_t size)
-{
-	const char *code = kis_json_member(root, "msg_cd");
-
-	if (code == NULL)
-		code = kis_json_member(root, "error_code");
-	if (code == NULL)
-		code = "";
-	kis_text_clean(buffer, size, code, strlen(code));
 }

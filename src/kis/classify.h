@@ -12,11 +12,8 @@
 
 #include "kis.h"
 
-/* The body of a reply as an object that KIS calls a success, to be freed by cJSON_Delete; else NULL. */
-extern cJSON *kis_classify(int http_status, const char *body, size_t len,
+/* The body of a reply, moved past a byte order mark, as an object that KIS calls a success, and its code in error; else NULL. */
+extern cJSON *kis_classify(int http_status, const char **body, size_t *len,
 						   bool quote_page, KisError *error);
-
-/* KIS's code as it may be shown, "" where there is none. */
-extern void kis_classify_code(const cJSON *root, char *buffer, size_t size);
 
 #endif							/* KIS_CLASSIFY_H */

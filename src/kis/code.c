@@ -10,19 +10,11 @@
 #include "kis.h"
 #include "kis/code.h"
 
-#include <stddef.h>
+#include <string.h>
+#include <strings.h>
 
 #define FIRST_PAUSE_MS		200
 #define LONGEST_PAUSE_MS	5000
-
-static bool
-is_code(const char *listed, const char *code)
-{
-	for (; *listed != '\0' && *listed != '*'; listed++, code++)
-		if (*listed != (*code >= 'a' && *code <= 'z' ? *code - 'a' + 'A' : *code))
-			return false;
-	return *listed == '*' || *code == '\0';
-}
 
 /*
  * The rule for a code, in whatever case KIS writes it: the first that fits. NULL:
@@ -32,40 +24,22 @@ const KisCodeRule *
 kis_code_rule(const char *code, int http_status)
 {
 	for (int i = 0; i < kis_code_rule_count; i++)
-		if (http_status >= kis_code_rules[i].from_status &&
-			http_status <= kis_code_rules[i].to_status &&
-			is_code(kis_code_rules[i].code, code))
-			return &kis_code_rules[i];
+	{
+		const KisCodeRule *rule = &kis_code_rules[i];
+		size_t		len = strcspn(rule->code, "*");
+
+		if (http_status >= rule->from_status && http_status <= rule->to_status &&
+			strncasecmp(rule->code, code, len) == 0 && (rule->code[len] == '*' || code[len] == '\0'))
+			return rule;
+	}
 	return NULL;
-}
-
-/* What a call that failed counts against, by KIS's code and the HTTP status. */
-KisQuota
-kis_error_counts_against(const KisError *error)
-{
-	const KisCodeRule *rule = kis_code_rule(error->code, error->http_status);
-
-	return rule != NULL ? rule->counts_against : KIS_QUOTA_NONE;
-}
-
-/* What to do about KIS's code where that says more than its class; else NULL. English. */
-const char *
-kis_error_code_hint(const KisError *error)
-{
-	const KisCodeRule *rule = kis_code_rule(error->code, error->http_status);
-
-	return rule != NULL ? rule->hint : NULL;
 }
 
 /* How long to back off after so many tries: each pause is twice the one before. */
 static int
 pause_after(int tries)
 {
-	int			pause_ms = FIRST_PAUSE_MS;
-
-	while (tries-- > 0 && pause_ms < LONGEST_PAUSE_MS)
-		pause_ms *= 2;
-	return pause_ms < LONGEST_PAUSE_MS ? pause_ms : LONGEST_PAUSE_MS;
+	return tries < 5 ? FIRST_PAUSE_MS << tries : LONGEST_PAUSE_MS;
 }
 
 /*

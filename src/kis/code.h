@@ -20,7 +20,7 @@ typedef struct KisCodeRule
 	int			from_status;	/* of HTTP, up to and with to_status */
 	int			to_status;
 	KisErrorClass error_class;
-	KisQuota	counts_against;
+	bool		of_app_key;		/* KIS counted the calls of the app key */
 	const char *hint;			/* NULL: that of its class */
 } KisCodeRule;
 
@@ -75,11 +75,5 @@ extern KisAction kis_after_failure(KisRetry retry, int max_retries, bool has_fil
 
 /* The rule for a code, in whatever case KIS writes it; NULL: none is listed. */
 extern const KisCodeRule *kis_code_rule(const char *code, int http_status);
-
-/* What a call that failed counts against, by KIS's code and the HTTP status. */
-extern KisQuota kis_error_counts_against(const KisError *error);
-
-/* What to do about KIS's code where that says more than its class; else NULL. English. */
-extern const char *kis_error_code_hint(const KisError *error);
 
 #endif							/* KIS_CODE_H */

@@ -10,13 +10,13 @@
  * nobody looks, and they never have to wait for a hung name look-up.
  */
 #include "kis.h"
-#include "kis/clock.h"
 #include "kis/http.h"
 #include "kis/socket.h"
 #include "kis/text.h"
 #include "kis/transfer.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -38,7 +38,12 @@
 /* One that a server may have answered by closing the connection. */
 #define LONG_ABSENCE_US			1000000
 
-/* For so long nothing must follow a reply that may be another request's. */
+/*
+ * A second reply to the request before may come when this one has been sent. Over a
+ * hot connection a reply that took so long is believed only when none has followed
+ * it for a moment.
+ */
+#define SLOW_REPLY_US			4000
 #define SETTLE_US				1000
 
 /* A request that is given up after so long without a byte may have met a dead connection. */
@@ -53,8 +58,6 @@ struct KisHttp
 	int64_t		curl_due_us;	/* when libcurl wants to be called, or -1 */
 	int64_t		attended_us;	/* until when the owner looks, as far as is
 								 * known */
-	int64_t		distrusted_us;	/* connections from a second before then are
-								 * not used again; 0: all are */
 };
 
 /* ---- libcurl's callbacks: they note, and never fail the multi handle ------------ */
@@ -67,8 +70,6 @@ on_watch(CURL *easy, curl_socket_t fd, int what, void *context, void *fd_context
 	struct epoll_event event = {.data.fd = fd};
 	int			rc;
 
-	(void) easy;
-	(void) fd_context;
 	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
 		event.events |= EPOLLIN;
 	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
@@ -93,7 +94,6 @@ on_timer(CURLM *multi, long timeout_ms, void *context)
 {
 	KisHttp    *http = context;
 
-	(void) multi;
 	http->curl_due_us = timeout_ms < 0 ? -1 : kis_now_monotonic_us() + timeout_ms * INT64_C(1000);
 	return 0;
 }
@@ -117,11 +117,9 @@ kis_http_create(KisError *error)
 	http->curl_due_us = -1;
 	http->attended_us = kis_now_monotonic_us();
 	http->poll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (http->poll_fd < 0)
-		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE,
-					  "can't create an epoll descriptor: %s", strerror(errno));
-	else if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || (http->multi = curl_multi_init()) == NULL)
-		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "libcurl can't be initialized");
+	if (http->poll_fd < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || (http->multi = curl_multi_init()) == NULL)
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "libcurl can't be set up: %s",
+					  strerror(errno));
 	else
 	{
 		curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
@@ -156,6 +154,24 @@ detach(KisTransfer *transfer)
 }
 
 /*
+ * Takes a transfer out of libcurl's hands that needs no more. One that is looking
+ * up a name, which libcurl can't interrupt, is left to itself: it neither connects
+ * nor sends any more. False: so it is.
+ */
+static bool
+let_go(KisTransfer *transfer)
+{
+	if (transfer->in_multi && transfer->phase == KIS_PHASE_RESOLVE)
+	{
+		/* else libcurl would end it by waiting for its look-up */
+		curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long) INT_MAX);
+		return false;
+	}
+	detach(transfer);
+	return true;
+}
+
+/*
  * Frees all its transfers as well, and closes its connections. Never waits: with
  * CURLOPT_QUICK_EXIT a hung look-up is left to itself.
  */
@@ -168,7 +184,9 @@ kis_http_destroy(KisHttp *http)
 	{
 		detach(transfer);
 		http->pool.transfers = transfer->next;
-		kis_transfer_destroy(transfer);
+		kis_transfer_clear(transfer);
+		curl_easy_cleanup(transfer->easy);
+		free(transfer);
 	}
 	if (http->multi != NULL)
 		curl_multi_cleanup(http->multi);
@@ -183,16 +201,27 @@ kis_http_destroy(KisHttp *http)
 
 /* An idle transfer, to be filled by call.c and started before another one is acquired; or NULL and error. */
 KisTransfer *
-kis_http_acquire(KisHttp *http, KisError *error)
+kis_http_acquire(KisHttp *http, void *owner, KisError *error)
 {
 	KisTransfer *transfer = http->pool.transfers;
 
 	while (transfer != NULL && transfer->state != TRANSFER_IDLE)
 		transfer = transfer->next;
 	if (transfer == NULL)
-		transfer = kis_transfer_create(http, &http->pool);
-	if (transfer == NULL)
-		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "out of memory");
+	{
+		transfer = calloc(1, sizeof(KisTransfer));
+		if (transfer == NULL || (transfer->easy = curl_easy_init()) == NULL)
+		{
+			free(transfer);
+			kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "out of memory");
+			return NULL;
+		}
+		transfer->http = http;
+		transfer->pool = &http->pool;
+		transfer->next = http->pool.transfers;
+		http->pool.transfers = transfer;
+	}
+	transfer->owner = owner;
 	return transfer;
 }
 
@@ -217,17 +246,16 @@ note_owner(KisHttp *http)
 
 /*
  * Nothing came over its connection, which was one of the pool: firewalls drop
- * idle connections without a word, so the others from before it was begun may be
- * dead as well.
+ * idle connections without a word, so the others may be dead as well: none that
+ * stands now serves another request.
  */
 static void
 note_silence(KisTransfer *transfer, int64_t now, int64_t least_us)
 {
-	int64_t		second_after = transfer->started_us + KIS_TRUST_US;
-
 	if (kis_transfer_met_silence(transfer) &&
 		now - transfer->started_us - transfer->unattended_us >= least_us)
-		transfer->http->distrusted_us = now > second_after ? now : second_after;
+		for (KisSocket *socket = transfer->pool->sockets; socket != NULL; socket = socket->next)
+			socket->distrusted = true;
 }
 
 /*
@@ -246,14 +274,10 @@ kis_transfer_release(KisTransfer *transfer)
 		note_owner(http);
 		note_silence(transfer, http->attended_us, LONG_SILENCE_US);
 	}
-	if (kis_transfer_is_looking_up(transfer))
-	{
-		kis_transfer_abandon(transfer);
+	if (let_go(transfer))
+		kis_transfer_clear(transfer);
+	else
 		transfer->state = TRANSFER_PARKED;
-		return;
-	}
-	detach(transfer);
-	kis_transfer_clear(transfer);
 }
 
 /* ---- the loop --------------------------------------------------------------------------- */
@@ -281,7 +305,7 @@ kis_http_start(KisTransfer *transfer, const KisEndpoint *endpoint, KisError *err
 
 	note_owner(http);
 	transfer->state = TRANSFER_RUNNING;
-	if (attach(transfer, kis_transfer_prepare(transfer, endpoint, http->distrusted_us), error))
+	if (attach(transfer, kis_transfer_prepare(transfer, endpoint), error))
 		return true;
 	kis_transfer_clear(transfer);
 	return false;
@@ -355,16 +379,18 @@ static void
 note_done(KisTransfer *transfer, CURLcode result)
 {
 	bool		stale = kis_transfer_was_stale(transfer, result);
+	int64_t		now = kis_now_monotonic_us();
 
 	kis_transfer_note_outcome(transfer, result);
 	detach(transfer);
-	if (!stale && kis_transfer_must_settle(transfer))
+	if (stale)
+		start_again(transfer);
+	else if (transfer->hot && !transfer->tried_again && transfer->socket != NULL &&
+			 transfer->failure.error_class == KIS_OK && now - transfer->started_us >= SLOW_REPLY_US)
 	{
 		transfer->state = TRANSFER_SETTLING;
-		transfer->stage_due_us = kis_now_monotonic_us() + SETTLE_US;
+		transfer->stage_due_us = now + SETTLE_US;
 	}
-	else if (stale)
-		start_again(transfer);
 	else
 		finish(transfer);
 }
@@ -376,9 +402,19 @@ collect_finished(KisHttp *http)
 	CURLMsg    *message;
 	int			nleft;
 
+#if !KIS_CALLS_BEFORE_SENDING
 	for (KisTransfer *transfer = http->pool.transfers; transfer != NULL; transfer = transfer->next)
-		if (transfer->state == TRANSFER_RUNNING)
-			kis_transfer_note_phase(transfer);
+	{
+		curl_off_t	connected_us = 0;
+
+		curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+		if (transfer->state == TRANSFER_RUNNING && transfer->phase < KIS_PHASE_REPLY && connected_us > 0)
+		{
+			transfer->phase = KIS_PHASE_REPLY;
+			transfer->sent = true;
+		}
+	}
+#endif
 	while ((message = curl_multi_info_read(http->multi, &nleft)) != NULL)
 	{
 		KisTransfer *transfer = NULL;
@@ -393,17 +429,6 @@ collect_finished(KisHttp *http)
 		if (transfer->state == TRANSFER_PARKED)
 			kis_transfer_clear(transfer);
 	}
-}
-
-/* One whose look-up hangs stays in the multi handle until that ends. */
-static void
-fail_running(KisTransfer *transfer)
-{
-	finish(transfer);
-	if (kis_transfer_is_looking_up(transfer))
-		kis_transfer_abandon(transfer);
-	else
-		detach(transfer);
 }
 
 /* Ends transfers whose limit is over, or which can't be watched. */
@@ -424,17 +449,18 @@ check_limits(KisHttp *http)
 			else
 				finish(transfer);
 		}
-		else if (transfer->state == TRANSFER_RUNNING && http->poll_errno != 0)
+		else if (due || (transfer->state == TRANSFER_RUNNING && http->poll_errno != 0))
 		{
-			kis_error_set(&transfer->failure, KIS_ERROR_LOCAL, transfer->phase,
-						  "can't watch a socket: %s", strerror(http->poll_errno));
-			fail_running(transfer);
-		}
-		else if (due)
-		{
-			note_silence(transfer, now, 0);
-			kis_transfer_note_timeout(transfer);
-			fail_running(transfer);
+			if (due)
+			{
+				note_silence(transfer, now, 0);
+				kis_transfer_note_timeout(transfer);
+			}
+			else
+				kis_error_set(&transfer->failure, KIS_ERROR_LOCAL, transfer->phase,
+							  "can't watch a socket: %s", strerror(http->poll_errno));
+			finish(transfer);
+			let_go(transfer);
 		}
 	}
 	http->poll_errno = 0;

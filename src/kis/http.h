@@ -48,7 +48,7 @@ extern bool kis_transfer_is_sent(const KisTransfer *transfer);
 extern void kis_transfer_release(KisTransfer *transfer);
 
 /* A transfer to be filled by call.c, or NULL and error. */
-extern KisTransfer *kis_http_acquire(KisHttp *http, KisError *error);
+extern KisTransfer *kis_http_acquire(KisHttp *http, void *owner, KisError *error);
 
 /* Sets it going, or gives it back and fills error. */
 extern bool kis_http_start(KisTransfer *transfer, const KisEndpoint *endpoint, KisError *error);

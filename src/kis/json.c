@@ -17,6 +17,7 @@
 
 
 #define DEEPEST		32
+#define UNEXPECTED	"has an unexpected character"
 
 /* Stands before the text of a number; no valid text has this byte. */
 #define NUMBER_MARK	'\xFF'
@@ -39,12 +40,6 @@ stop(Scan *s, const char *fault)
 {
 	s->fault = fault;
 	return false;
-}
-
-static bool
-stop_unexpected(Scan *s)
-{
-	return stop(s, "has an unexpected character");
 }
 
 /* After a backslash. Unknown escapes and halves of surrogate pairs are left to cJSON. */
@@ -107,7 +102,7 @@ scan_digits(Scan *s)
 
 	while (s->at < s->end && *s->at >= '0' && *s->at <= '9')
 		s->at++;
-	return s->at > first || stop_unexpected(s);
+	return s->at > first || stop(s, UNEXPECTED);
 }
 
 /* Moves past a byte that is one of these. */
@@ -179,7 +174,7 @@ scan_token(Scan *s)
 	 * member; and between two there must be a byte, so that the copy fits
 	 */
 	if (last == '0' && (c == ':' || s->last == '0'))
-		return stop_unexpected(s);
+		return stop(s, UNEXPECTED);
 	if (s->last == '0')
 		return scan_number(s);
 	switch (c)
@@ -206,7 +201,7 @@ scan_token(Scan *s)
 		default:
 			/* of true, false or null */
 			if (c < 'a' || c > 'z')
-				return stop_unexpected(s);
+				return stop(s, UNEXPECTED);
 			break;
 	}
 	s->at++;
@@ -228,18 +223,7 @@ scan(Scan *s)
 	return s->depth <= 0 && s->last != '\0';
 }
 
-/* Moves past a byte order mark: harmless, but not JSON. */
-void
-kis_json_skip_mark(const char **body, size_t *len)
-{
-	if (*len >= 3 && memcmp(*body, "\xEF\xBB\xBF", 3) == 0)
-	{
-		*body += 3;
-		*len -= 3;
-	}
-}
-
-/* What is wrong with a text that the scan stopped in, or cJSON at byte at. */
+/* What is wrong with a text of len bytes, where the scan stopped. */
 static void
 set_fault(KisError *error, const Scan *s, size_t at, size_t len)
 {
@@ -266,9 +250,7 @@ kis_json_parse(const char *body, size_t len, KisError *error)
 {
 	Scan		s = {.at = body,.end = body + len,.copied = body,.nvalues = 1,.fault = ""};
 	const char *text = body;
-	const char *stopped = NULL;
-	size_t		at;
-	cJSON	   *root = NULL;
+	cJSON	   *root;
 
 	if (!scan(&s))
 	{
@@ -284,16 +266,11 @@ kis_json_parse(const char *body, size_t len, KisError *error)
 		len = s.copy_end - s.copy;
 	}
 	errno = 0;
-	root = cJSON_ParseWithLengthOpts(text, len, &stopped, false);
-	if (root == NULL)
-	{
-		at = stopped - text;
-
-		for (const char *marked = text; marked < stopped; marked++)
-			at -= *marked == NUMBER_MARK ? 3 : 0;
-		s.fault = errno == ENOMEM ? NULL : "has an unexpected character";
-		set_fault(error, &s, at, len);
-	}
+	root = cJSON_ParseWithLength(text, len);
+	if (root == NULL && errno == ENOMEM)
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_REPLY, "out of memory");
+	else if (root == NULL)
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "the reply is not valid JSON");
 	free(s.copy);
 	return root;
 }

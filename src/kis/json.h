@@ -11,9 +11,6 @@
 
 #include "kis.h"
 
-/* Moves past a byte order mark: harmless, but not JSON. */
-extern void kis_json_skip_mark(const char **body, size_t *len);
-
 /* NULL and error where body, len bytes, is no JSON; else to be freed by cJSON_Delete. */
 extern cJSON *kis_json_parse(const char *body, size_t len, KisError *error);
 

@@ -154,7 +154,7 @@ longest_covered(const char *text, size_t len, const char *const *secrets, bool i
  * touched.
  */
 static void
-mask(char *text, size_t len, const KisSecrets *all, bool in_json)
+mask(char *text, size_t len, const KisSecrets *all, size_t shortest, bool in_json)
 {
 	const char *secrets[3] = {all->app_key, all->app_secret, all->token};
 	bool		begins[256] = {['\\'] = true,['%'] = true,['&'] = true};
@@ -164,7 +164,7 @@ mask(char *text, size_t len, const KisSecrets *all, bool in_json)
 
 	for (int s = 0; s < 3; s++)
 	{
-		if (secrets[s] == NULL || strlen(secrets[s]) < SHORTEST_SECRET)
+		if (secrets[s] == NULL || strlen(secrets[s]) < shortest)
 			secrets[s] = "";
 		/* in a message a part may begin with each letter */
 		for (size_t from = 0; secrets[s][from] != '\0' && (from == 0 || !in_json); from++)
@@ -199,17 +199,17 @@ mask(char *text, size_t len, const KisSecrets *all, bool in_json)
 void
 kis_redact(char *text, const KisSecrets *secrets)
 {
-	mask(text, strlen(text), secrets, false);
+	mask(text, strlen(text), secrets, SHORTEST_SECRET, false);
 }
 
 /*
- * Masks whole secrets in a reply's body of len bytes, in place; JSON stays valid.
- * What is no JSON may have zeros in it.
+ * Masks whole secrets of so many characters or more in a reply's body of len
+ * bytes, in place; JSON stays valid. What is no JSON may have zeros in it.
  */
 void
-kis_redact_json(char *text, size_t len, const KisSecrets *secrets)
+kis_redact_json(char *text, size_t len, const KisSecrets *secrets, size_t shortest)
 {
-	mask(text, len, secrets, true);
+	mask(text, len, secrets, shortest, true);
 }
 
 /*

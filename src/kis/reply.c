@@ -47,30 +47,13 @@ refuse(KisError *error, const char *what, const char *name)
 	return false;
 }
 
-static bool
-out_of_memory(KisError *error)
-{
-	kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_REPLY, "out of memory");
-	return false;
-}
-
-/* Does KIS say that there are no rows? */
-static bool
-is_empty_page(const cJSON *root)
-{
-	char		code[sizeof(((KisError *) NULL)->code)];
-	const KisCodeRule *rule;
-
-	kis_classify_code(root, code, sizeof(code));
-	rule = kis_code_rule(code, 200);
-	return rule != NULL && strcmp(rule->code, KIS_CODE_EMPTY_PAGE) == 0;
-}
-
 /* The rows of a reply: an array of objects, or one object. */
 static bool
 find_rows(const KisCall *call, const cJSON *root, const cJSON **first, int *nrows, KisError *error)
 {
 	const cJSON *output = cJSON_GetObjectItemCaseSensitive(root, call->rows);
+
+	const KisCodeRule *rule = kis_code_rule(error->code, 200);
 
 	*first = NULL;
 	*nrows = 0;
@@ -87,7 +70,8 @@ find_rows(const KisCall *call, const cJSON *root, const cJSON **first, int *nrow
 		return *nrows <= (call->usual_rows == 1 ? 1 : KIS_MAX_VALUES / call->nmembers) ||
 			refuse(error, "the reply has too many rows", NULL);
 	}
-	if (is_empty_page(root))
+	/* KIS says that there are none */
+	if (rule != NULL && strcmp(rule->code, KIS_CODE_EMPTY_PAGE) == 0)
 		return true;
 	return refuse(error, output == NULL || cJSON_IsNull(output) ? "the reply has no \"%.64s\"" :
 				  "\"%.64s\" of the reply is neither an array nor an object", call->rows);
@@ -147,8 +131,8 @@ keep_value(Layout *layout, const char *text)
 }
 
 /*
- * Keeps one of the rows as the next row, or fills error. Of members that
- * the call doesn't list only the names are looked at.
+ * Keeps one of the rows as the next row, or fills error. Of members that the call
+ * doesn't list only the names are looked at.
  */
 static bool
 keep_row(Layout *layout, const cJSON *object)
@@ -218,7 +202,7 @@ build_reply(const KisCall *call, const cJSON *root, const char *body, size_t len
 				   2 * (len + 2));
 	if (reply == NULL)
 	{
-		out_of_memory(error);
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_REPLY, "out of memory");
 		return NULL;
 	}
 	layout.row = (KisRow *) (reply + 1);
@@ -290,8 +274,7 @@ kis_reply_decode(const KisCall *call, int http_status, const char *body, size_t 
 	cJSON	   *root;
 
 	memset(error, 0, sizeof(*error));
-	kis_json_skip_mark(&body, &len);
-	root = kis_classify(http_status, body, len, true, error);
+	root = kis_classify(http_status, &body, &len, true, error);
 	if (root == NULL)
 		return NULL;
 	if (kis_json_member(root, "rt_cd") != NULL || kis_json_member(root, "msg_cd") != NULL)
@@ -302,12 +285,6 @@ kis_reply_decode(const KisCall *call, int http_status, const char *body, size_t 
 	if (reply == NULL)
 		error->http_status = http_status;
 	return reply;
-}
-
-void
-kis_reply_free(KisReply *reply)
-{
-	free(reply);
 }
 
 /* No listed member has a value: KIS doesn't know the pair. */

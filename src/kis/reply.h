@@ -43,12 +43,9 @@ typedef struct KisReply
 	size_t		size;			/* bytes of the block, from here on */
 } KisReply;
 
-/* Decodes a reply to call; NULL and error where it is none or KIS refused. */
+/* Decodes a reply to call, to be freed by free(); NULL and error where it is none or KIS refused. */
 extern KisReply *kis_reply_decode(const KisCall *call, int http_status,
 								  const char *body, size_t len, KisError *error);
-
-/* Frees one, or nothing where it is NULL. */
-extern void kis_reply_free(KisReply *reply);
 
 /* Makes a copy of a reply's block whole that was made byte by byte. */
 extern void kis_reply_relocate(const KisCall *call, KisReply *copy);

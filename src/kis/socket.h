@@ -21,6 +21,7 @@ typedef struct KisSocket
 	int			fd;
 	int64_t		last_reply_us;	/* by kis_now_monotonic_us; 0: none has come */
 	char		addresses[KIS_ADDRESSES_LEN];	/* "": not yet connected */
+	bool		distrusted;		/* no request must go out on it any more */
 	bool		is_tls;
 	SSL		   *ssl;			/* NULL: plain, or of a TLS library that we
 								 * can't look into */

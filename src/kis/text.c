@@ -5,7 +5,6 @@
 #include "kis.h"
 #include "kis/text.h"
 
-#include <stdbool.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,10 +36,14 @@ kis_utf8_char_len(const char *text, size_t len)
 	return n;
 }
 
-static bool
-is_blank(char c)
+/* Has it nothing but visible ASCII, which a header can carry? */
+bool
+kis_text_is_visible(const char *text)
 {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+	while (*text >' ' && *text <0x7F)
+		text	  ++;
+
+	return *text == '\0';
 }
 
 /*
@@ -50,9 +53,9 @@ is_blank(char c)
 size_t
 kis_text_trim(const char **text, size_t len)
 {
-	for (; len > 0 && is_blank(**text); len--)
+	for (; len > 0 && memchr(KIS_BLANKS, **text, 4) != NULL; len--)
 		(*text) ++;
-	while (len > 0 && is_blank((*text)[len - 1]))
+	while (len > 0 && memchr(KIS_BLANKS, (*text)[len - 1], 4) != NULL)
 		len--;
 	return len;
 }

@@ -5,6 +5,7 @@
 #ifndef KIS_TEXT_H
 #define KIS_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "kis.h"
@@ -19,6 +20,9 @@ extern const char *kis_error_class_name(KisErrorClass error_class);
 
 /* Moves past blanks at the start of text; the length left without those at its end. */
 extern size_t kis_text_trim(const char **text, size_t len);
+
+/* Has it nothing but visible ASCII, which a header can carry? */
+extern bool kis_text_is_visible(const char *text);
 
 /* Length of the valid UTF-8 character at text, at most len bytes; 0 if there is none. */
 extern int	kis_utf8_char_len(const char *text, size_t len);

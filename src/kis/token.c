@@ -3,6 +3,10 @@
  *		Decodes a reply of the token endpoint, or a token that another program
  *		has put down.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE				/* strptime */
+#endif
+
 #include "kis.h"
 #include "kis/classify.h"
 #include "kis/json.h"
@@ -10,7 +14,7 @@
 #include "kis/token.h"
 #include "kis/trading_day.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -22,54 +26,32 @@
 static int64_t
 parse_korean_time(const char *text)
 {
-	static const char shape[] = "0000-00-00 00:00:00";
-	size_t		len = kis_text_trim(&text, strlen(text));
 	struct tm	parts = {0};
-	struct tm	real;
-	int			seconds;
-	int64_t		minute;
+	const char *end = strptime(text, " %Y-%m-%d %H:%M:%S ", &parts);
 
-	if (len != sizeof(shape) - 1)
-		return -1;
-	for (size_t i = 0; i < len; i++)
-		if (shape[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
-			return -1;
-	sscanf(text, "%4d-%2d-%2d %2d:%2d:%2d", &parts.tm_year, &parts.tm_mon, &parts.tm_mday,
-		   &parts.tm_hour, &parts.tm_min, &seconds);
-	parts.tm_year -= 1900;
-	parts.tm_mon -= 1;
-	real = parts;
-	minute = timegm(&real);
-	/* it makes a real time of what is none, such as February 30 */
-	if (parts.tm_year < 70 || parts.tm_mon != real.tm_mon || parts.tm_mday != real.tm_mday ||
-		parts.tm_hour != real.tm_hour || parts.tm_min != real.tm_min || seconds > 60)
-		return -1;
-	return minute + seconds - KIS_SEOUL_OFFSET;
+	return end != NULL && *end == '\0' ? timegm(&parts) - KIS_SEOUL_OFFSET : -1;
 }
 
 /* Seconds; -1 where it is something else. */
 static int64_t
 parse_life(const char *text)
 {
-	size_t		len = kis_text_trim(&text, strlen(text));
-	int64_t		life = 0;
+	char	   *end;
+	long long	life = strtoll(text, &end, 10);
 
-	for (size_t i = 0; i < len; i++)
-	{
-		if (text[i] < '0' || text[i] > '9' || life > LONGEST_LIFE)
-			return -1;
-		life = life * 10 + (text[i] - '0');
-	}
-	return life > 0 && life <= LONGEST_LIFE ? life : -1;
+	end += strspn(end, KIS_BLANKS);
+	return *end == '\0' && life > 0 && life <= LONGEST_LIFE ? life : -1;
 }
 
+/* False where no header could carry it. */
 static bool
-is_visible_ascii(const char *text)
+copy_token(char *token, const char *text, size_t len)
 {
-	for (; *text !='\0'; text ++)
-		if (*text <=' ' || *text >=0x7F)
-			return false;
-	return true;
+	if (len == 0 || len >= KIS_TOKEN_LEN)
+		return false;
+	memcpy(token, text, len);
+	token[len] = '\0';
+	return kis_text_is_visible(token);
 }
 
 /* Takes the token and the earlier of its two ends from a reply that is a success. */
@@ -85,20 +67,16 @@ read_token(const cJSON *root, int64_t now, KisToken *token, KisError *error)
 	const char *fault = NULL;
 
 	/* the text of a number stands behind a mark */
-	if (text == NULL || text[0] == '\0' || text !=item->valuestring)
-		fault = "the reply has no access_token";
-	else if (strlen(text) >= KIS_TOKEN_LEN)
-		fault = "the access token is too long";
-	else if (!is_visible_ascii(text))
-		fault = "the access token has characters that no header can carry";
+	if (text == NULL || text !=item->valuestring || !copy_token(token->token, text, strlen(text)))
+		fault = "the reply has no access_token that a header can carry";
 	else if (until < 0 && life < 0)
 		fault = "the reply doesn't say until when the access token lives";
 	if (fault != NULL)
 	{
+		token->token[0] = '\0';
 		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "%s", fault);
 		return false;
 	}
-	memcpy(token->token, text, strlen(text) + 1);
 	token->expires_at = until;
 	if (life >= 0 && (until < 0 || now + life < until))
 		token->expires_at = now + life;
@@ -119,8 +97,7 @@ kis_token_decode(int http_status, const char *body, size_t len, int64_t now,
 
 	memset(error, 0, sizeof(*error));
 	memset(token, 0, sizeof(*token));
-	kis_json_skip_mark(&body, &len);
-	root = kis_classify(http_status, body, len, false, error);
+	root = kis_classify(http_status, &body, &len, false, error);
 	if (root == NULL)
 		return false;
 	ok = read_token(root, now, token, error);
@@ -131,64 +108,33 @@ kis_token_decode(int http_status, const char *body, size_t len, int64_t now,
 }
 
 /* The names under which programs keep a token. */
-static const char *const token_names[] = {"access_token", "token", NULL};
+static const char *const token_names[] = {"access_token", "token"};
 
-/* False where no header could carry it. */
+/*
+ * Of a member of JSON, or of a line "name: value" with each of both in quotes or
+ * not: no token has a character that ends it there. Of the names the first one
+ * that has a value counts.
+ */
 static bool
-copy_token(char *token, const char *text, size_t len)
-{
-	if (len == 0 || len >= KIS_TOKEN_LEN)
-		return false;
-	memcpy(token, text, len);
-	token[len] = '\0';
-	return is_visible_ascii(token);
-}
-
-/* The first of its names that has a token. */
-static bool
-token_in_json(const char *text, size_t len, char *token)
-{
-	KisError	ignored;
-	cJSON	   *root = kis_json_parse(text, len, &ignored);
-	bool		found = false;
-
-	if (root == NULL)
-		return false;
-	for (int i = 0; token_names[i] != NULL && !found; i++)
-	{
-		const char *value = kis_json_member(root, token_names[i]);
-
-		found = value != NULL && copy_token(token, value, strlen(value));
-	}
-	cJSON_Delete(root);
-	return found;
-}
-
-/* In a line "name: value", each of both in quotes or not. */
-static bool
-token_in_yaml(const char *text, char *token)
+named_token(const char *text, char *token)
 {
 	static const char around[] = " \t\r'\"";
 
-	for (int i = 0; token_names[i] != NULL; i++)
-		for (const char *line = text; line != NULL; line = strchr(line, '\n'))
+	for (int i = 0; i < 2; i++)
+		for (const char *at = text; at != NULL; at = strpbrk(at, "\n{,"))
 		{
-			const char *at;
-			size_t		len;
+			size_t		len = strlen(token_names[i]);
 
-			line += strspn(line, "\n \t\r'\"");
-			if (strncmp(line, token_names[i], strlen(token_names[i])) != 0)
+			at += strspn(at, "\n{, \t\r'\"");
+			if (strncmp(at, token_names[i], len) != 0)
 				continue;
-			at = line + strlen(token_names[i]);
-			at += strspn(at, around);
+			at += len + strspn(at + len, around);
 			if (*at != ':')
 				continue;
 			at += 1 + strspn(at + 1, around);
-			len = strcspn(at, "\n");
-			while (len > 0 && strchr(around, at[len - 1]) != NULL)
-				len--;
+			len = strcspn(at, "\n\r\"',} ");
 			if (len > 0)
-				return copy_token(token, at, len);
+				return memchr(at, '\\', len) == NULL && copy_token(token, at, len);
 		}
 	return false;
 }
@@ -204,10 +150,8 @@ kis_token_in_text(const char *text, char *token)
 
 	text	  +=strspn(text, KIS_BLANKS);
 
-	if (text[0] == '{')
-		return token_in_json(text, strlen(text), token);
 	word = strcspn(text, KIS_BLANKS);
-	if (text[word + strspn(text +word, KIS_BLANKS)] != '\0' || memchr(text, ':', word) != NULL)
-		return token_in_yaml(text, token);
+	if (text[0] == '{' || text[word + strspn(text +word, KIS_BLANKS)] != '\0' || memchr(text, ':', word) != NULL)
+		return named_token(text, token);
 	return copy_token(token, text, word);
 }

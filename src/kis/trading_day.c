@@ -11,12 +11,6 @@
 /* No holiday is longer; past it the calendar must be wrong. */
 #define LONGEST_CLOSURE	30
 
-static int64_t
-floor_div(int64_t dividend, int64_t divisor)
-{
-	return dividend / divisor - (dividend % divisor < 0);
-}
-
 /* The last open day of those before day; false if there is none or it is not known. */
 static bool
 open_day_before(int64_t day, KisIsOpenDay is_open, void *context, int64_t *found)
@@ -48,7 +42,7 @@ kis_trading_day(int64_t unix_time, int session_start, bool has_figures,
 				KisIsOpenDay is_open, void *context, int64_t *day)
 {
 	int64_t		local = unix_time + KIS_SEOUL_OFFSET;
-	int64_t		today = floor_div(local, DAY_SECONDS);
+	int64_t		today = local / DAY_SECONDS;
 	int64_t		second = local - today * DAY_SECONDS;
 	int			open = is_open(context, today);
 
@@ -88,8 +82,7 @@ int
 kis_is_weekday(void *context, int64_t day)
 {
 	/* 1970-01-01 was a Thursday: 0 is Monday */
-	int64_t		weekday = (day + 3) - floor_div(day + 3, 7) * 7;
+	int64_t		weekday = ((day + 3) % 7 + 7) % 7;
 
-	(void) context;
 	return weekday < 5;
 }

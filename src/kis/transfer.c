@@ -5,7 +5,6 @@
  * The callbacks run inside libcurl: they note and return.
  */
 #include "kis.h"
-#include "kis/clock.h"
 #include "kis/framing.h"
 #include "kis/redact.h"
 #include "kis/socket.h"
@@ -33,11 +32,7 @@
  */
 #define LATER_MS			(LIBCURL_VERSION_NUM >= 0x075700 ? 0 : 1000)
 
-/* Since 7.80 libcurl calls back before it sends a request, with the connection. */
-#define CALLS_BEFORE_SENDING	(LIBCURL_VERSION_NUM >= 0x075000)
-
 #define FIRST_BODY_SIZE		4096
-#define LARGEST_KEPT_BODY	(64 * 1024)
 #define LARGEST_HEADERS		(64 * 1024)
 
 /* What libcurl says to a line of the headers that is too long. */
@@ -50,13 +45,8 @@
 /* Probes keep firewalls from forgetting an idle connection, and find dead ones. */
 #define KEEPALIVE_SECONDS	30L
 
-/*
- * A second reply to the request before may come when this one has been sent: over
- * a connection whose last reply is no older than this, a reply that took so long is
- * believed only when none has followed it for a moment.
- */
+/* Over a connection whose last reply is no older than this another one may follow that. */
 #define HOT_US				200000
-#define SLOW_REPLY_US		4000
 
 /* KIS and firewalls drop idle connections without a word: an older one is not used again. */
 #define OLDEST_IDLE_SECONDS	50L
@@ -115,10 +105,9 @@ on_header(char *data, size_t size, size_t count, void *context)
 	KisTransfer *transfer = context;
 	KisFraming *framing = &transfer->framing;
 	size_t		len = size * count;
-	long		status = 0;
 
-	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-	kis_framing_line(framing, data, len, status, transfer->call != NULL ? transfer->call->tr_id : NULL);
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &transfer->http_status);
+	kis_framing_line(framing, data, len, transfer->http_status, transfer->call != NULL ? transfer->call->tr_id : NULL);
 	if (framing->odd)
 		curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
 	return framing->len <= LARGEST_HEADERS || refuse_headers(transfer) ? len : 0;
@@ -147,8 +136,6 @@ on_look_up(void *resolver_state, void *reserved, void *context)
 	KisTransfer *transfer = context;
 	int			nparked = 0;
 
-	(void) resolver_state;
-	(void) reserved;
 	enter_phase(transfer, KIS_PHASE_RESOLVE);
 	for (const KisTransfer *other = transfer->pool->transfers; other != NULL; other = other->next)
 		nparked += other->state == TRANSFER_PARKED;
@@ -167,7 +154,6 @@ on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 	KisTransfer *transfer = context;
 	int			fd;
 
-	(void) purpose;
 	enter_phase(transfer, KIS_PHASE_CONNECT);
 	if (transfer->state != TRANSFER_RUNNING)
 		return CURL_SOCKET_BAD;
@@ -207,8 +193,6 @@ on_tls(CURL *easy, void *tls_context, void *context)
 {
 	KisTransfer *transfer = context;
 
-	(void) easy;
-	(void) tls_context;
 	enter_phase(transfer, KIS_PHASE_TLS);
 	return CURLE_OK;
 }
@@ -223,7 +207,7 @@ is_shared(const KisTransfer *transfer, TransferState state)
 	return false;
 }
 
-#if CALLS_BEFORE_SENDING
+#if KIS_CALLS_BEFORE_SENDING
 
 /*
  * Called when the connection stands, TLS included, before the request is sent.
@@ -248,13 +232,15 @@ on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, in
 		kis_socket_note_tls(transfer->socket, transfer->easy);
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &nconnects);
-	if (nconnects == 0 && (transfer->socket == NULL || is_shared(transfer, TRANSFER_SETTLING) ||
-						   kis_socket_unread(transfer->socket) != KIS_UNREAD_NONE))
+	transfer->reused = nconnects == 0;
+	if (transfer->reused && (transfer->socket == NULL || transfer->socket->distrusted ||
+							 is_shared(transfer, TRANSFER_SETTLING) ||
+							 kis_socket_unread(transfer->socket) != KIS_UNREAD_NONE))
 	{
 		curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
 		return CURL_PREREQFUNC_ABORT;
 	}
-	transfer->hot = nconnects == 0 &&
+	transfer->hot = transfer->reused &&
 		kis_now_monotonic_us() - transfer->socket->last_reply_us < HOT_US;
 
 	/*
@@ -264,7 +250,7 @@ on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, in
 	 */
 	if (transfer->sent)
 	{
-		if (nconnects == 0)
+		if (transfer->reused)
 			return CURL_PREREQFUNC_ABORT;
 		transfer->tried_again = true;
 	}
@@ -276,40 +262,9 @@ on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, in
 
 /* ---- its life ------------------------------------------------------------------- */
 
-/* An idle one in the pool, for http; NULL where memory is out. */
-KisTransfer *
-kis_transfer_create(KisHttp *http, KisPool *pool)
-{
-	KisTransfer *transfer = calloc(1, sizeof(KisTransfer));
-
-	if (transfer == NULL)
-		return NULL;
-	transfer->easy = curl_easy_init();
-	if (transfer->easy == NULL)
-	{
-		free(transfer);
-		return NULL;
-	}
-	transfer->http = http;
-	transfer->pool = pool;
-	transfer->next = pool->transfers;
-	pool->transfers = transfer;
-	return transfer;
-}
-
-/* Frees one that is neither in libcurl's hands nor in a list any more. */
-void
-kis_transfer_destroy(KisTransfer *transfer)
-{
-	kis_transfer_clear(transfer);
-	curl_easy_cleanup(transfer->easy);
-	free(transfer->body);
-	free(transfer);
-}
-
 /*
  * Forgets the request and what it brought, so that the transfer is idle again.
- * The next one finds its handle and, if it is not a large one, its buffer.
+ * The next one finds its handle.
  */
 void
 kis_transfer_clear(KisTransfer *transfer)
@@ -321,17 +276,10 @@ kis_transfer_clear(KisTransfer *transfer)
 		.easy = transfer->easy,
 	};
 
-	kis_wipe(transfer->request, transfer->request_size);
-	free(transfer->request);
+	kis_wipe(transfer->request, sizeof(transfer->request));
 	/* the reply to a token request is a secret too */
 	kis_wipe(transfer->body, transfer->body_len);
-	if (transfer->body_size <= LARGEST_KEPT_BODY)
-	{
-		cleared.body = transfer->body;
-		cleared.body_size = transfer->body_size;
-	}
-	else
-		free(transfer->body);
+	free(transfer->body);
 	*transfer = cleared;
 }
 
@@ -360,7 +308,6 @@ set_common_options(KisTransfer *transfer)
 	SET(CURLOPT_TCP_KEEPIDLE, KEEPALIVE_SECONDS);
 	SET(CURLOPT_TCP_KEEPINTVL, KEEPALIVE_SECONDS);
 	SET(CURLOPT_MAXAGE_CONN, OLDEST_IDLE_SECONDS);
-	SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t) KIS_MAX_REPLY);
 	/* no request accepts it, but a proxy may send it all the same */
 	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
 #if LIBCURL_VERSION_NUM >= 0x075700
@@ -378,7 +325,7 @@ set_common_options(KisTransfer *transfer)
 	SET(CURLOPT_OPENSOCKETDATA, transfer);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	SET(CURLOPT_CLOSESOCKETDATA, transfer->pool);
-#if CALLS_BEFORE_SENDING
+#if KIS_CALLS_BEFORE_SENDING
 	SET(CURLOPT_PREREQFUNCTION, on_connected);
 	SET(CURLOPT_PREREQDATA, transfer);
 #else
@@ -396,43 +343,36 @@ set_common_options(KisTransfer *transfer)
 	return ok;
 }
 
-/* False where this libcurl takes certificates from files alone. */
-static bool
-trust_content(CURL *easy, const char *ca_pem)
-{
-#if LIBCURL_VERSION_NUM >= 0x074d00
-	struct curl_blob content = {(void *) ca_pem, strlen(ca_pem), CURL_BLOB_COPY};
-
-	return curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &content) == CURLE_OK &&
-		curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &content) == CURLE_OK;
-#else
-	(void) easy;
-	(void) ca_pem;
-	return false;
-#endif
-}
-
 /*
- * Whom to trust. libcurl keeps certificates that it has read only if they come
- * from one file; reading the system's takes longer than a call.
+ * Whom to trust: the authorities in a file's content, or by its name where this
+ * libcurl takes no content. It keeps certificates that it has read only if they
+ * come from one file; reading the system's takes longer than a call.
  */
 static bool
-set_authorities(KisTransfer *transfer, const char *ca_file, const char *ca_pem)
+set_authorities(CURL *easy, const char *ca_file, const char *ca_pem)
 {
-	CURL	   *easy = transfer->easy;
-	const char *system_file = NULL;
 	bool		ok = true;
 
-	if (ca_file != NULL && !(ca_pem != NULL && trust_content(easy, ca_pem)))
+#if LIBCURL_VERSION_NUM >= 0x074d00
+	if (ca_pem != NULL)
+	{
+		struct curl_blob content = {(void *) ca_pem, strlen(ca_pem), CURL_BLOB_COPY};
+
+		if (curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &content) == CURLE_OK &&
+			curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &content) == CURLE_OK)
+			ca_file = NULL;
+	}
+#endif
+#if LIBCURL_VERSION_NUM >= 0x075400
+	if (ca_pem == NULL && ca_file == NULL)
+		curl_easy_getinfo(easy, CURLINFO_CAINFO, &ca_file);
+#endif
+	if (ca_file != NULL)
 	{
 		SET(CURLOPT_CAINFO, ca_file);
 		SET(CURLOPT_PROXY_CAINFO, ca_file);
 	}
-#if LIBCURL_VERSION_NUM >= 0x075400
-	if (ca_file == NULL)
-		curl_easy_getinfo(easy, CURLINFO_CAINFO, &system_file);
-#endif
-	if (ca_file != NULL || system_file != NULL)
+	if (ca_file != NULL || ca_pem != NULL)
 	{
 		SET(CURLOPT_CAPATH, NULL);
 		SET(CURLOPT_PROXY_CAPATH, NULL);
@@ -440,21 +380,16 @@ set_authorities(KisTransfer *transfer, const char *ca_file, const char *ca_pem)
 	return ok;
 }
 
-/*
- * Readies the handle for the request that the transfer holds. Connections that
- * were there KIS_TRUST_US before distrusted_us are not for it; 0: all are.
- */
+/* Readies the handle for the request that the transfer holds. */
 bool
-kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint, int64_t distrusted_us)
+kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint)
 {
 	CURL	   *easy = transfer->easy;
-	long		trusted_s;
-	int			more_ms = transfer->call == NULL ? KIS_TOKEN_SLOW_MS : 0;
 	bool		ok;
 
 	/* its connections, sessions and names stay in the multi handle */
 	curl_easy_reset(easy);
-	ok = set_common_options(transfer) && set_authorities(transfer, endpoint->ca_file, endpoint->ca_pem);
+	ok = set_common_options(transfer) && set_authorities(easy, endpoint->ca_file, endpoint->ca_pem);
 	SET(CURLOPT_URL, transfer->url);
 	SET(CURLOPT_HTTPHEADER, transfer->headers);
 	/* "" and not NULL: the environment has no say */
@@ -478,33 +413,11 @@ kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint, int64_t
 	SET(CURLOPT_CONNECTTIMEOUT_MS, transfer->connect_timeout_ms + LATER_MS);
 
 	transfer->started_us = kis_now_monotonic_us();
-	if (distrusted_us != 0)
-	{
-		/* any age is libcurl's 0 */
-		trusted_s = (long) ((transfer->started_us - distrusted_us) / KIS_TRUST_US);
-		if (trusted_s <= 0)
-			SET(CURLOPT_FRESH_CONNECT, 1L);
-#if CALLS_BEFORE_SENDING
-		else
-			SET(CURLOPT_MAXLIFETIME_CONN, trusted_s);
-#endif
-	}
 	start_connecting(transfer);
 	transfer->due_us = transfer->started_us +
-		((int64_t) endpoint->request_timeout_ms + more_ms) * 1000;
+		(endpoint->request_timeout_ms + (transfer->call == NULL ? KIS_TOKEN_SLOW_MS : 0)) * INT64_C(1000);
 	return ok;
 #undef SET
-}
-
-/*
- * Leaves one that is looking up, and not running any more, to itself: it neither
- * connects nor sends, however long it lives on.
- */
-void
-kis_transfer_abandon(KisTransfer *transfer)
-{
-	/* else libcurl would end it by waiting for its look-up */
-	curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long) INT_MAX);
 }
 
 /* Puts its deadlines off by a time in which nobody could see the reply. */
@@ -521,22 +434,11 @@ kis_transfer_extend_deadline(KisTransfer *transfer, int64_t absence_us)
 					 (long) (limit_ms < INT_MAX ? limit_ms : INT_MAX));
 }
 
-/* A name look-up is under way that libcurl can't interrupt. */
-bool
-kis_transfer_is_looking_up(const KisTransfer *transfer)
-{
-	return transfer->in_multi && transfer->phase == KIS_PHASE_RESOLVE;
-}
-
 /* It was sent on a connection from the pool, and nothing has come back. */
 bool
 kis_transfer_met_silence(const KisTransfer *transfer)
 {
-	long		nconnects = 0;
-
-	return transfer->sent && transfer->framing.len == 0 && transfer->body_len == 0 &&
-		curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &nconnects) == CURLE_OK &&
-		nconnects == 0;
+	return transfer->sent && transfer->reused && transfer->framing.len == 0 && transfer->body_len == 0;
 }
 
 /* Results of a connection that the server has closed, or reset. */
@@ -556,13 +458,12 @@ static bool
 may_be_foreign(const KisTransfer *transfer)
 {
 	const KisFraming *framing = &transfer->framing;
-	long		status = 0;
 	curl_socket_t kept = CURL_SOCKET_BAD;
 
-	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	/* in no pool: over TLS libcurl may take a while to close it */
 	curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &kept);
-	if (framing->ambiguous || framing->other_call[0] != '\0' || status == 408)
+	if (framing->ambiguous || framing->other_call[0] != '\0' ||
+		transfer->http_status == 408)
 		return true;
 	if (transfer->socket == NULL || kept == CURL_SOCKET_BAD)
 		return !framing->odd && !framing->says_close;
@@ -579,8 +480,6 @@ may_be_foreign(const KisTransfer *transfer)
 bool
 kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result)
 {
-	long		nconnects = 0;
-
 	if (transfer->tried_again)
 		return false;
 	/* refused by on_connected */
@@ -588,17 +487,7 @@ kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result)
 		return transfer->phase == KIS_PHASE_REPLY;
 	if (is_cut_off(result))
 		return kis_transfer_met_silence(transfer);
-	curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &nconnects);
-	return result == CURLE_OK && nconnects == 0 && may_be_foreign(transfer);
-}
-
-/* The reply could be one to the request before, and its own one still to come. */
-bool
-kis_transfer_must_settle(const KisTransfer *transfer)
-{
-	return transfer->hot && !transfer->tried_again && transfer->socket != NULL &&
-		transfer->failure.error_class == KIS_OK &&
-		kis_now_monotonic_us() - transfer->started_us >= SLOW_REPLY_US;
+	return result == CURLE_OK && transfer->reused && may_be_foreign(transfer);
 }
 
 /* Readies it to be made again on a new connection. */
@@ -609,6 +498,7 @@ kis_transfer_renew(KisTransfer *transfer)
 	transfer->sent = false;
 	transfer->phase = KIS_PHASE_NONE;
 	transfer->body_len = 0;
+	transfer->http_status = 0;
 	memset(&transfer->framing, 0, sizeof(transfer->framing));
 	memset(&transfer->failure, 0, sizeof(transfer->failure));
 	start_connecting(transfer);
@@ -617,33 +507,7 @@ kis_transfer_renew(KisTransfer *transfer)
 	curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 0L);
 }
 
-/* Where libcurl doesn't call back when the request is sent, sees whether it has been. */
-void
-kis_transfer_note_phase(KisTransfer *transfer)
-{
-#if CALLS_BEFORE_SENDING
-	(void) transfer;
-#else
-	curl_off_t	connected_us = 0;
-
-	if (transfer->phase < KIS_PHASE_REPLY &&
-		curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us) == CURLE_OK &&
-		connected_us > 0)
-	{
-		transfer->phase = KIS_PHASE_REPLY;
-		transfer->sent = true;
-	}
-#endif
-}
-
 /* ---- its outcome ------------------------------------------------------------------ */
-
-/* A handle that has not come to its turn waits for libcurl to resolve. */
-static KisPhase
-phase_reached(const KisTransfer *transfer)
-{
-	return transfer->phase == KIS_PHASE_NONE ? KIS_PHASE_RESOLVE : transfer->phase;
-}
 
 /* A line of the headers was longer than libcurl takes, about 100 kB. */
 static bool
@@ -669,7 +533,7 @@ note_failure(KisTransfer *transfer, CURLcode result)
 {
 	const char *reason = transfer->curl_error[0] != '\0' ? transfer->curl_error : curl_easy_strerror(result);
 	KisError   *failure = &transfer->failure;
-	KisPhase	phase = phase_reached(transfer);
+	KisPhase	phase = transfer->phase;
 
 	if (met_long_line(transfer, result))
 		refuse_headers(transfer);
@@ -677,8 +541,6 @@ note_failure(KisTransfer *transfer, CURLcode result)
 		kis_error_set(failure, KIS_ERROR_LOCAL, phase, "%s", reason);
 	else if (phase < KIS_PHASE_REPLY)
 		kis_error_set(failure, KIS_ERROR_CONNECT, phase, "%s", reason);
-	else if (result == CURLE_FILESIZE_EXCEEDED)
-		kis_error_set(failure, KIS_ERROR_REPLY, phase, "the reply is larger than %d bytes", KIS_MAX_REPLY);
 	else if (is_cut_off(result) && transfer->framing.len == 0 && transfer->body_len == 0)
 		kis_error_set(failure, KIS_ERROR_DROPPED, phase,
 					  "the connection was closed without a reply: %s", reason);
@@ -698,11 +560,7 @@ kis_transfer_note_outcome(KisTransfer *transfer, CURLcode result)
 {
 	KisError   *failure = &transfer->failure;
 	const KisFraming *framing = &transfer->framing;
-	long		status = 0;
 
-	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-	transfer->http_status = (int) status;
-	transfer->date = framing->date;
 	if (result == CURLE_OPERATION_TIMEDOUT)
 	{
 		kis_transfer_note_timeout(transfer);
@@ -719,14 +577,14 @@ kis_transfer_note_outcome(KisTransfer *transfer, CURLcode result)
 	else if (result != CURLE_OK && failure->error_class == KIS_OK)
 		note_failure(transfer, result);
 	if (failure->error_class != KIS_OK)
-		failure->http_status = transfer->http_status;
+		failure->http_status = (int) transfer->http_status;
 }
 
 /* Notes that a limit is over, by what had not come until then. */
 void
 kis_transfer_note_timeout(KisTransfer *transfer)
 {
-	KisPhase	phase = phase_reached(transfer);
+	KisPhase	phase = transfer->phase;
 	long		ms = (long) ((kis_now_monotonic_us() - transfer->started_us -
 							  transfer->unattended_us) / 1000);
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <curl/curl.h>
 
@@ -16,7 +17,12 @@
 #include "kis/framing.h"
 #include "kis/socket.h"
 
+/* Since 7.80 libcurl calls back before it sends a request, with the connection. */
+#define KIS_CALLS_BEFORE_SENDING	(LIBCURL_VERSION_NUM >= 0x075000)
+
 #define KIS_MAX_HEADERS		12
+#define KIS_MAX_REQUEST		(8 * KIS_TOKEN_LEN) /* each secret three times,
+												 * and a URL */
 
 typedef enum TransferState
 {
@@ -41,13 +47,13 @@ struct KisTransfer
 	KisTransfer *next;
 	KisHttp    *http;			/* for http.c */
 	KisPool    *pool;
-	CURL	   *easy;			/* kept for the next use, with its buffers */
+	CURL	   *easy;			/* kept for the next use */
 	TransferState state;
 	void	   *owner;
 
-	/* the request: all of it in one block, which holds secrets */
-	char	   *request;
-	size_t		request_size;
+	/* the request: one text after another, some of which hold secrets */
+	char		request[KIS_MAX_REQUEST];
+	size_t		request_len;
 	const char *url;
 	const char *post;			/* NULL: a GET */
 	struct curl_slist headers[KIS_MAX_HEADERS];
@@ -62,8 +68,8 @@ struct KisTransfer
 	bool		sent;			/* once at least since it was begun or begun
 								 * again */
 	bool		tried_again;
-	bool		hot;			/* another reply had just come over its
-								 * connection */
+	bool		reused;			/* sent on a connection of the pool */
+	bool		hot;			/* another reply had just come over that */
 	KisSocket  *socket;			/* that the request was sent on; NULL: closed
 								 * since, or not sent */
 	KisPhase	phase;
@@ -77,9 +83,7 @@ struct KisTransfer
 	/* what came */
 	KisError	failure;		/* KIS_OK: a whole reply; set by a callback
 								 * that ends the transfer, else at its end */
-	int			http_status;
-	int64_t		date;			/* of the header Date, Unix seconds; 0: none
-								 * that can be read */
+	long		http_status;
 	KisFraming	framing;
 	char	   *body;
 	size_t		body_len;
@@ -90,27 +94,21 @@ struct KisTransfer
 /* Look-ups that hang hold a thread each: with so many, no more are begun. */
 #define KIS_MOST_PARKED	16
 
-/* libcurl compares the ages of connections by whole seconds. */
-#define KIS_TRUST_US	1000000
+/* The clock that all deadlines go by: microseconds since some moment before the process began. */
+static inline int64_t
+kis_now_monotonic_us(void)
+{
+	struct timespec now;
 
-/* An idle one in the pool; NULL where memory is out. */
-extern KisTransfer *kis_transfer_create(KisHttp *http, KisPool *pool);
-
-/* For one that is in no list any more. */
-extern void kis_transfer_destroy(KisTransfer *transfer);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
 
 /* Forgets the request and what it brought: idle again. */
 extern void kis_transfer_clear(KisTransfer *transfer);
 
 /* Readies the handle for the request that the transfer holds. */
-extern bool kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint,
-								 int64_t distrusted_us);
-
-/* A name look-up is under way that libcurl can't interrupt. */
-extern bool kis_transfer_is_looking_up(const KisTransfer *transfer);
-
-/* Leaves one that is looking up to itself: it neither connects nor sends any more. */
-extern void kis_transfer_abandon(KisTransfer *transfer);
+extern bool kis_transfer_prepare(KisTransfer *transfer, const KisEndpoint *endpoint);
 
 /* Puts its deadlines off by a time in which nobody could see the reply. */
 extern void kis_transfer_extend_deadline(KisTransfer *transfer, int64_t absence_us);
@@ -118,14 +116,8 @@ extern void kis_transfer_extend_deadline(KisTransfer *transfer, int64_t absence_
 /* It was sent on a connection from the pool, and nothing has come back. */
 extern bool kis_transfer_met_silence(const KisTransfer *transfer);
 
-/* Where libcurl doesn't call back when the request is sent, sees whether it has been. */
-extern void kis_transfer_note_phase(KisTransfer *transfer);
-
 /* Must the request be made again, on a new connection? Before the outcome is noted. */
 extern bool kis_transfer_was_stale(const KisTransfer *transfer, CURLcode result);
-
-/* Could the reply be one to the request before, and its own one still to come? */
-extern bool kis_transfer_must_settle(const KisTransfer *transfer);
 
 /* Readies it to be made again on a new connection. */
 extern void kis_transfer_renew(KisTransfer *transfer);

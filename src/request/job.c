@@ -183,6 +183,7 @@ static void
 count_answer(const KisJob *job, KisAccount *account, const KisError *answer, int64 now_us)
 {
 	KisAccountStat *stat = &account->stat;
+	const KisCodeRule *rule = kis_code_rule(answer->code, answer->http_status);
 
 	stat->network_ms += kis_transfer_elapsed_ms(job->transfer);
 	if (answer->error_class == KIS_OK)
@@ -195,7 +196,7 @@ count_answer(const KisJob *job, KisAccount *account, const KisError *answer, int
 	stat->last_error_at = GetCurrentTimestamp();
 	stat->last_error_class = answer->error_class;
 	strlcpy(stat->last_error_code, answer->code, sizeof(stat->last_error_code));
-	if (kis_error_counts_against(answer) == KIS_QUOTA_APP_KEY)
+	if (rule != NULL && rule->of_app_key)
 		kis_rate_refused(&account->rate, job->per_second, job->sent_at_us, now_us);
 }
 

@@ -104,9 +104,9 @@ is_same_pair(const KisCallArgs *a, const KisCallArgs *b)
 }
 
 /* The query's request with these arguments; NULL: there is none. */
-static KisRequest *
-find_request(const KisQuery *query, const KisConnection *connection,
-			 const KisCall *call, const KisCallArgs *args)
+KisRequest *
+kis_query_find_request(const KisQuery *query, const KisConnection *connection,
+					   const KisCall *call, const KisCallArgs *args)
 {
 	ListCell   *cell;
 
@@ -133,7 +133,7 @@ kis_query_has_answer(KisQuery *query, KisConnection *connection,
 	KisReplySlot *slot;
 	bool		fresh;
 
-	if (find_request(query, connection, call, args) != NULL)
+	if (kis_query_find_request(query, connection, call, args) != NULL)
 		return true;
 	if (!kis_call_is_shared(call, connection->options->cache_ttl))
 		return false;
@@ -191,7 +191,7 @@ KisRequest *
 kis_query_request(KisQuery *query, KisConnection *connection, const KisCall *call,
 				  const KisCallArgs *args, KisCounters *counters, bool counts)
 {
-	KisRequest *request = find_request(query, connection, call, args);
+	KisRequest *request = kis_query_find_request(query, connection, call, args);
 	MemoryContext old;
 
 	if (request != NULL)

@@ -30,6 +30,10 @@ extern KisRequest *kis_query_request(KisQuery *query, KisConnection *connection,
 									 const KisCall *call, const KisCallArgs *args,
 									 KisCounters *counters, bool counts);
 
+/* The query's request with these arguments; NULL: there is none. */
+extern KisRequest *kis_query_find_request(const KisQuery *query, const KisConnection *connection,
+										  const KisCall *call, const KisCallArgs *args);
+
 /* Is there a request for it in the query, or a reply in the cache? */
 extern bool kis_query_has_answer(KisQuery *query, KisConnection *connection,
 								 const KisCall *call, const KisCallArgs *args);

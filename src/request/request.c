@@ -384,7 +384,7 @@ kis_request_abandon(KisRequest *request)
 	if (!request->done)
 		dlist_delete(&request->job.node);
 	kis_job_end_transfer(&request->job, NULL, kis_now_us());
-	kis_reply_free(request->reply);
+	free(request->reply);
 	request->reply = NULL;
 	request->done = true;
 }

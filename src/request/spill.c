@@ -31,7 +31,7 @@ spill(KisRequest *page)
 		page->spilled = file;
 		page->spilled_size = reply->size;
 	}
-	kis_reply_free(reply);
+	free(reply);
 	page->reply = NULL;
 }
 

@@ -226,7 +226,7 @@ check_pair(Check *check)
 static int64
 figure(const Check *check, const char *investor, const char *measure)
 {
-	int			member = kis_member_find(psprintf("%s_%s", investor, measure));
+	int			member = kis_call_member_find(&kis_call_trend, psprintf("%s_%s", investor, measure));
 	const KisValue *value = &check->request->reply->rows[0].values[member];
 
 	return value->kind == KIS_VALUE_INTEGER ? value->integer : 0;

@@ -87,8 +87,8 @@ store_members(void)
 
 	for (int i = 0; i < (int) lengthof(store_investors); i++)
 	{
-		members = lappend_int(members, kis_member_find(psprintf("%s_net_qty", store_investors[i])));
-		members = lappend_int(members, kis_member_find(psprintf("%s_net_amount", store_investors[i])));
+		members = lappend_int(members, kis_call_member_find(&kis_call_trend, psprintf("%s_net_qty", store_investors[i])));
+		members = lappend_int(members, kis_call_member_find(&kis_call_trend, psprintf("%s_net_amount", store_investors[i])));
 	}
 	return members;
 }

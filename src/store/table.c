@@ -230,7 +230,7 @@ find_figures(Relation rel, KisStoreTable *table)
 			table->has_source = true;
 		if (strcmp(NameStr(att->attname), "updated_at") == 0)
 			table->has_updated_at = true;
-		member = kis_member_find(NameStr(att->attname));
+		member = kis_call_member_find(&kis_call_trend, NameStr(att->attname));
 		if (member < 0)
 			continue;
 		type = getBaseType(att->atttypid);

@@ -99,7 +99,7 @@ append_sectors(StringInfo query)
 static const char *
 figure_column(const KisStoreTable *store, const KisInvestor *investor, const char *measure)
 {
-	int			member = kis_member_find(psprintf("%s_%s", investor->code, measure));
+	int			member = kis_call_member_find(&kis_call_trend, psprintf("%s_%s", investor->code, measure));
 
 	for (int i = 0; i < store->nfigures; i++)
 		if (store->members[i] == member)

@@ -189,7 +189,8 @@ growth_since(const KisStoreTable *table, const StoredRow *row, const KisTarget *
 		int			member = table->members[i];
 		int64		stored;
 
-		if (row->nulls[i] || target->nulls[member] || !kis_member_is_total(member))
+		/* a net may grow less */
+		if (row->nulls[i] || target->nulls[member] || strstr(kis_members[member].column, "_net_") != NULL)
 			continue;
 		stored = DatumGetInt64(row->figures[i]);
 		if (target->figures[member] < stored)

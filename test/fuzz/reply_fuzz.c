@@ -181,7 +181,7 @@ moved(const KisCall *call, KisReply *reply)
 
 	check(copy != NULL);
 	memcpy(copy, reply, reply->size);
-	kis_reply_free(reply);
+	free(reply);
 	kis_reply_relocate(call, copy);
 	return copy;
 }
@@ -205,7 +205,7 @@ check_call(const KisCall *call, int http_status, const char *text, size_t text_l
 		check(reply != NULL && error.error_class == KIS_OK);
 		reply = moved(call, reply);
 		check_reply(call, reply, root, body, len);
-		kis_reply_free(reply);
+		free(reply);
 	}
 	else
 	{

@@ -161,7 +161,7 @@ check_redact_json(const char *text, const char *const *secret)
 		return;
 	free_node(root);
 	redacted = strdup(text);
-	kis_redact_json(redacted, strlen(redacted), &secrets);
+	kis_redact_json(redacted, strlen(redacted), &secrets, 4);
 	root = read_json(redacted, strlen(redacted));
 	check(root != NULL);
 	for (int s = 0; s < 3; s++)

@@ -92,7 +92,7 @@ expect_good(Client *client)
 
 	if (reply == NULL)
 		fail_msg("class %d, phase %d, code \"%s\": %s", error.error_class, error.phase, error.code, error.text);
-	kis_reply_free(reply);
+	free(reply);
 	kis_transfer_release(transfer);
 }
 

@@ -142,7 +142,7 @@ test_reply_while_away(void **state)
 		if (reply == NULL)
 			fail_msg("after %d steps: class %d, %s", steps, error.error_class, error.text);
 		assert_false(kis_transfer_unattended(transfer));
-		kis_reply_free(reply);
+		free(reply);
 		kis_transfer_release(transfer);
 	}
 	client_destroy(client);

@@ -101,7 +101,7 @@ test_redact_json(void **state)
 	{
 		char	   *text = strdup(cases[i].text);
 
-		kis_redact_json(text, strlen(text), &secrets);
+		kis_redact_json(text, strlen(text), &secrets, 4);
 		assert_string_equal(text, cases[i].redacted);
 		free(text);
 	}
@@ -116,7 +116,7 @@ test_redact_zeros(void **state)
 	static const char redacted[sizeof(text)] = "\0a\0************\0b\0TOK";
 
 	(void) state;
-	kis_redact_json(text, sizeof(text) - 1, &secrets);
+	kis_redact_json(text, sizeof(text) - 1, &secrets, 4);
 	assert_memory_equal(text, redacted, sizeof(text));
 }
 
@@ -137,10 +137,10 @@ test_redact_large(void **state)
 	for (int i = 0; i < LARGE; i += 1024)
 		text[i] = 'a';
 	text[LARGE - 1] = 'x';
-	kis_redact_json(text, LARGE, &secrets);
+	kis_redact_json(text, LARGE, &secrets, 4);
 	assert_null(strchr(text, '*'));
 	text[LARGE - 1] = 'b';
-	kis_redact_json(text, LARGE, &secrets);
+	kis_redact_json(text, LARGE, &secrets, 4);
 	assert_int_equal(strspn(text + LARGE - 15 * 1024, "*"), 15 * 1024);
 	free(text);
 }

@@ -160,7 +160,7 @@ decode_reply(void *context, KisError *error)
 	KisReply   *reply = kis_reply_decode(&kis_call_trend, 200, context, strlen(context), error);
 	bool		decoded = reply != NULL;
 
-	kis_reply_free(reply);
+	free(reply);
 	return decoded;
 }
 
@@ -220,7 +220,7 @@ call(Client *client, KisError *error)
 	KisReply   *reply = transfer != NULL ? kis_transfer_reply(transfer, error) : NULL;
 	bool		answered = reply != NULL;
 
-	kis_reply_free(reply);
+	free(reply);
 	if (transfer != NULL)
 		kis_transfer_release(transfer);
 	return answered;
