@@ -313,13 +313,7 @@ prepare(FunctionCallInfo fcinfo)
 	Backfill   *backfill = palloc0(sizeof(Backfill));
 	KisConnection *connection;
 
-	for (int i = 0; i < (int) lengthof(names); i++)
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"%s\" must not be null", names[i])));
-	PreventCommandDuringRecovery(PROCEDURE_NAME);
-	PreventCommandIfReadOnly(PROCEDURE_NAME);
+	kis_store_begin(fcinfo, names, lengthof(names), PROCEDURE_NAME);
 
 	backfill->one_transaction = fcinfo->context == NULL ||
 		!IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic;

@@ -41,6 +41,7 @@ PG_FUNCTION_INFO_V1(collect_market_investor_trend);
 /* One call of the function. */
 typedef struct Collection
 {
+	Oid			function;
 	const char *store_text;		/* as the caller wrote it */
 	RangeVar   *store_name;
 	KisStoreTable *store;
@@ -225,10 +226,11 @@ write_answers(Collection *collection)
 	for (int i = 0; collection->snapshots && i < collection->ntargets; i++)
 		if (collection->targets[i].outcome != KIS_OUTCOME_FAILED)
 			kis_snapshot_make_partition(collection->snapshots->relid, collection->store_text,
-										collection->targets[i].collected_at);
+										collection->targets[i].collected_at,
+										collection->function);
 	if (collection->snapshots)
 		kis_snapshot_make_next(collection->snapshots->relid, collection->store_text,
-							   GetCurrentTimestamp());
+							   GetCurrentTimestamp(), collection->function);
 	for (int i = 0; i < collection->ntargets; i++)
 	{
 		KisTarget  *target = &collection->targets[i];
@@ -269,15 +271,9 @@ prepare(Collection *collection, FunctionCallInfo fcinfo)
 	static const char *const names[] = {"targets", "source", "store"};
 	Oid			serverid;
 
-	for (int i = 0; i < (int) lengthof(names); i++)
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"%s\" must not be null", names[i])));
-	PreventCommandDuringRecovery(FUNCTION_NAME);
-	PreventCommandIfReadOnly(FUNCTION_NAME);
-
-	serverid = kis_store_server(NameStr(*PG_GETARG_NAME(1)), fcinfo->flinfo->fn_oid);
+	kis_store_begin(fcinfo, names, lengthof(names), FUNCTION_NAME);
+	collection->function = fcinfo->flinfo->fn_oid;
+	serverid = kis_store_server(NameStr(*PG_GETARG_NAME(1)), collection->function);
 	collection->store_text = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	collection->store_name = kis_store_name(PG_GETARG_TEXT_PP(2));
 	collection->connection = kis_query_connection(collection->query, serverid, GetUserId());
@@ -286,7 +282,7 @@ prepare(Collection *collection, FunctionCallInfo fcinfo)
 	find_tables(collection, AccessShareLock, false);
 	if (collection->snapshots)
 		kis_snapshot_check(collection->snapshots->relid, collection->store_text,
-						   GetCurrentTimestamp());
+						   GetCurrentTimestamp(), collection->function);
 }
 
 /*

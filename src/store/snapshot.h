@@ -15,11 +15,14 @@
 /* Appends the answer to the snapshots unless it equals the one before or after it. Inside SPI. */
 extern void kis_snapshot_append(KisStoreTable *snapshots, const KisTarget *target);
 
-extern void kis_snapshot_check(Oid snapshots, const char *store, TimestampTz moment);
+/* Of these, "function" is any of the extension's, in whose schema its SQL is. */
+
+/* Raises where no partition holds the moment and the user can't make one. */
+extern void kis_snapshot_check(Oid snapshots, const char *store, TimestampTz moment, Oid function);
 
 /* Makes a partition for the moment where there is none: its month, or what of it is free. */
-extern void kis_snapshot_make_partition(Oid snapshots, const char *store, TimestampTz moment);
+extern void kis_snapshot_make_partition(Oid snapshots, const char *store, TimestampTz moment, Oid function);
 
-extern void kis_snapshot_make_next(Oid snapshots, const char *store, TimestampTz moment);
+extern void kis_snapshot_make_next(Oid snapshots, const char *store, TimestampTz moment, Oid function);
 
 #endif							/* KIS_STORE_SNAPSHOT_H */

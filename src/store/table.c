@@ -13,10 +13,14 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
 #include "port/pg_crc32c.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -303,12 +307,90 @@ kis_store_figures(const KisStoreTable *table, const int64 *figures, const bool *
 											  sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
-/* Runs one command of DDL by SPI. */
+/*
+ * The beginning of each function of the store that writes: raises where an
+ * argument is null, on a standby and in a read-only transaction.
+ */
 void
-kis_store_run(const char *command)
+kis_store_begin(FunctionCallInfo fcinfo, const char *const *names, int nargs, const char *function)
 {
-	int			result = SPI_execute(command, false, 0);
+	for (int i = 0; i < nargs; i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" must not be null", names[i])));
+	PreventCommandDuringRecovery(function);
+	PreventCommandIfReadOnly(function);
+}
 
-	if (result < 0)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+/*
+ * Calls a function of the extension's that is written in SQL, with the caller's
+ * rights: that of the name beside "sibling", whatever schema the extension is
+ * in. isnull may be NULL.
+ */
+Datum
+kis_store_call(Oid sibling, const char *name, int nargs, const Oid *types, const Datum *args,
+			   bool *isnull)
+{
+	List	   *names = list_make2(makeString(get_namespace_name(get_func_namespace(sibling))),
+								   makeString(pstrdup(name)));
+	FmgrInfo	flinfo;
+	Datum		result;
+
+	LOCAL_FCINFO(call, FUNC_MAX_ARGS);
+
+	fmgr_info(LookupFuncName(names, nargs, types, false), &flinfo);
+	InitFunctionCallInfoData(*call, &flinfo, nargs, InvalidOid, NULL, NULL);
+	for (int i = 0; i < nargs; i++)
+		call->args[i] = (NullableDatum)
+	{
+		args[i], false
+	};
+	result = FunctionCallInvoke(call);
+	if (isnull != NULL)
+		*isnull = call->isnull;
+	return result;
+}
+
+/* The texts that such a function gives as text[]; NIL of NULL. */
+List *
+kis_store_commands(Oid sibling, const char *name, int nargs, const Oid *types, const Datum *args)
+{
+	bool		isnull;
+	Datum		array = kis_store_call(sibling, name, nargs, types, args, &isnull);
+	Datum	   *elements;
+	int			n = 0;
+	List	   *commands = NIL;
+
+	if (!isnull)
+		deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
+						  &elements, NULL, &n);
+	for (int i = 0; i < n; i++)
+		commands = lappend(commands, TextDatumGetCString(elements[i]));
+	return commands;
+}
+
+/* Runs commands of DDL by SPI. */
+void
+kis_store_run(const List *commands)
+{
+	ListCell   *lc;
+
+	foreach(lc, commands)
+	{
+		int			result = SPI_execute(lfirst(lc), false, 0);
+
+		if (result < 0)
+			elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+	}
+}
+
+PG_FUNCTION_INFO_V1(kis_derived_name_sql);
+
+/* kis_derived_name(relation text, label text): kis_derived_name for SQL. */
+Datum
+kis_derived_name_sql(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(kis_derived_name(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+													  text_to_cstring(PG_GETARG_TEXT_PP(1)))));
 }

@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
 #include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
 #include "utils/rel.h"
@@ -27,12 +28,8 @@ typedef struct KisStoreTable
 	bool		has_source;
 	bool		has_updated_at;
 
-	/*
-	 * snapshot.c's, while SPI is connected: the statement that appends, of
-	 * this month
-	 */
+	/* snapshot.c's, while SPI is connected: the statement that appends */
 	struct _SPI_plan *append;
-	int			append_month;
 } KisStoreTable;
 
 /* The names of a store and its snapshots, from the text that a user gave. */
@@ -52,7 +49,19 @@ extern void kis_store_require_rights(Oid relid, AclMode rights);
 /* Of figures and nulls of all members, those of the table's columns: a bigint[]. */
 extern Datum kis_store_figures(const KisStoreTable *table, const int64 *figures, const bool *nulls);
 
-/* Runs one command of DDL by SPI. */
-extern void kis_store_run(const char *command);
+/* Raises where a function of the store can't write; names are of its arguments. */
+extern void kis_store_begin(FunctionCallInfo fcinfo, const char *const *names, int nargs,
+							const char *function);
+
+/* Calls a function of the extension's that is written in SQL, by its name beside "sibling". */
+extern Datum kis_store_call(Oid sibling, const char *name, int nargs, const Oid *types,
+							const Datum *args, bool *isnull);
+
+/* The same of one that returns text[]: its elements, NIL of NULL. */
+extern List *kis_store_commands(Oid sibling, const char *name, int nargs, const Oid *types,
+								const Datum *args);
+
+/* Runs commands of DDL by SPI. */
+extern void kis_store_run(const List *commands);
 
 #endif							/* KIS_STORE_TABLE_H */
