@@ -256,6 +256,38 @@ RETURN (
 COMMENT ON FUNCTION kis_partition_commands(pg_catalog.oid, pg_catalog.timestamptz, pg_catalog.timestamptz) IS
 'name of a partition, its range for messages, and the commands that make, attach and comment it, which the table''s owner runs';
 
+CREATE FUNCTION kis_make_partition_ahead(snapshots pg_catalog.oid, store pg_catalog.text, month pg_catalog.int4)
+RETURNS pg_catalog.void
+AS 'MODULE_PATHNAME', 'kis_make_partition_ahead'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION kis_make_partition_ahead(pg_catalog.oid, pg_catalog.text, pg_catalog.int4) IS
+'makes the partition of a store''s snapshots for a month, counted from the year 0, as far as that takes no waiting';
+
+CREATE FUNCTION kis_try(command pg_catalog.text, complaint pg_catalog.text, hint pg_catalog.text)
+RETURNS pg_catalog.void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+AS $$
+DECLARE
+    state pg_catalog.text;
+    message pg_catalog.text;
+    detail pg_catalog.text;
+    own_hint pg_catalog.text;
+BEGIN
+    EXECUTE command;
+EXCEPTION
+    -- which does not catch a cancel
+    WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
+            detail = PG_EXCEPTION_DETAIL, own_hint = PG_EXCEPTION_HINT;
+        RAISE WARNING USING ERRCODE = state, MESSAGE = complaint,
+            DETAIL = pg_catalog.concat_ws(' ', pg_catalog.format('It failed: %s.', message), NULLIF(detail, '')),
+            HINT = COALESCE(NULLIF(own_hint, ''), hint);
+END $$;
+
+COMMENT ON FUNCTION kis_try(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS
+'runs a command whose failure is a warning and costs nothing else; a cancel is raised';
+
 CREATE FUNCTION kis_figure_columns(relation pg_catalog.oid, OUT figure pg_catalog.text, OUT column_name pg_catalog.text)
 RETURNS SETOF pg_catalog.record
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
@@ -375,6 +407,22 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION create_market_investor_trend(pg_catalog.text, pg_catalog.bool) IS
 'makes the tables that collect_market_investor_trend fills, and the view <store>_by_investor of them; called again it changes nothing';
+
+CREATE FUNCTION kis_store_elsewhere(name pg_catalog.text)
+RETURNS pg_catalog.text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+RETURN (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attname OPERATOR(pg_catalog.=) 'trade_date'
+        WHERE c.relname::pg_catalog.text OPERATOR(pg_catalog.=) name AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p']::"char"[])
+          AND NOT a.attisdropped AND NOT pg_catalog.pg_is_other_temp_schema(n.oid)
+          AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+          AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE')
+        ORDER BY c.oid LIMIT 1);
+
+COMMENT ON FUNCTION kis_store_elsewhere(pg_catalog.text) IS
+'store of that name in whatever schema that the caller may know of, the oldest of several; NULL where there is none';
 
 CREATE FUNCTION collect_market_investor_trend(
     targets pg_catalog.text[] DEFAULT '{KSP/0001,KSQ/1001,ETF/T000}',

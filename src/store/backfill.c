@@ -190,7 +190,7 @@ write_page(Backfill *backfill, KisQuery *query, const KisRequest *request)
 	HistoryPage page = {.query = query,.request = request};
 
 	page.store = kis_store_open(backfill->store_name, backfill->store_text,
-								RowExclusiveLock, true);
+								RowExclusiveLock, true, backfill->procedure);
 	page.wanted = palloc0(kis_member_count * sizeof(bool));
 	kis_figures_want(page.store, page.wanted);
 	if (SPI_connect_ext(backfill->one_transaction ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
@@ -332,7 +332,8 @@ prepare(FunctionCallInfo fcinfo)
 									  GetUserId());
 	backfill->targets = kis_targets(PG_GETARG_ARRAYTYPE_P(2), connection->options,
 									&backfill->ntargets);
-	(void) kis_store_open(backfill->store_name, backfill->store_text, AccessShareLock, false);
+	(void) kis_store_open(backfill->store_name, backfill->store_text, AccessShareLock, false,
+						  backfill->procedure);
 	drop_unserved(backfill);
 	backfill->page_context = AllocSetContextCreate(CurrentMemoryContext, "market investor page",
 												   ALLOCSET_DEFAULT_SIZES);

@@ -73,7 +73,7 @@ static void
 find_tables(Collection *collection, LOCKMODE lockmode, bool keep_lock)
 {
 	collection->store = kis_store_open(collection->store_name, collection->store_text,
-									   lockmode, keep_lock);
+									   lockmode, keep_lock, collection->function);
 	collection->snapshots = kis_snapshots_open(collection->store, lockmode, keep_lock);
 }
 

@@ -17,7 +17,7 @@ extern Oid	kis_store_server(const char *name, Oid function);
 
 /* The store as it is now, locked, and fit to be written by the caller */
 extern KisStoreTable *kis_store_open(const RangeVar *name, const char *text,
-									 LOCKMODE lockmode, bool keep_lock);
+									 LOCKMODE lockmode, bool keep_lock, Oid function);
 
 /* The store's snapshots in the same way, or NULL where it has none. */
 extern KisStoreTable *kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode,

@@ -14,7 +14,6 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -32,7 +31,6 @@
 #include "utils/lsyscache.h"
 #include "utils/partcache.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "common/day.h"
@@ -326,19 +324,6 @@ lacks_next(Oid relid, TimestampTz moment)
 	return lacks;
 }
 
-static void
-warn_of_next(const char *table, Month month, const ErrorData *error)
-{
-	ereport(WARNING,
-			(errcode(error->sqlerrcode),
-			 errmsg("could not make the partition of table \"%s\" for %04d-%02d",
-					table, month / 12, month % 12 + 1),
-			 errdetail("It failed: %s.%s%s", error->message,
-					   error->detail ? " " : "", error->detail ? error->detail : ""),
-			 errhint("%s", error->hint ? error->hint :
-					 "Nothing is lost so far, but that month's snapshots need it.")));
-}
-
 /*
  * The month's after the moment's, where the table is cut by months as we do it,
  * and as far as it goes without waiting. Where it fails that is a WARNING,
@@ -347,36 +332,40 @@ warn_of_next(const char *table, Month month, const ErrorData *error)
 void
 kis_snapshot_make_next(Oid snapshots, const char *store, TimestampTz moment, Oid function)
 {
+	static const Oid types[] = {TEXTOID, TEXTOID, TEXTOID};
 	Month		next = month_of(moment) + 1;
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *error = NULL;
+	Datum		args[lengthof(types)];
 
 	if (!lacks_next(snapshots, moment))
 		return;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		make_missing(snapshots, store, month_start(next), true, function);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
+	args[0] = CStringGetTextDatum(psprintf("SELECT %s.kis_make_partition_ahead(%u, %s, %d)",
+										   quote_identifier(get_namespace_name(get_func_namespace(function))),
+										   snapshots, quote_literal_cstr(store), next));
+	args[1] = CStringGetTextDatum(psprintf("could not make the partition of table \"%s\" for %04d-%02d",
+										   get_rel_name(snapshots), next / 12, next % 12 + 1));
+	args[2] = CStringGetTextDatum("Nothing is lost so far, but that month's snapshots need it.");
+	kis_store_call(function, "kis_try", lengthof(types), types, args, NULL);
+}
 
-	if (error == NULL)
-		return;
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-		ReThrowError(error);
-	warn_of_next(get_rel_name(snapshots), next, error);
+PG_FUNCTION_INFO_V1(kis_make_partition_ahead);
+
+/*
+ * kis_make_partition_ahead(snapshots oid, store text, month int): what
+ * kis_snapshot_make_next tries; months are counted from the year 0. Raises 42501
+ * where the caller has no rights to the table, or none to make it.
+ */
+Datum
+kis_make_partition_ahead(PG_FUNCTION_ARGS)
+{
+	Oid			snapshots = PG_GETARG_OID(0);
+
+	kis_store_require_rights(snapshots, ACL_SELECT);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	make_missing(snapshots, text_to_cstring(PG_GETARG_TEXT_PP(1)),
+				 month_start(PG_GETARG_INT32(2)), true, fcinfo->flinfo->fn_oid);
+	SPI_finish();
+	PG_RETURN_VOID();
 }
 
 /* The figures of a snapshot beside the moment $3, of the pair $1, $2; end is a parameter. */
