@@ -156,7 +156,7 @@ RETURN pg_catalog.array_cat(ARRAY[
         collected_at pg_catalog.timestamptz NOT NULL,
         trade_date pg_catalog.date NOT NULL,
         %s,
-        source pg_catalog.text NOT NULL CHECK (source OPERATOR(pg_catalog.=)
+        source pg_catalog.text NOT NULL DEFAULT 'live' CHECK (source OPERATOR(pg_catalog.=)
             ANY (ARRAY['live'::pg_catalog.text, 'daily'::pg_catalog.text])),
         created_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
         updated_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -189,11 +189,31 @@ RETURN pg_catalog.array_cat(ARRAY[
          FROM kis_store_texts() WITH ORDINALITY AS t(part, column_name, field, comment, n)
          WHERE t.part OPERATOR(pg_catalog.=) ANY (ARRAY['net', 'total']))),
     -- a day of all pairs: rows lie in the order of time, which is all that BRIN needs
-    pg_catalog.format('CREATE INDEX ON %s USING brin (collected_at, trade_date) WITH (autosummarize = true)', snapshots)],
+    pg_catalog.format('CREATE INDEX ON %s USING brin (collected_at, trade_date) WITH (autosummarize = true)', snapshots),
+    pg_catalog.format('CREATE INDEX ON %s (trade_date, market_code, sector_code)', snapshots)],
     kis_comment_commands('TABLE', snapshots, '{snapshots,key,net,total}'));
 
 COMMENT ON FUNCTION kis_snapshots_commands(pg_catalog.text) IS
 'commands that make a store''s snapshots by this name, which is qualified and quoted';
+
+CREATE FUNCTION kis_collection_commands(collection pg_catalog.text)
+RETURNS pg_catalog.text[]
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+RETURN pg_catalog.array_cat(ARRAY[
+    pg_catalog.format($$CREATE TABLE %s (
+        asked_at pg_catalog.timestamptz NOT NULL,
+        market_code pg_catalog.text NOT NULL,
+        sector_code pg_catalog.text NOT NULL,
+        trade_date pg_catalog.date,
+        outcome pg_catalog.text NOT NULL,
+        detail pg_catalog.text,
+        took_ms pg_catalog.int4)
+        PARTITION BY RANGE (asked_at)$$, collection),
+    pg_catalog.format('CREATE INDEX ON %s (market_code, sector_code, asked_at)', collection)],
+    kis_comment_commands('TABLE', collection, '{collection}'));
+
+COMMENT ON FUNCTION kis_collection_commands(pg_catalog.text) IS
+'commands that make a store''s log of collections by this name, which is qualified and quoted';
 
 CREATE FUNCTION kis_qualified_name(relation pg_catalog.oid)
 RETURNS pg_catalog.text
@@ -205,6 +225,36 @@ RETURN (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
 
 COMMENT ON FUNCTION kis_qualified_name(pg_catalog.oid) IS
 'name of a relation for SQL, which no search_path changes';
+
+CREATE FUNCTION kis_update_commands(relation pg_catalog.oid)
+RETURNS pg_catalog.text[]
+-- volatile: it must see what the transaction has just made
+LANGUAGE sql VOLATILE STRICT PARALLEL SAFE
+RETURN ARRAY(
+    SELECT pg_catalog.format('ALTER TABLE %s ALTER source SET DEFAULT %L', kis_qualified_name(relation), 'live')
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) c.oid
+    WHERE c.oid OPERATOR(pg_catalog.=) relation AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
+      AND a.attname OPERATOR(pg_catalog.=) 'source' AND NOT a.attisdropped AND NOT a.atthasdef
+    UNION ALL
+    -- of snapshots, which are partitioned by collected_at
+    SELECT pg_catalog.format('CREATE INDEX ON %s (trade_date, market_code, sector_code)', kis_qualified_name(relation))
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid OPERATOR(pg_catalog.=) c.oid
+    JOIN pg_catalog.pg_attribute AS k
+      ON k.attrelid OPERATOR(pg_catalog.=) c.oid AND k.attnum OPERATOR(pg_catalog.=) p.partattrs[0]
+    JOIN pg_catalog.pg_attribute AS d
+      ON d.attrelid OPERATOR(pg_catalog.=) c.oid AND d.attname OPERATOR(pg_catalog.=) 'trade_date'
+    WHERE c.oid OPERATOR(pg_catalog.=) relation AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
+      AND k.attname OPERATOR(pg_catalog.=) 'collected_at'
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_index AS x
+                      JOIN pg_catalog.pg_class AS i ON i.oid OPERATOR(pg_catalog.=) x.indexrelid
+                      JOIN pg_catalog.pg_am AS m ON m.oid OPERATOR(pg_catalog.=) i.relam
+                      WHERE x.indrelid OPERATOR(pg_catalog.=) relation AND m.amname OPERATOR(pg_catalog.=) 'btree'
+                        AND x.indkey[0] OPERATOR(pg_catalog.=) d.attnum));
+
+COMMENT ON FUNCTION kis_update_commands(pg_catalog.oid) IS
+'commands that bring a table of an older store up to date, where the caller has its owner''s rights';
 
 CREATE FUNCTION kis_partition_commands(
     snapshots pg_catalog.oid,
@@ -232,9 +282,11 @@ RETURN (
             pg_catalog.to_char(p.to_seoul, 'YYYY-MM-DD HH24:MI:SS.US"+09"')),
         pg_catalog.format('COMMENT ON TABLE %s IS %L', p.partition,
             (SELECT pg_catalog.format(t.comment, pg_catalog.to_char(p.from_seoul, 'YYYY'), pg_catalog.to_char(p.from_seoul, 'MM'))
-             FROM kis_store_texts() AS t WHERE t.part OPERATOR(pg_catalog.=) 'partition'))]
+             FROM kis_store_texts() AS t WHERE t.part OPERATOR(pg_catalog.=) p.part))]
     FROM (
         SELECT s.from_seoul, s.to_seoul, l.relname,
+               CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attname OPERATOR(pg_catalog.=) 'asked_at')
+                    THEN 'collection partition' ELSE 'partition' END AS part,
                pg_catalog.format('%I.%I', n.nspname, l.relname) AS partition,
                pg_catalog.to_char(s.from_seoul, CASE WHEN s.is_month THEN 'YYYY-MM' ELSE 'YYYY-MM-DD HH24:MI' END) AS shown,
                pg_catalog.concat((SELECT pg_catalog.format(' USING %I', a.amname) FROM pg_catalog.pg_am AS a
@@ -304,55 +356,98 @@ END;
 COMMENT ON FUNCTION kis_figure_columns(pg_catalog.oid) IS
 'columns of a table that hold figures, by our name of each';
 
-CREATE FUNCTION kis_by_investor_commands(store pg_catalog.oid, view pg_catalog.text)
+CREATE FUNCTION kis_view_commands(relation pg_catalog.oid, view pg_catalog.text, part pg_catalog.text)
 RETURNS pg_catalog.text[]
 -- volatile: it must see what the transaction has just made
 LANGUAGE sql VOLATILE STRICT PARALLEL SAFE
-RETURN (
+BEGIN ATOMIC
+    WITH measures AS (
+        SELECT x.measure, x.n
+        FROM pg_catalog.unnest(CASE part WHEN 'intraday' THEN ARRAY['sell_qty', 'buy_qty', 'net_qty', 'sell_amount', 'buy_amount', 'net_amount']
+                                    ELSE ARRAY['net_qty', 'net_amount'] END) WITH ORDINALITY AS x(measure, n)),
+    -- how many of a unit are 100 million won
+    sectors AS (
+        SELECT r.market_code, r.market_name, r.market_name_en, r.sector_code, r.sector_name, r.sector_name_en,
+               r.quantity_unit, r.amount_unit, (100000000 OPERATOR(pg_catalog./) r.amount_factor)::pg_catalog.float8 AS in_eok
+        FROM kis_sector_rows() AS r),
+    -- the units of KSP and KSQ are those of pairs that are not listed, too
+    markets AS (
+        SELECT DISTINCT ON (r.market_code) r.market_code, r.market_name, r.market_name_en,
+               CASE WHEN u.shared THEN r.quantity_unit END AS quantity_unit,
+               CASE WHEN u.shared THEN r.amount_unit END AS amount_unit, CASE WHEN u.shared THEN r.in_eok END AS in_eok
+        FROM sectors AS r
+        CROSS JOIN LATERAL (SELECT r.market_code OPERATOR(pg_catalog.=) ANY (ARRAY['KSP', 'KSQ'])) AS u(shared)),
+    -- in the order of Korean screens: the institutions' parts after their total
+    investors AS (
+        SELECT r.code, r.name, r.name_en, r.screen_name, r.part_of, o.n, f.figures
+        FROM kis_investor_type_rows() AS r
+        JOIN pg_catalog.unnest(ARRAY['individual', 'foreign', 'institution', 'securities', 'insurance', 'investment_trust', 'pe_fund',
+                 'bank', 'merchant_bank', 'pension_fund', 'other_organization', 'other_corporation']) WITH ORDINALITY AS o(code, n)
+          ON o.code OPERATOR(pg_catalog.=) r.code
+        CROSS JOIN LATERAL (
+            SELECT pg_catalog.string_agg(pg_catalog.concat(COALESCE('t.' OPERATOR(pg_catalog.||) q.column_name, 'NULL'), '::pg_catalog.float8'), ', ' ORDER BY x.n),
+                   pg_catalog.count(q.column_name)
+            FROM measures AS x
+            LEFT JOIN kis_figure_columns(relation) AS q
+              ON q.figure OPERATOR(pg_catalog.=) pg_catalog.concat(r.code, '_', x.measure)) AS f(figures, known)
+        WHERE f.known OPERATOR(pg_catalog.>) 0)
     SELECT pg_catalog.array_cat(ARRAY[pg_catalog.format($$CREATE VIEW %s AS
-        SELECT t.trade_date, t.collected_at AT TIME ZONE 'Asia/Seoul' AS collected_at,
+        SELECT t.trade_date, t.collected_at, t.collected_at AT TIME ZONE 'Asia/Seoul' AS collected_at_seoul,
                t.market_code, m.market_name, m.market_name_en,
                t.sector_code, s.sector_name, s.sector_name_en,
-               i.investor, i.investor_name, i.investor_name_en, i.screen_name, i.part_of,
-               i.net_qty, i.net_amount,
-               i.net_amount OPERATOR(pg_catalog.*) COALESCE(s.eok, m.eok) AS net_amount_eok,
+               i.investor, i.investor_name, i.investor_name_en, i.screen_name, i.screen_order, i.part_of,
+               %s,
                COALESCE(s.quantity_unit, m.quantity_unit) AS quantity_unit,
                COALESCE(s.amount_unit, m.amount_unit) AS amount_unit
         FROM %s AS t
-        LEFT JOIN (VALUES %s) AS m(market_code, market_name, market_name_en, quantity_unit, amount_unit, eok)
+        LEFT JOIN (VALUES %s) AS m(market_code, market_name, market_name_en, quantity_unit, amount_unit, in_eok)
           ON m.market_code OPERATOR(pg_catalog.=) t.market_code
-        LEFT JOIN (VALUES %s) AS s(market_code, sector_code, sector_name, sector_name_en, quantity_unit, amount_unit, eok)
+        LEFT JOIN (VALUES %s) AS s(market_code, sector_code, sector_name, sector_name_en, quantity_unit, amount_unit, in_eok)
           ON s.market_code OPERATOR(pg_catalog.=) t.market_code AND s.sector_code OPERATOR(pg_catalog.=) t.sector_code
-        CROSS JOIN LATERAL (VALUES %s) AS i(investor, investor_name, investor_name_en, screen_name, part_of, net_qty, net_amount)$$,
-        view, kis_qualified_name(store), m.markets, s.sectors, i.investors)],
-        kis_comment_commands('VIEW', view, '{view}'))
-    FROM (
-        -- the units of KSP and KSQ are those of pairs that are not listed, too
-        SELECT pg_catalog.string_agg(pg_catalog.format('(%L, %L, %L, %L, %L, %s)', k.market_code, k.market_name, k.market_name_en,
-                                                       k.quantity_unit, k.amount_unit, k.eok), ', ')
-        FROM (SELECT DISTINCT ON (r.market_code) r.market_code, r.market_name, r.market_name_en,
-                     CASE WHEN u.shared THEN r.quantity_unit END, CASE WHEN u.shared THEN r.amount_unit END,
-                     COALESCE(CASE WHEN u.shared THEN pg_catalog.trim_scale(r.amount_factor OPERATOR(pg_catalog./) 100000000) END::pg_catalog.text, 'NULL')
-              FROM kis_sector_rows() AS r
-              CROSS JOIN LATERAL (SELECT r.market_code OPERATOR(pg_catalog.=) ANY (ARRAY['KSP', 'KSQ'])) AS u(shared))
-            AS k(market_code, market_name, market_name_en, quantity_unit, amount_unit, eok)) AS m(markets),
-    (
-        SELECT pg_catalog.string_agg(pg_catalog.format('(%L, %L, %L, %L, %L, %L, %s)', r.market_code, r.sector_code, r.sector_name, r.sector_name_en,
-                                                       r.quantity_unit, r.amount_unit,
-                                                       COALESCE(pg_catalog.trim_scale(r.amount_factor OPERATOR(pg_catalog./) 100000000)::pg_catalog.text, 'NULL')), ', ')
-        FROM kis_sector_rows() AS r) AS s(sectors),
-    (
-        SELECT pg_catalog.string_agg(pg_catalog.format('(%L, %L, %L, %L, %L, %s, %s)', r.code, r.name, r.name_en, r.screen_name, r.part_of,
-                                                       COALESCE('t.' OPERATOR(pg_catalog.||) q.column_name, 'NULL::pg_catalog.int8'),
-                                                       COALESCE('t.' OPERATOR(pg_catalog.||) a.column_name, 'NULL::pg_catalog.int8')), ', ' ORDER BY r.n)
-        FROM kis_investor_type_rows() WITH ORDINALITY AS r(code, name, name_en, screen_name, part_of, n)
-        LEFT JOIN kis_figure_columns(store) AS q ON q.figure OPERATOR(pg_catalog.=) (r.code OPERATOR(pg_catalog.||) '_net_qty')
-        LEFT JOIN kis_figure_columns(store) AS a ON a.figure OPERATOR(pg_catalog.=) (r.code OPERATOR(pg_catalog.||) '_net_amount')
-        WHERE COALESCE(q.column_name, a.column_name) IS NOT NULL) AS i(investors)
-    WHERE i.investors IS NOT NULL);
+        CROSS JOIN LATERAL (VALUES %s) AS i(investor, investor_name, investor_name_en, screen_name, screen_order, part_of, %s)$$,
+        view,
+        (SELECT pg_catalog.concat_ws(', ', pg_catalog.string_agg(pg_catalog.concat('i.', x.measure), ', ' ORDER BY x.n),
+                                     pg_catalog.string_agg(pg_catalog.format('i.%1$s OPERATOR(pg_catalog./) COALESCE(s.in_eok, m.in_eok) AS %1$s_eok', x.measure),
+                                                           ', ' ORDER BY x.n) FILTER (WHERE pg_catalog.strpos(x.measure, 'amount') OPERATOR(pg_catalog.>) 0))
+         FROM measures AS x),
+        kis_qualified_name(relation),
+        (SELECT pg_catalog.string_agg(pg_catalog.format('(%L, %L, %L, %L, %L, %L::pg_catalog.float8)', k.market_code, k.market_name, k.market_name_en,
+                                                        k.quantity_unit, k.amount_unit, k.in_eok), ', ') FROM markets AS k),
+        (SELECT pg_catalog.string_agg(pg_catalog.format('(%L, %L, %L, %L, %L, %L, %L::pg_catalog.float8)', k.market_code, k.sector_code, k.sector_name,
+                                                        k.sector_name_en, k.quantity_unit, k.amount_unit, k.in_eok), ', ') FROM sectors AS k),
+        i.rows,
+        (SELECT pg_catalog.string_agg(x.measure, ', ' ORDER BY x.n) FROM measures AS x))],
+        kis_comment_commands('VIEW', view, ARRAY['view', part]))
+    FROM (SELECT pg_catalog.string_agg(pg_catalog.format('(%L, %L, %L, %L, %s, %L, %s)', k.code, k.name, k.name_en, k.screen_name, k.n, k.part_of, k.figures),
+                                       ', ' ORDER BY k.n) FROM investors AS k) AS i(rows)
+    WHERE i.rows IS NOT NULL;
+END;
 
-COMMENT ON FUNCTION kis_by_investor_commands(pg_catalog.oid, pg_catalog.text) IS
-'commands that make a store''s view by investor; NULL where the store has no net figures';
+COMMENT ON FUNCTION kis_view_commands(pg_catalog.oid, pg_catalog.text, pg_catalog.text) IS
+'commands that make a view of a table of figures, a row an investor: of net figures (part by_investor) or of all (intraday); NULL where the table has none of them';
+
+CREATE FUNCTION kis_old_view_command(view pg_catalog.oid, relation pg_catalog.oid, part pg_catalog.text)
+RETURNS pg_catalog.text
+LANGUAGE sql VOLATILE STRICT PARALLEL SAFE
+RETURN (
+    SELECT pg_catalog.array_to_string(pg_catalog.array_cat(
+               pg_catalog.array_prepend(pg_catalog.concat('DROP VIEW ', kis_qualified_name(view)),
+                                        kis_view_commands(relation, kis_qualified_name(view), part)),
+               ARRAY(SELECT pg_catalog.format('GRANT %s ON %s TO %s%s', g.privilege_type, kis_qualified_name(view),
+                                              CASE WHEN g.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC'
+                                                   ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)::pg_catalog.text) END,
+                                              CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END)
+                     FROM pg_catalog.aclexplode(c.relacl) AS g
+                     WHERE g.grantee OPERATOR(pg_catalog.<>) c.relowner)), '; ')
+    FROM pg_catalog.pg_class AS c
+    WHERE c.oid OPERATOR(pg_catalog.=) view AND c.relkind OPERATOR(pg_catalog.=) 'v' AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
+      -- ours, as long as nobody has changed what it says of itself
+      AND EXISTS (SELECT FROM kis_store_texts() AS t
+                  WHERE t.part OPERATOR(pg_catalog.=) kis_old_view_command.part AND t.column_name IS NULL
+                    AND t.comment OPERATOR(pg_catalog.=) pg_catalog.obj_description(view, 'pg_class')));
+
+COMMENT ON FUNCTION kis_old_view_command(pg_catalog.oid, pg_catalog.oid, pg_catalog.text) IS
+'commands that make a view of ours of an older version anew, with what is granted on it; NULL where it is none';
 
 CREATE FUNCTION kis_renumber(store pg_catalog.oid)
 RETURNS pg_catalog.void
@@ -406,7 +501,7 @@ AS 'MODULE_PATHNAME', 'create_market_investor_trend'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION create_market_investor_trend(pg_catalog.text, pg_catalog.bool) IS
-'makes the tables that collect_market_investor_trend fills, and the view <store>_by_investor of them; called again it changes nothing';
+'makes the tables that collect_market_investor_trend fills, the log of collections, and the views <store>_by_investor and <store>_intraday; called again it brings an older store up to date, and else changes nothing';
 
 CREATE FUNCTION kis_store_elsewhere(name pg_catalog.text)
 RETURNS pg_catalog.text
@@ -439,6 +534,18 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 71;
 
 COMMENT ON FUNCTION collect_market_investor_trend(pg_catalog.text[], pg_catalog.name, pg_catalog.text) IS
 'fetches the targets (market/sector, or a market for its headline pairs) from the server source, stores them, and returns what became of each';
+
+CREATE PROCEDURE market_investor_trend_job(
+    targets pg_catalog.text[] DEFAULT '{KSP/0001,KSQ/1001,ETF/T000}',
+    source pg_catalog.name DEFAULT 'kis',
+    store pg_catalog.text DEFAULT 'market_investor_trend',
+    raise_on pg_catalog.text DEFAULT 'all',
+    channel pg_catalog.text DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'market_investor_trend_job'
+LANGUAGE C;
+
+COMMENT ON PROCEDURE market_investor_trend_job(pg_catalog.text[], pg_catalog.name, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS
+'what a scheduler calls: collects, commits what is stored and the log of every target, then raises an error where all targets failed (raise_on any: where one did; never); a NOTIFY on the channel for each pair that changed';
 
 CREATE PROCEDURE backfill_market_investor_trend(
     from_date pg_catalog.date,
@@ -603,3 +710,293 @@ END;
 
 COMMENT ON FUNCTION kis_check(pg_catalog.name) IS
 'tries the caller''s way to KIS through the server, a row for each step: ok, or what to do';
+
+-- What is missing
+
+CREATE FUNCTION kis_open_days(
+    source pg_catalog.name,
+    from_date pg_catalog.date,
+    to_date pg_catalog.date,
+    OUT day pg_catalog.date,
+    OUT is_late pg_catalog.bool)
+RETURNS SETOF pg_catalog.record
+AS 'MODULE_PATHNAME', 'kis_open_days'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 30;
+
+COMMENT ON FUNCTION kis_open_days(pg_catalog.name, pg_catalog.date, pg_catalog.date) IS
+'days on which the exchange is open, by the calendar of the server source, and whether it opens an hour late';
+
+CREATE FUNCTION kis_days_stored(
+    store pg_catalog.text,
+    from_date pg_catalog.date,
+    to_date pg_catalog.date,
+    OUT market_code pg_catalog.text,
+    OUT sector_code pg_catalog.text,
+    OUT trade_date pg_catalog.date,
+    OUT first_date pg_catalog.date,
+    OUT figures pg_catalog.jsonb)
+RETURNS SETOF pg_catalog.record
+LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
+AS $$
+BEGIN
+    IF pg_catalog.to_regclass(store) IS NULL THEN
+        RAISE undefined_table USING
+            MESSAGE = pg_catalog.format('store "%s" does not exist', store),
+            HINT = pg_catalog.format('Make it with SELECT create_market_investor_trend(%L).', store);
+    END IF;
+    RETURN QUERY EXECUTE pg_catalog.format(
+        'SELECT p.market_code, p.sector_code, s.trade_date, p.first_date, pg_catalog.to_jsonb(s) '
+        'FROM (SELECT f.market_code::pg_catalog.text, f.sector_code::pg_catalog.text, pg_catalog.min(f.trade_date) '
+        '      FROM %1$s AS f GROUP BY 1, 2) AS p(market_code, sector_code, first_date) '
+        'LEFT JOIN %1$s AS s ON s.market_code OPERATOR(pg_catalog.=) p.market_code '
+        'AND s.sector_code OPERATOR(pg_catalog.=) p.sector_code '
+        'AND s.trade_date OPERATOR(pg_catalog.>=) $1 AND s.trade_date OPERATOR(pg_catalog.<=) $2',
+        pg_catalog.to_regclass(store))
+    USING from_date, to_date;
+END $$;
+
+COMMENT ON FUNCTION kis_days_stored(pg_catalog.text, pg_catalog.date, pg_catalog.date) IS
+'days that a store has rows of, and the first of all; a row of nulls for a pair that has none of them';
+
+CREATE FUNCTION kis_looks(
+    log pg_catalog.text,
+    from_time pg_catalog.timestamptz,
+    to_time pg_catalog.timestamptz,
+    OUT market_code pg_catalog.text,
+    OUT sector_code pg_catalog.text,
+    OUT first_look pg_catalog.timestamptz,
+    OUT asked_at pg_catalog.timestamptz,
+    OUT failed pg_catalog.bool)
+RETURNS SETOF pg_catalog.record
+LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
+AS $$
+BEGIN
+    IF pg_catalog.to_regclass(log) IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY EXECUTE pg_catalog.format(
+        'SELECT p.market_code, p.sector_code, p.first_look, l.asked_at, l.outcome OPERATOR(pg_catalog.=) ''failed'' '
+        'FROM (SELECT f.market_code::pg_catalog.text, f.sector_code::pg_catalog.text, pg_catalog.min(f.asked_at) '
+        '      FROM %1$s AS f GROUP BY 1, 2) AS p(market_code, sector_code, first_look) '
+        'LEFT JOIN %1$s AS l ON l.market_code OPERATOR(pg_catalog.=) p.market_code '
+        'AND l.sector_code OPERATOR(pg_catalog.=) p.sector_code '
+        'AND l.asked_at OPERATOR(pg_catalog.>=) $1 AND l.asked_at OPERATOR(pg_catalog.<) $2', log)
+    USING from_time, to_time;
+END $$;
+
+COMMENT ON FUNCTION kis_looks(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.timestamptz) IS
+'looks that a store''s log has of each pair, and the first of all; a row of nulls for a pair that has none of them';
+
+CREATE FUNCTION market_investor_trend_gaps(
+    store pg_catalog.text,
+    from_date pg_catalog.date,
+    to_date pg_catalog.date,
+    every pg_catalog.interval DEFAULT '1 minute',
+    session pg_catalog.text DEFAULT '09:00-15:30',
+    source pg_catalog.name DEFAULT 'kis')
+RETURNS TABLE (
+    market_code pg_catalog.text,
+    sector_code pg_catalog.text,
+    trade_date pg_catalog.date,
+    gap_from pg_catalog.timestamptz,
+    gap_to pg_catalog.timestamptz,
+    kind pg_catalog.text,
+    repair pg_catalog.text)
+LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+BEGIN ATOMIC
+    -- each open day's session, as far as it is over
+    WITH sessions AS MATERIALIZED (
+        SELECT d.day, s.begins,
+               LEAST(s.ends, pg_catalog.date_bin(every, pg_catalog.now(), s.begins)) AS over,
+               s.ends OPERATOR(pg_catalog.<=) pg_catalog.now() AS is_over, s.ends
+        FROM kis_open_days(source, from_date,
+                 LEAST(to_date, pg_catalog.timezone('Asia/Seoul', pg_catalog.now())::pg_catalog.date)) AS d
+        CROSS JOIN LATERAL (
+            SELECT pg_catalog.timezone('Asia/Seoul', d.day OPERATOR(pg_catalog.+) pg_catalog.split_part(session, '-', 1)::pg_catalog.time)
+                       OPERATOR(pg_catalog.+) CASE WHEN d.is_late THEN '1 hour' ELSE '0' END::pg_catalog.interval,
+                   pg_catalog.timezone('Asia/Seoul', d.day OPERATOR(pg_catalog.+) pg_catalog.split_part(session, '-', 2)::pg_catalog.time))
+            AS s(begins, ends)),
+    names AS (
+        SELECT kis_qualified_name(c.oid) AS store,
+               pg_catalog.format('%I.%I', n.nspname, kis_derived_name(c.relname::pg_catalog.text, 'collection')) AS log
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+        WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(store)::pg_catalog.oid),
+    stored AS MATERIALIZED (
+        SELECT s.market_code, s.sector_code, s.trade_date, s.first_date, s.figures
+        FROM kis_days_stored(store, from_date, to_date) AS s),
+    looks AS MATERIALIZED (
+        SELECT l.market_code, l.sector_code, l.first_look, l.asked_at, l.failed
+        FROM names
+        CROSS JOIN LATERAL kis_looks(names.log, (SELECT pg_catalog.min(s.begins) FROM sessions AS s),
+                                     (SELECT pg_catalog.max(s.over) FROM sessions AS s)) AS l),
+    pairs AS (
+        SELECT p.market_code, p.sector_code, pg_catalog.min(p.first_date) AS first_date, pg_catalog.min(p.first_look) AS first_look
+        FROM (SELECT s.market_code, s.sector_code, s.first_date, NULL::pg_catalog.timestamptz FROM stored AS s
+              UNION ALL
+              SELECT l.market_code, l.sector_code, pg_catalog.timezone('Asia/Seoul', l.first_look)::pg_catalog.date, l.first_look FROM looks AS l)
+            AS p(market_code, sector_code, first_date, first_look)
+        GROUP BY p.market_code, p.sector_code),
+    -- a slot of each session that had no look since the pair is looked at, or failed ones alone
+    slots AS (
+        SELECT p.market_code, p.sector_code, s.day, t.slot, pg_catalog.bool_and(l.failed) AS failed
+        FROM pairs AS p
+        JOIN sessions AS s ON p.first_look OPERATOR(pg_catalog.<) s.over
+        CROSS JOIN LATERAL pg_catalog.generate_series(
+            GREATEST(s.begins, pg_catalog.date_bin(every, p.first_look, s.begins)), s.over OPERATOR(pg_catalog.-) every, every) AS t(slot)
+        LEFT JOIN looks AS l ON l.market_code OPERATOR(pg_catalog.=) p.market_code AND l.sector_code OPERATOR(pg_catalog.=) p.sector_code
+          AND pg_catalog.date_bin(every, l.asked_at, s.begins) OPERATOR(pg_catalog.=) t.slot
+        GROUP BY p.market_code, p.sector_code, s.day, t.slot
+        HAVING pg_catalog.bool_and(l.failed) IS DISTINCT FROM false),
+    stretches AS (
+        SELECT g.market_code, g.sector_code, g.day, pg_catalog.min(g.slot) AS gap_from,
+               pg_catalog.max(g.slot) OPERATOR(pg_catalog.+) every AS gap_to,
+               CASE WHEN g.failed THEN 'failed' ELSE 'not collected' END AS kind
+        FROM (SELECT s.market_code, s.sector_code, s.day, s.slot, s.failed,
+                     s.slot OPERATOR(pg_catalog.-) (every OPERATOR(pg_catalog.*) pg_catalog.row_number() OVER (
+                         PARTITION BY s.market_code, s.sector_code, s.day, s.failed ORDER BY s.slot)::pg_catalog.float8) AS island
+              FROM slots AS s) AS g
+        GROUP BY g.market_code, g.sector_code, g.day, g.failed, g.island),
+    gaps AS (
+        SELECT s.market_code, s.sector_code, s.day, s.gap_from, s.gap_to, s.kind FROM stretches AS s
+        UNION ALL
+        SELECT p.market_code, p.sector_code, s.day, s.begins, s.ends, 'no day'
+        FROM pairs AS p
+        JOIN sessions AS s ON s.is_over AND s.day OPERATOR(pg_catalog.>=) p.first_date
+        WHERE NOT EXISTS (SELECT FROM stored AS r
+                          WHERE r.market_code OPERATOR(pg_catalog.=) p.market_code AND r.sector_code OPERATOR(pg_catalog.=) p.sector_code
+                            AND r.trade_date OPERATOR(pg_catalog.=) s.day)
+        UNION ALL
+        SELECT r.market_code, r.sector_code, r.trade_date, s.begins, s.ends, 'sums differ'
+        FROM stored AS r
+        CROSS JOIN LATERAL kis_sums(r.figures) AS b
+        LEFT JOIN sessions AS s ON s.day OPERATOR(pg_catalog.=) r.trade_date
+        WHERE b.broken OPERATOR(pg_catalog.>) 0)
+    SELECT g.market_code, g.sector_code, g.day, g.gap_from, g.gap_to, g.kind,
+           CASE WHEN g.kind OPERATOR(pg_catalog.=) ANY (ARRAY['failed', 'not collected'])
+                    THEN 'none: KIS shows the totals of now alone, and cannot be asked for these minutes again'
+                WHEN g.day OPERATOR(pg_catalog.>=) pg_catalog.timezone('Asia/Seoul', pg_catalog.now())::pg_catalog.date
+                    THEN pg_catalog.format('SELECT * FROM collect_market_investor_trend(%L, source => %L, store => %L)',
+                                           ARRAY[pg_catalog.concat(g.market_code, '/', g.sector_code)], source, names.store)
+                WHEN g.market_code OPERATOR(pg_catalog.=) ANY (ARRAY['KSP', 'KSQ'])
+                    THEN pg_catalog.format('CALL backfill_market_investor_trend(%L, %L, %L, source => %L, store => %L)', g.day, g.day,
+                                           ARRAY[pg_catalog.concat(g.market_code, '/', g.sector_code)], source, names.store)
+                ELSE 'none: KIS has no daily history of this market' END
+    FROM gaps AS g CROSS JOIN names
+    ORDER BY g.market_code, g.sector_code, g.day, g.gap_from, g.kind;
+END;
+
+COMMENT ON FUNCTION market_investor_trend_gaps(pg_catalog.text, pg_catalog.date, pg_catalog.date, pg_catalog.interval, pg_catalog.text, pg_catalog.name) IS
+'what a store lacks of these days: days without a row, minutes of the session without a look or with failed ones alone, figures whose sums don''t agree; with the statement that repairs it, or why there is none. Minutes that were looked at and stood still are no gap';
+
+-- The schedule
+
+CREATE FUNCTION schedule_market_investor_trend(
+    every pg_catalog.interval DEFAULT '1 minute',
+    targets pg_catalog.text[] DEFAULT '{KSP/0001,KSQ/1001,ETF/T000}',
+    source pg_catalog.name DEFAULT 'kis',
+    store pg_catalog.text DEFAULT 'market_investor_trend',
+    channel pg_catalog.text DEFAULT NULL,
+    OUT job_id pg_catalog.int8,
+    OUT job pg_catalog.text,
+    OUT schedule pg_catalog.text,
+    OUT command pg_catalog.text)
+RETURNS SETOF pg_catalog.record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+AS $$
+DECLARE
+    relation pg_catalog.text;
+    ours pg_catalog.text;
+    zone pg_catalog.text := COALESCE(NULLIF(pg_catalog.current_setting('cron.timezone', true), ''), 'GMT');
+    minutes pg_catalog.int4 := pg_catalog.date_part('epoch', every)::pg_catalog.int4 OPERATOR(pg_catalog./) 60;
+    hours pg_catalog.int4;
+    at_minute pg_catalog.text;
+BEGIN
+    IF pg_catalog.to_regnamespace('cron') IS NULL OR NOT EXISTS (
+            SELECT FROM pg_catalog.pg_extension AS e WHERE e.extname OPERATOR(pg_catalog.=) 'pg_cron') THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = 'pg_cron is not installed in this database',
+            HINT = 'Install it, add it to shared_preload_libraries, set cron.database_name to this database, restart the server, and run CREATE EXTENSION pg_cron. Or have another scheduler CALL market_investor_trend_job().';
+    END IF;
+    IF every IS NULL OR targets IS NULL OR source IS NULL OR store IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'only the argument "channel" may be null';
+    END IF;
+    IF minutes OPERATOR(pg_catalog.<) 1 OR minutes OPERATOR(pg_catalog.>) 60 OR 60 OPERATOR(pg_catalog.%) minutes OPERATOR(pg_catalog.<>) 0
+            OR pg_catalog.make_interval(mins => minutes) OPERATOR(pg_catalog.<>) every THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = pg_catalog.format('invalid value for argument "every": "%s"', every),
+            HINT = 'It is a number of minutes that an hour can be divided by, such as 1 minute or 5 minutes.';
+    END IF;
+    SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) INTO relation
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+    WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(store)::pg_catalog.oid;
+    IF relation IS NULL THEN
+        RAISE undefined_table USING
+            MESSAGE = pg_catalog.format('store "%s" does not exist', store),
+            HINT = pg_catalog.format('Make it with SELECT create_market_investor_trend(%L).', store);
+    END IF;
+    SELECT pg_catalog.quote_ident(n.nspname::pg_catalog.text) INTO STRICT ours
+    FROM pg_catalog.pg_extension AS e
+    JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
+    WHERE e.extname OPERATOR(pg_catalog.=) 'market_investor_fdw';
+
+    -- pg_cron counts in GMT, and from 1.5 on in cron.timezone: by so many hours Seoul is ahead
+    hours := pg_catalog.date_part('epoch', pg_catalog.timezone('Asia/Seoul', pg_catalog.now())
+                 OPERATOR(pg_catalog.-) pg_catalog.timezone(zone, pg_catalog.now()))::pg_catalog.int4 OPERATOR(pg_catalog./) 3600;
+    IF NOT (hours OPERATOR(pg_catalog.>=) 0 AND hours OPERATOR(pg_catalog.<=) 9) THEN
+        RAISE feature_not_supported USING
+            MESSAGE = pg_catalog.format('the session of the exchange is no day in the time zone "%s" of pg_cron', zone),
+            HINT = 'Set cron.timezone to Asia/Seoul or to GMT, and restart the server.';
+    END IF;
+    at_minute := CASE minutes WHEN 1 THEN '*' ELSE pg_catalog.concat('*/', minutes) END;
+
+    FOR job, schedule, command IN
+        SELECT pg_catalog.concat(relation, ' ', j.name), j.schedule, j.command
+        FROM (VALUES
+            ('by the minute', pg_catalog.format('%s %s-%s * * 1-5', at_minute, 9 OPERATOR(pg_catalog.-) hours, 19 OPERATOR(pg_catalog.-) hours),
+             pg_catalog.format('CALL %s.market_investor_trend_job(%L, source => %L, store => %L%s)', ours, targets, source, relation,
+                               pg_catalog.format(CASE WHEN channel IS NULL THEN '' ELSE ', channel => %L' END, channel))),
+            ('of the day', pg_catalog.format('10 %s * * 1-5', 20 OPERATOR(pg_catalog.-) hours),
+             pg_catalog.format('CALL %s.market_investor_trend_job(ARRAY(SELECT market_code || ''/'' || sector_code FROM %s.kis_sector WHERE headline), source => %L, store => %L)',
+                               ours, ours, source, relation)),
+            ('of past days', pg_catalog.format('40 %s * * 1-5', 20 OPERATOR(pg_catalog.-) hours),
+             pg_catalog.format('CALL %s.backfill_market_investor_trend((now() AT TIME ZONE ''Asia/Seoul'')::date - 7, (now() AT TIME ZONE ''Asia/Seoul'')::date - 1, source => %L, store => %L)',
+                               ours, source, relation)),
+            ('old runs', pg_catalog.format('0 %s * * *', 21 OPERATOR(pg_catalog.-) hours),
+             'DELETE FROM cron.job_run_details WHERE end_time < now() - interval ''7 days''')) AS j(name, schedule, command)
+    LOOP
+        EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job_id USING job, schedule, command;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+
+COMMENT ON FUNCTION schedule_market_investor_trend(pg_catalog.interval, pg_catalog.text[], pg_catalog.name, pg_catalog.text, pg_catalog.text) IS
+'has pg_cron collect for the caller: the targets by the minute from 09:00 to 20:00 in Seoul, the rows of all headline pairs at 20:10, the daily history of the last week at 20:40, and old runs removed at 21:00; called again it changes these jobs';
+
+CREATE FUNCTION unschedule_market_investor_trend(store pg_catalog.text DEFAULT 'market_investor_trend')
+RETURNS pg_catalog.int4
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+AS $$
+DECLARE
+    relation pg_catalog.text;
+    found_jobs pg_catalog.int4;
+BEGIN
+    SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) INTO relation
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+    WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(store)::pg_catalog.oid;
+    -- of a store that is gone, by the name that it had
+    relation := COALESCE(relation, store);
+    IF pg_catalog.to_regclass('cron.job') IS NULL THEN
+        RETURN 0;
+    END IF;
+    EXECUTE 'SELECT pg_catalog.count(cron.unschedule(j.jobid)) FROM cron.job AS j '
+        'WHERE j.username OPERATOR(pg_catalog.=) CURRENT_USER::pg_catalog.text AND j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1)'
+        INTO found_jobs
+        USING ARRAY(SELECT pg_catalog.concat(relation, ' ', n) FROM pg_catalog.unnest(ARRAY['by the minute', 'of the day', 'of past days', 'old runs']) AS n);
+    RETURN found_jobs;
+END $$;
+
+COMMENT ON FUNCTION unschedule_market_investor_trend(pg_catalog.text) IS
+'takes away the jobs of pg_cron that schedule_market_investor_trend made for this store and the caller, and returns how many there were';

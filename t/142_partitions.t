@@ -221,7 +221,7 @@ is(scalar @{ run_sql($node, 'postgres', q{SELECT FROM collect_market_investor_tr
 value(q{DROP TABLE ahead_snapshot_y2026m12});
 
 # Who may not make it is told while there is time
-value('CREATE ROLE clerk; GRANT USAGE ON FOREIGN SERVER kis TO clerk; GRANT SELECT, INSERT, UPDATE ON ahead, ahead_snapshot TO clerk;');
+value('CREATE ROLE clerk; GRANT USAGE ON FOREIGN SERVER kis TO clerk; GRANT SELECT, INSERT, UPDATE ON ahead, ahead_snapshot TO clerk; GRANT INSERT ON ahead_collection TO clerk;');
 $node->safe_psql('postgres', "SET log_statement = 'none'; CREATE USER MAPPING FOR clerk SERVER kis OPTIONS (app_key "
 	  . sql_literal($simulator->app_key) . ', app_secret ' . sql_literal($simulator->app_secret) . ')');
 is(collect('ahead', 'clerk'), "unchanged 42501 $failed", 'a role without the right: a warning');

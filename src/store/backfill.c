@@ -154,33 +154,36 @@ fetch_page(Backfill *backfill, KisQuery *query)
 	return page;
 }
 
-/* Writes one row of a page, whose day is in backfill->beyond. */
-static void
-write_row(Backfill *backfill, const HistoryPage *page, int row)
+/* Takes a row of a page for its day, last_day_seen; NULL where it has no figures for the store. */
+static KisTarget *
+take_row(Backfill *backfill, const HistoryPage *page, int row)
 {
 	const KisRequest *request = page->request;
-	KisTarget	target = backfill->targets[backfill->current];
+	KisTarget  *target = palloc(sizeof(KisTarget));
+	bool		has_answer = false;
 	const char *complaint;
 	int			sqlstate;
 
-	target.collected_at = request->arrived_at;
-	target.trade_date = backfill->last_day_seen;
-	target.figures = palloc(kis_member_count * sizeof(int64));
-	target.nulls = palloc(kis_member_count * sizeof(bool));
+	*target = backfill->targets[backfill->current];
+	target->collected_at = request->arrived_at;
+	target->trade_date = backfill->last_day_seen;
+	target->figures = palloc(kis_member_count * sizeof(int64));
+	target->nulls = palloc(kis_member_count * sizeof(bool));
 	complaint = kis_figures_take(request->call, &request->reply->rows[row], page->wanted,
-								 page->query, target.figures, target.nulls, &sqlstate);
+								 page->query, target->figures, target->nulls, &sqlstate);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(sqlstate),
 				 errmsg_internal("%s", complaint),
 				 errdetail("So says KIS's daily history of %s.", day_text(backfill->last_day_seen))));
 	for (int i = 0; i < kis_member_count; i++)
-		target.has_figures = target.has_figures || target.figures[i] != 0;
-
-	kis_store_write_daily(page->store, &target, CurrentMemoryContext);
-	backfill->of_page.of_outcome[target.outcome]++;
+	{
+		target->has_figures = target->has_figures || target->figures[i] != 0;
+		has_answer = has_answer || !target->nulls[i];
+	}
 	if (backfill->of_page.days++ == 0)
-		backfill->newest = target.trade_date;
+		backfill->newest = target->trade_date;
+	return has_answer ? target : NULL;
 }
 
 /* Writes what is wanted of a page, and commits it. */
@@ -188,19 +191,29 @@ static void
 write_page(Backfill *backfill, KisQuery *query, const KisRequest *request)
 {
 	HistoryPage page = {.query = query,.request = request};
+	KisTarget **targets = palloc((request->reply->nrows + 1) * sizeof(KisTarget *));
+	int			ntargets = 0;
 
 	page.store = kis_store_open(backfill->store_name, backfill->store_text,
 								RowExclusiveLock, true, backfill->procedure);
 	page.wanted = palloc0(kis_member_count * sizeof(bool));
 	kis_figures_want(page.store, page.wanted);
-	if (SPI_connect_ext(backfill->one_transaction ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
 	for (int row = 0; row < request->reply->nrows; row++)
 		if (kis_days_take(backfill->days, &request->args, request->reply, row, &backfill->last_day_seen))
-			write_row(backfill, &page, row);
+		{
+			targets[ntargets] = take_row(backfill, &page, row);
+			if (targets[ntargets] != NULL)
+				ntargets++;
+		}
+	if (SPI_connect_ext(backfill->one_transaction ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	kis_store_write(page.store, NULL, false, targets, ntargets, backfill->page_context);
 	if (!backfill->one_transaction)
 		SPI_commit();
 	SPI_finish();
+	for (int i = 0; i < ntargets; i++)
+		backfill->of_page.of_outcome[targets[i]->outcome]++;
+	backfill->of_page.of_outcome[KIS_OUTCOME_SKIPPED] += backfill->of_page.days - ntargets;
 }
 
 static void

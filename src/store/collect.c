@@ -1,7 +1,7 @@
 /*
  * collect.c
- *		collect_market_investor_trend: asks KIS for all targets, then writes
- *		what came to the store.
+ *		collect_market_investor_trend and market_investor_trend_job: ask KIS for
+ *		all targets, then write what came to the store.
  *
  * The tables are looked at before anything is asked, so that nothing is asked
  * in vain, but no lock is held while waiting for KIS: they are looked up anew
@@ -28,6 +28,7 @@
 #include "request/query_context.h"
 #include "request/state.h"
 #include "store/figures.h"
+#include "store/log.h"
 #include "store/open.h"
 #include "store/snapshot.h"
 #include "store/table.h"
@@ -35,8 +36,15 @@
 #include "store/write.h"
 
 PG_FUNCTION_INFO_V1(collect_market_investor_trend);
+PG_FUNCTION_INFO_V1(market_investor_trend_job);
 
-#define FUNCTION_NAME "collect_market_investor_trend()"
+/* Which failures a job raises. */
+typedef enum RaiseOn
+{
+	RAISE_ON_ALL,				/* where not one target was collected */
+	RAISE_ON_ANY,
+	RAISE_ON_NEVER
+} RaiseOn;
 
 /* One call of the function. */
 typedef struct Collection
@@ -46,20 +54,15 @@ typedef struct Collection
 	RangeVar   *store_name;
 	KisStoreTable *store;
 	KisStoreTable *snapshots;	/* NULL: the store has none */
+	KisStoreTable *log;			/* NULL: the same */
+	const char *channel;		/* to notify of changes; NULL: none */
+	TimestampTz asked_at;
 	KisConnection *connection;
 	KisQuery   *query;
 	KisCounters counters;
 	KisTarget  *targets;
 	int			ntargets;
 } Collection;
-
-static const char *const outcome_names[] = {
-	[KIS_OUTCOME_INSERTED] = "inserted",
-	[KIS_OUTCOME_UPDATED] = "updated",
-	[KIS_OUTCOME_UNCHANGED] = "unchanged",
-	[KIS_OUTCOME_SKIPPED] = "skipped",
-	[KIS_OUTCOME_FAILED] = "failed",
-};
 
 static void
 fail(KisTarget *target, const char *detail)
@@ -75,6 +78,7 @@ find_tables(Collection *collection, LOCKMODE lockmode, bool keep_lock)
 	collection->store = kis_store_open(collection->store_name, collection->store_text,
 									   lockmode, keep_lock, collection->function);
 	collection->snapshots = kis_snapshots_open(collection->store, lockmode, keep_lock);
+	collection->log = kis_collection_open(collection->store, lockmode, keep_lock);
 }
 
 /* Takes the figures of a reply; fails the target where one is no bigint. */
@@ -114,6 +118,7 @@ take_answer(Collection *collection, KisTarget *target)
 		fail(target, "KIS sent no row");
 		return;
 	}
+	target->took_ms = Max(request->arrived_at - collection->asked_at, 0) / 1000;
 	row = &request->reply->rows[0];
 	if (kis_row_is_empty(&kis_call_trend, row))
 	{
@@ -172,12 +177,14 @@ fetch(Collection *collection)
 	}
 	kis_query_expect(collection->query, collection->connection, &kis_call_trend, ncalls);
 
+	collection->asked_at = GetCurrentTimestamp();
 	for (int i = 0; i < collection->ntargets; i++)
 	{
 		KisTarget  *target = &collection->targets[i];
 		KisCallArgs args = args_of(&target->pair);
 
 		target->outcome = KIS_OUTCOME_SKIPPED;
+		target->took_ms = -1;
 		target->request = kis_query_request(collection->query, collection->connection,
 											&kis_call_trend, &args, &collection->counters);
 	}
@@ -185,14 +192,27 @@ fetch(Collection *collection)
 		take_answer(collection, &collection->targets[i]);
 }
 
-/* Raises the reasons where not one target has an answer, so that a scheduler sees it. */
+/* How many targets failed. */
+static int
+count_failed(const Collection *collection)
+{
+	int			nfailed = 0;
+
+	for (int i = 0; i < collection->ntargets; i++)
+		if (collection->targets[i].outcome == KIS_OUTCOME_FAILED)
+			nfailed++;
+	return nfailed;
+}
+
+/* Raises the reasons of targets that failed, with the first one's SQLSTATE, so that a scheduler sees it. */
 static void
-raise_if_all_failed(const Collection *collection)
+raise_failures(const Collection *collection)
 {
 	StringInfoData reasons;
-	const KisTarget *first = &collection->targets[0];
-	bool		refused = first->request->reply == NULL;
-	const char *hint = refused ? kis_error_hint(&first->request->error) : first->hint;
+	const KisTarget *first = NULL;
+	int			nfailed = count_failed(collection);
+	bool		refused;
+	const char *hint;
 
 	initStringInfo(&reasons);
 	for (int i = 0; i < collection->ntargets; i++)
@@ -200,48 +220,64 @@ raise_if_all_failed(const Collection *collection)
 		const KisTarget *target = &collection->targets[i];
 
 		if (target->outcome != KIS_OUTCOME_FAILED)
-			return;
-		appendStringInfo(&reasons, "%s%s/%s: %s", i > 0 ? "\n" : "",
+			continue;
+		if (first == NULL)
+			first = target;
+		appendStringInfo(&reasons, "%s%s/%s: %s", reasons.len > 0 ? "\n" : "",
 						 target->pair.market, target->pair.sector, target->detail);
 	}
+	refused = first->request->reply == NULL;
+	hint = refused ? kis_error_hint(&first->request->error) : first->hint;
 	ereport(ERROR,
 			(errcode(refused ? kis_error_sqlstate(&first->request->error) : ERRCODE_FDW_ERROR),
-			 errmsg("could not collect any target"),
+			 nfailed == collection->ntargets ? errmsg("could not collect any target") :
+			 errmsg("could not collect %d of %d targets", nfailed, collection->ntargets),
 			 errdetail_internal("%s", reasons.data),
 			 hint ? errhint("%s", hint) : 0));
+}
+
+/* Makes the partitions of one of the store's tables, where it has that: of the moments, and ahead. */
+static void
+make_partitions(const Collection *collection, const KisStoreTable *table, TimestampTz moment)
+{
+	if (table == NULL)
+		return;
+	kis_snapshot_make_partition(table->relid, collection->store_text, moment, collection->function);
+	for (int i = 0; i < collection->ntargets; i++)
+		if (collection->targets[i].outcome != KIS_OUTCOME_FAILED)
+			kis_snapshot_make_partition(table->relid, collection->store_text,
+										collection->targets[i].collected_at, collection->function);
+	kis_snapshot_make_next(table->relid, collection->store_text, GetCurrentTimestamp(),
+						   collection->function);
 }
 
 /*
  * Writes the answers in the order of keys, so that collectors who run at once
  * never wait for each other in a circle; partitions before the first row, for
- * the same reason.
+ * the same reason. Then the log, and who listens is told. Inside SPI.
  */
 static void
-write_answers(Collection *collection)
+write_answers(Collection *collection, MemoryContext context)
 {
-	MemoryContext context = CurrentMemoryContext;
+	KisTarget **targets = palloc((collection->ntargets + 1) * sizeof(KisTarget *));
+	int			ntargets = 0;
+	int			nworth = 0;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	for (int i = 0; collection->snapshots && i < collection->ntargets; i++)
-		if (collection->targets[i].outcome != KIS_OUTCOME_FAILED)
-			kis_snapshot_make_partition(collection->snapshots->relid, collection->store_text,
-										collection->targets[i].collected_at,
-										collection->function);
-	if (collection->snapshots)
-		kis_snapshot_make_next(collection->snapshots->relid, collection->store_text,
-							   GetCurrentTimestamp(), collection->function);
+	make_partitions(collection, collection->snapshots, GetCurrentTimestamp());
+	make_partitions(collection, collection->log, collection->asked_at);
 	for (int i = 0; i < collection->ntargets; i++)
-	{
-		KisTarget  *target = &collection->targets[i];
-
-		if (target->outcome == KIS_OUTCOME_FAILED)
-			continue;
-		kis_store_write(collection->store, collection->snapshots, target, context);
-		if (collection->snapshots && target->worth_snapshot)
-			kis_snapshot_append(collection->snapshots, target);
-	}
-	SPI_finish();
+		if (collection->targets[i].outcome != KIS_OUTCOME_FAILED)
+			targets[ntargets++] = &collection->targets[i];
+	kis_store_write(collection->store, collection->snapshots, true, targets, ntargets, context);
+	for (int i = 0; i < ntargets; i++)
+		if (targets[i]->worth_snapshot)
+			targets[nworth++] = targets[i];
+	if (collection->snapshots)
+		kis_snapshot_append(collection->snapshots, targets, nworth);
+	if (collection->log)
+		kis_log_append(collection->log, collection->targets, collection->ntargets, collection->asked_at);
+	if (collection->channel)
+		kis_log_notify(collection->store, collection->channel, collection->targets, collection->ntargets);
 }
 
 static void
@@ -257,21 +293,26 @@ return_outcomes(const Collection *collection, ReturnSetInfo *result)
 		values[1] = CStringGetTextDatum(target->pair.sector);
 		values[2] = DateADTGetDatum(target->trade_date);
 		nulls[2] = !target->has_trade_date;
-		values[3] = CStringGetTextDatum(outcome_names[target->outcome]);
+		values[3] = CStringGetTextDatum(kis_outcome_name(target->outcome));
 		nulls[4] = target->detail == NULL;
 		values[4] = nulls[4] ? (Datum) 0 : CStringGetTextDatum(target->detail);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 }
 
-/* Checks all that can be checked without asking KIS. */
-static void
-prepare(Collection *collection, FunctionCallInfo fcinfo)
+/*
+ * Checks all that can be checked without asking KIS. The arguments begin with
+ * targets, source and store; "names" are of those that must not be null.
+ */
+static Collection *
+prepare(FunctionCallInfo fcinfo, const char *const *names, int nnames, const char *function_name,
+		MemoryContext context)
 {
-	static const char *const names[] = {"targets", "source", "store"};
+	Collection *collection = palloc0(sizeof(Collection));
 	Oid			serverid;
 
-	kis_store_begin(fcinfo, names, lengthof(names), FUNCTION_NAME);
+	kis_store_begin(fcinfo, names, nnames, function_name);
+	collection->query = kis_query_create(context);
 	collection->function = fcinfo->flinfo->fn_oid;
 	serverid = kis_store_server(NameStr(*PG_GETARG_NAME(1)), collection->function);
 	collection->store_text = text_to_cstring(PG_GETARG_TEXT_PP(2));
@@ -283,18 +324,23 @@ prepare(Collection *collection, FunctionCallInfo fcinfo)
 	if (collection->snapshots)
 		kis_snapshot_check(collection->snapshots->relid, collection->store_text,
 						   GetCurrentTimestamp(), collection->function);
+	if (collection->log)
+		kis_snapshot_check(collection->log->relid, collection->store_text,
+						   GetCurrentTimestamp(), collection->function);
+	return collection;
 }
 
 /*
  * collect_market_investor_trend(targets text[], source name, store text):
  * asks KIS for the targets and writes the answers to the store and its
- * snapshots. Returns a row a target in the order of keys. Raises 22023 for a
- * target that is none, 42P01 and 42P16 for a store that is none, and, where
- * every target failed, the first one's SQLSTATE.
+ * snapshots, and what came of each to its log. Returns a row a target in the
+ * order of keys. Raises 22023 for a target that is none, 42P01 and 42P16 for a
+ * store that is none, and, where every target failed, the first one's SQLSTATE.
  */
 Datum
 collect_market_investor_trend(PG_FUNCTION_ARGS)
 {
+	static const char *const names[] = {"targets", "source", "store"};
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
 	Collection *collection;
@@ -302,20 +348,111 @@ collect_market_investor_trend(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	context = AllocSetContextCreate(caller, "market investor collection", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
-	collection = palloc0(sizeof(Collection));
-
-	collection->query = kis_query_create(context);
-	prepare(collection, fcinfo);
+	collection = prepare(fcinfo, names, lengthof(names), "collect_market_investor_trend()", context);
 	if (collection->ntargets > 0)
 	{
 		fetch(collection);
-		raise_if_all_failed(collection);
+		if (count_failed(collection) == collection->ntargets)
+			raise_failures(collection);
 		find_tables(collection, RowExclusiveLock, true);
-		write_answers(collection);
+		if (SPI_connect() != SPI_OK_CONNECT)
+			elog(ERROR, "SPI_connect failed");
+		write_answers(collection, context);
+		SPI_finish();
 		return_outcomes(collection, (ReturnSetInfo *) fcinfo->resultinfo);
 	}
 
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 	return (Datum) 0;
+}
+
+static RaiseOn
+raise_on_of(const char *word)
+{
+	if (strcmp(word, "all") == 0)
+		return RAISE_ON_ALL;
+	if (strcmp(word, "any") == 0)
+		return RAISE_ON_ANY;
+	if (strcmp(word, "never") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for argument \"raise_on\": \"%s\"", kis_shown(word)),
+				 errhint("It is \"all\" to raise an error where every target failed, \"any\" where one did, or \"never\".")));
+	return RAISE_ON_NEVER;
+}
+
+/* The channel that an argument names, NULL where it is null. */
+static char *
+channel_of(FunctionCallInfo fcinfo, int argument)
+{
+	char	   *channel = PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+
+	if (channel != NULL && (channel[0] == '\0' || strlen(channel) >= NAMEDATALEN))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for argument \"channel\": \"%s\"", kis_shown(channel)),
+				 errhint("It is the name that LISTEN takes, of at most %d bytes.", NAMEDATALEN - 1)));
+	return channel;
+}
+
+/* Says of an error inside a transaction block what goes with it. */
+static void
+context_of_block(void *arg)
+{
+	errcontext("nothing that this collection has stored or logged is kept: it is part of a transaction block, which the error ends");
+}
+
+/*
+ * CALL market_investor_trend_job(targets text[], source name, store text,
+ * raise_on text, channel text): the same for a scheduler. It commits what is
+ * stored and the log, and then raises the failures that raise_on names, as
+ * collect_market_investor_trend does. With a channel, a NOTIFY of each pair
+ * that was inserted or updated is sent at the commit. Inside a transaction
+ * block it commits nothing.
+ */
+Datum
+market_investor_trend_job(PG_FUNCTION_ARGS)
+{
+	static const char *const names[] = {"targets", "source", "store", "raise_on"};
+	bool		atomic = fcinfo->context == NULL ||
+		!IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic;
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(caller, "market investor collection",
+												  ALLOCSET_DEFAULT_SIZES);
+	ErrorContextCallback block = {
+		.previous = error_context_stack,
+		.callback = context_of_block
+	};
+	Collection *collection;
+	RaiseOn		raise_on;
+	int			nfailed;
+
+	MemoryContextSwitchTo(context);
+	collection = prepare(fcinfo, names, lengthof(names), "market_investor_trend_job()", context);
+	raise_on = raise_on_of(text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	collection->channel = channel_of(fcinfo, 4);
+	if (collection->ntargets > 0)
+	{
+		fetch(collection);
+		find_tables(collection, RowExclusiveLock, true);
+		if (SPI_connect_ext(atomic ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+			elog(ERROR, "SPI_connect failed");
+		write_answers(collection, context);
+		if (!atomic)
+			SPI_commit();
+		SPI_finish();
+	}
+
+	nfailed = count_failed(collection);
+	if (nfailed > 0 && (raise_on == RAISE_ON_ANY ||
+						(raise_on == RAISE_ON_ALL && nfailed == collection->ntargets)))
+	{
+		if (atomic)
+			error_context_stack = &block;
+		raise_failures(collection);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	PG_RETURN_VOID();
 }

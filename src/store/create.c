@@ -39,6 +39,12 @@ PG_FUNCTION_INFO_V1(kis_store_texts);
 
 #define FUNCTION_NAME "create_market_investor_trend()"
 
+/* The arguments of the script's functions. */
+static const Oid of_text[] = {TEXTOID, TEXTOID, TEXTOID};
+static const Oid of_oid[] = {OIDOID};
+static const Oid of_view[] = {OIDOID, TEXTOID, TEXTOID};
+static const Oid of_old_view[] = {OIDOID, OIDOID, TEXTOID};
+
 /* Comments on tables and views (column NULL) and their columns, in UTF-8. */
 static const struct
 {
@@ -49,6 +55,7 @@ static const struct
 	{"store", NULL, "투자자별 매매동향, 시장·업종 조합과 거래일마다 한 행 / Investor flows, a row for each pair of market and sector and trading day"},
 	{"snapshots", NULL, "투자자별 매매동향 스냅샷, 값이 바뀐 응답마다 한 행 / Snapshots of investor flows, a row for each reply whose figures changed"},
 	{"partition", NULL, "%1$s년 %2$s월의 스냅샷 / Snapshots of %1$s-%2$s"},
+	{"collection partition", NULL, "%1$s년 %2$s월의 수집 기록 / Log of collections in %1$s-%2$s"},
 	{"key", "market_code", "시장 코드 / Market code, as in kis_sector"},
 	{"key", "sector_code", "업종 코드 / Sector code, as in kis_sector"},
 	{"key", "collected_at", "수집 시각 / When KIS's reply arrived"},
@@ -57,9 +64,19 @@ static const struct
 	{"store", "source", "자료 출처 / Where the figures are from: live, the totals of that moment; daily, KIS's daily history"},
 	{"store", "created_at", "행 생성 시각 / When the row was made"},
 	{"store", "updated_at", "행 갱신 시각 / When its figures changed last"},
-	{"view", NULL, "투자자별 매매동향, 시장·업종 조합·거래일·투자자마다 한 행 / Investor flows by investor, a row for each pair of market and sector, trading day and investor"},
+	{"collection", NULL, "수집 기록, 수집할 때마다 대상마다 한 행 / Log of collections, a row for each target of each"},
+	{"collection", "asked_at", "수집을 시작한 시각 / When the collection began"},
+	{"collection", "market_code", "시장 코드 / Market code, as in kis_sector"},
+	{"collection", "sector_code", "업종 코드 / Sector code, as in kis_sector"},
+	{"collection", "trade_date", "거래일(서울), 알 수 없으면 NULL / Trading day in Seoul that the figures belong to; NULL where it is not known"},
+	{"collection", "outcome", "결과 / What came of it: inserted, updated, unchanged, skipped, failed"},
+	{"collection", "detail", "이유, 없으면 NULL / Why it was skipped or failed; NULL: nothing to say"},
+	{"collection", "took_ms", "응답까지 걸린 시간(ms), 응답이 없으면 NULL / Milliseconds until the reply, waiting included; NULL where there was none"},
+	{"by_investor", NULL, "투자자별 매매동향, 시장·업종 조합·거래일·투자자마다 한 행 / Investor flows by investor, a row for each pair of market and sector, trading day and investor"},
+	{"intraday", NULL, "투자자별 장중 매매동향, 스냅샷과 투자자마다 한 행 / Investor flows within the day, a row for each snapshot and investor"},
 	{"view", "trade_date", "거래일(서울) / Trading day in Seoul that the figures belong to"},
-	{"view", "collected_at", "수집 시각(서울 현지 시각) / When KIS's reply arrived, in Seoul's local time"},
+	{"view", "collected_at", "수집 시각 / When KIS's reply arrived"},
+	{"view", "collected_at_seoul", "수집 시각(서울 현지 시각) / When KIS's reply arrived, in Seoul's local time"},
 	{"view", "market_code", "시장 코드 / Market code"},
 	{"view", "market_name", "시장 이름 / Korean name of the market"},
 	{"view", "market_name_en", "시장 영문 이름 / English name of the market"},
@@ -70,12 +87,19 @@ static const struct
 	{"view", "investor_name", "투자자 이름 / Korean name of the investor"},
 	{"view", "investor_name_en", "투자자 영문 이름 / English name of the investor"},
 	{"view", "screen_name", "HTS 화면의 투자자 이름 / Korean name of the investor on traders' screens"},
+	{"view", "screen_order", "HTS 화면의 순서: 개인, 외국인, 기관계와 그 세부 / Place on traders' screens: individuals, foreigners, institutions and their parts"},
 	{"view", "part_of", "이 투자자를 포함하는 투자자, 없으면 NULL / Investor whose figures include this one's; NULL where there is none"},
 	{"view", "net_qty", "순매수 수량(단위는 quantity_unit) / Net quantity (bought minus sold), in quantity_unit"},
 	{"view", "net_amount", "순매수 거래대금(단위는 amount_unit) / Net amount (bought minus sold), in amount_unit"},
 	{"view", "net_amount_eok", "순매수 거래대금(억원), 단위가 미확인이면 NULL / Net amount in 100 million won; NULL where KIS's unit is not known"},
-	{"view", "quantity_unit", "net_qty의 단위, 미확인이면 NULL / Unit of net_qty; NULL where it is not known"},
-	{"view", "amount_unit", "net_amount의 단위, 미확인이면 NULL / Unit of net_amount; NULL where it is not known"},
+	{"view", "quantity_unit", "수량의 단위, 미확인이면 NULL / Unit of the quantities; NULL where it is not known"},
+	{"view", "amount_unit", "거래대금의 단위, 미확인이면 NULL / Unit of the amounts; NULL where it is not known"},
+	{"intraday", "sell_qty", "매도 수량(단위는 quantity_unit) / Quantity sold, in quantity_unit"},
+	{"intraday", "buy_qty", "매수 수량(단위는 quantity_unit) / Quantity bought, in quantity_unit"},
+	{"intraday", "sell_amount", "매도 거래대금(단위는 amount_unit) / Amount sold, in amount_unit"},
+	{"intraday", "buy_amount", "매수 거래대금(단위는 amount_unit) / Amount bought, in amount_unit"},
+	{"intraday", "sell_amount_eok", "매도 거래대금(억원), 단위가 미확인이면 NULL / Amount sold in 100 million won; NULL where KIS's unit is not known"},
+	{"intraday", "buy_amount_eok", "매수 거래대금(억원), 단위가 미확인이면 NULL / Amount bought in 100 million won; NULL where KIS's unit is not known"},
 };
 
 static void
@@ -149,8 +173,8 @@ lock_namespace(RangeVar *name)
 
 /*
  * Makes the table where it is missing, by the commands that the SQL function
- * gives for its name; else it must be one that serves. It stays locked until
- * the transaction ends, as one that was made.
+ * gives for its name; else it must be one that serves, and is brought up to
+ * date. It stays locked until the transaction ends, as one that was made.
  */
 static KisStoreTable *
 make_or_check(Oid namespace, char *relname, Oid function, const char *commands,
@@ -161,19 +185,22 @@ make_or_check(Oid namespace, char *relname, Oid function, const char *commands,
 										  kis_relation_check_rights, &rights);
 	Relation	rel;
 	KisStoreTable *table;
+	Datum		relid_arg;
 
 	if (!OidIsValid(relid))
 	{
 		Datum		name = CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(namespace),
 																		  relname));
 
-		kis_store_run(kis_store_commands(function, commands, 1, (Oid[]) {TEXTOID}, &name));
+		kis_store_run(kis_store_commands(function, commands, 1, of_text, &name));
 		CommandCounterIncrement();
 		relid = get_relname_relid(relname, namespace);
 	}
 	rel = relation_open(relid, AccessShareLock);
 	table = describe(rel);
 	relation_close(rel, NoLock);
+	relid_arg = ObjectIdGetDatum(relid);
+	kis_store_run(kis_store_commands(function, "kis_update_commands", 1, of_oid, &relid_arg));
 	return table;
 }
 
@@ -195,62 +222,108 @@ check_owner(Oid relid, const void *store)
 	kis_store_require_owner(store, relid);
 }
 
-/* Says so where what has the view's name is not like it; the view of an older version lacks columns. */
-static void
-check_namesake(Oid relid)
+/* A column of the part's views that a relation lacks, NULL where it has them all. */
+static const char *
+missing_column(Oid relid, const char *part)
 {
-	char		relkind = get_rel_relkind(relid);
-	const char *missing = NULL;
-
-	for (int i = 0; i < (int) lengthof(texts) && missing == NULL; i++)
-		if (strcmp(texts[i].part, "view") == 0 && texts[i].column != NULL &&
+	for (int i = 0; i < (int) lengthof(texts); i++)
+		if (texts[i].column != NULL &&
+			(strcmp(texts[i].part, "view") == 0 || strcmp(texts[i].part, part) == 0) &&
 			get_attnum(relid, texts[i].column) == InvalidAttrNumber)
-			missing = texts[i].column;
-	if (relkind == RELKIND_VIEW && missing == NULL)
-		return;
-	ereport(NOTICE,
-			(errcode(ERRCODE_DUPLICATE_TABLE),
-			 errmsg("relation \"%s\" already exists, skipping the view of that name",
-					get_rel_name(relid)),
-			 relkind == RELKIND_VIEW ? errdetail("It has no column \"%s\".", missing) : 0,
-			 errhint("To have the view, drop or rename it and call create_market_investor_trend() again.")));
+			return texts[i].column;
+	return NULL;
 }
 
 /*
- * Makes the store's view, as the current user's, unless there is a relation of
- * its name or the store has no net figures. Raises 55000 as
- * kis_store_require_owner. It holds the names itself and reads nothing of the
- * extension's: so DROP EXTENSION takes neither the view nor what is built on it,
- * and a dump of the store can be restored where the extension is not.
+ * What has a view's name stays as it is, which is a NOTICE where it isn't like
+ * the view; but a view of ours of an older version is made anew, unless others
+ * depend on it, which is a WARNING.
  */
 static void
-make_view(const KisStoreTable *store, Oid namespace, Oid function)
+update_view(Oid relid, Oid table, const char *part, Oid function)
 {
-	char	   *relname = kis_derived_name(store->plain_name, "by_investor");
-	Oid			relid = kis_relation_lock(namespace, relname, AccessShareLock, check_owner, store);
-	Datum		args[] = {
-		ObjectIdGetDatum(store->relid),
-		CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(namespace), relname))
-	};
-	List	   *commands = kis_store_commands(function, "kis_by_investor_commands", 2,
-											  (Oid[]) {OIDOID, TEXTOID}, args);
+	bool		is_view = get_rel_relkind(relid) == RELKIND_VIEW;
+	const char *missing = missing_column(relid, part);
+	Datum		args[] = {ObjectIdGetDatum(relid), ObjectIdGetDatum(table), CStringGetTextDatum(part)};
+	bool		is_other;
 
-	if (commands == NIL)
+	if (is_view && missing == NULL)
 		return;
-	if (OidIsValid(relid))
-		check_namesake(relid);
+	args[0] = kis_store_call(function, "kis_old_view_command", 3, of_old_view,
+							 args, &is_other);
+	if (is_other)
+		ereport(NOTICE,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation \"%s\" already exists, skipping the view of that name",
+						get_rel_name(relid)),
+				 is_view ? errdetail("It has no column \"%s\".", missing) : 0,
+				 errhint("To have the view, drop or rename it and call create_market_investor_trend() again.")));
 	else
+	{
+		args[1] = CStringGetTextDatum(psprintf("view \"%s\" is of an older version and stays as it is",
+											   get_rel_name(relid)));
+		args[2] = CStringGetTextDatum("To have the new one, drop what depends on it and call create_market_investor_trend() again.");
+		kis_store_call(function, "kis_try", 3, of_text, args, NULL);
+	}
+}
+
+/*
+ * Makes a view of the store or its snapshots, <store>_<part>, as the current
+ * user's, unless there is a relation of its name or the table has no figures
+ * for it. Raises 55000 as kis_store_require_owner. It holds the names itself and
+ * reads nothing of the extension's: so DROP EXTENSION takes neither the view nor
+ * what is built on it, and a dump of the store can be restored where the
+ * extension is not.
+ */
+static void
+make_view(const KisStoreTable *store, const KisStoreTable *table, const char *part, Oid function)
+{
+	char	   *relname = kis_derived_name(store->plain_name, part);
+	Oid			relid = kis_relation_lock(store->namespace, relname, AccessShareLock, check_owner, store);
+	List	   *commands = NIL;
+
+	if (OidIsValid(relid))
+		update_view(relid, table->relid, part, function);
+	else
+	{
+		Datum		args[] = {
+			ObjectIdGetDatum(table->relid),
+			CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(store->namespace), relname)),
+			CStringGetTextDatum(part)
+		};
+
+		commands = kis_store_commands(function, "kis_view_commands", 3,
+									  of_view, args);
 		kis_store_run(commands);
-	kis_store_require_owner(store, get_relname_relid(relname, namespace));
+	}
+	if (OidIsValid(relid) || commands != NIL)
+		kis_store_require_owner(store, get_relname_relid(relname, store->namespace));
+}
+
+/* Makes or updates what goes with a store, partitioned by month, and the partitions of this month and the next. */
+static KisStoreTable *
+make_partitioned(const KisStoreTable *store, const char *store_text, char *relname,
+				 Oid function, const char *commands, KisStoreTable *(*describe) (Relation rel))
+{
+	KisStoreTable *table = make_or_check(store->namespace, relname, function, commands, describe);
+	TimestampTz now = GetCurrentTimestamp();
+
+	kis_store_require_owner(store, table->relid);
+	kis_snapshot_make_partition(table->relid, store_text, now, function);
+	kis_snapshot_make_next(table->relid, store_text, now, function);
+	return table;
 }
 
 /*
  * create_market_investor_trend(store text, snapshots boolean) RETURNS void:
- * makes the store, its view by investor and, with snapshots, its snapshot table and the partitions
- * of this month and the next. What is there already is left as it is, with a
- * NOTICE where the store is another role's, but for an identity that stands behind
- * the ids that are there. Errors: 42501 where the caller may
- * create nothing in the schema, 42P16 where a table of that name can't be a store.
+ * makes the store, its log of collections, its view by investor and, with
+ * snapshots, its snapshot table and the view of the day's course, with the
+ * partitions of this month and the next. What is there already and of an older
+ * version is brought up to date where the caller has its owner's rights; an
+ * identity that stands behind the ids that are there is set behind them; else
+ * it is left as it is, with a NOTICE where the store is another role's. Errors:
+ * 42501 where the caller may create nothing in the schema, 42P16 where a table
+ * of that name can't be a store.
  */
 Datum
 create_market_investor_trend(PG_FUNCTION_ARGS)
@@ -258,32 +331,30 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 	static const char *const names[] = {"store", "snapshots"};
 	Oid			function = fcinfo->flinfo->fn_oid;
 	RangeVar   *name;
-	Oid			namespace;
+	char	   *text_of_store;
 	KisStoreTable *store;
+	KisStoreTable *snapshots = NULL;
 	Datum		relid;
 
 	kis_store_begin(fcinfo, names, lengthof(names), FUNCTION_NAME);
 	name = kis_store_name(PG_GETARG_TEXT_PP(0));
-	namespace = lock_namespace(name);
+	text_of_store = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	store = make_or_check(namespace, name->relname, function, "kis_store_commands", kis_store_describe);
+	store = make_or_check(lock_namespace(name), name->relname, function, "kis_store_commands",
+						  kis_store_describe);
 	notice_other_owner(store);
 	relid = ObjectIdGetDatum(store->relid);
-	kis_store_call(function, "kis_renumber", 1, (Oid[]) {OIDOID}, &relid, NULL);
-	make_view(store, namespace, function);
+	kis_store_call(function, "kis_renumber", 1, of_oid, &relid, NULL);
+	make_view(store, store, "by_investor", function);
+	(void) make_partitioned(store, text_of_store, kis_derived_name(name->relname, "collection"), function,
+							"kis_collection_commands", kis_collection_describe);
 	if (PG_GETARG_BOOL(1))
 	{
-		KisStoreTable *snapshots = make_or_check(namespace, kis_snapshot_name(name->relname),
-												 function, "kis_snapshots_commands",
-												 kis_snapshot_describe);
-		char	   *store_text = text_to_cstring(PG_GETARG_TEXT_PP(0));
-		TimestampTz now = GetCurrentTimestamp();
-
-		kis_store_require_owner(store, snapshots->relid);
-		kis_snapshot_make_partition(snapshots->relid, store_text, now, function);
-		kis_snapshot_make_next(snapshots->relid, store_text, now, function);
+		snapshots = make_partitioned(store, text_of_store, kis_snapshot_name(name->relname), function,
+									 "kis_snapshots_commands", kis_snapshot_describe);
+		make_view(store, snapshots, "intraday", function);
 	}
 	SPI_finish();
 	PG_RETURN_VOID();

@@ -93,9 +93,10 @@ look_at(Oid relid, KisStoreTable *(*describe) (Relation rel), LOCKMODE lockmode,
 static void
 store_missing(const RangeVar *name, const char *written, Oid function)
 {
+	static const Oid types[] = {TEXTOID};
 	Datum		relname = CStringGetTextDatum(name->relname);
 	bool		nowhere;
-	Datum		elsewhere = kis_store_call(function, "kis_store_elsewhere", 1, (Oid[]) {TEXTOID},
+	Datum		elsewhere = kis_store_call(function, "kis_store_elsewhere", 1, types,
 										   &relname, &nowhere);
 
 	ereport(ERROR,
@@ -152,17 +153,32 @@ kis_store_require_owner(const KisStoreTable *store, Oid relid)
 				 errhint("Give both to one role with ALTER TABLE ... OWNER TO, or rename that one.")));
 }
 
-/* The store's snapshots in the same way, or NULL where it has none. */
+/* What goes with a store in the same way, or NULL where it has none. */
+static KisStoreTable *
+open_companion(const KisStoreTable *store, const char *label, AclMode rights,
+			   KisStoreTable *(*describe) (Relation rel), LOCKMODE lockmode, bool keep_lock)
+{
+	Oid			relid = kis_relation_lock(store->namespace, kis_derived_name(store->plain_name, label),
+										  lockmode, kis_relation_check_rights, &rights);
+
+	if (!OidIsValid(relid))
+		return NULL;
+	kis_store_require_owner(store, relid);
+	return look_at(relid, describe, lockmode, keep_lock);
+}
+
+/* The store's snapshots, which the caller may read and append to. */
 KisStoreTable *
 kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode, bool keep_lock)
 {
-	AclMode		rights = ACL_SELECT | ACL_INSERT;
-	Oid			snapshots = kis_relation_lock(store->namespace,
-											  kis_snapshot_name(store->plain_name), lockmode,
-											  kis_relation_check_rights, &rights);
+	return open_companion(store, "snapshot", ACL_SELECT | ACL_INSERT, kis_snapshot_describe,
+						  lockmode, keep_lock);
+}
 
-	if (!OidIsValid(snapshots))
-		return NULL;
-	kis_store_require_owner(store, snapshots);
-	return look_at(snapshots, kis_snapshot_describe, lockmode, keep_lock);
+/* The store's log of collections, which the caller may append to. */
+KisStoreTable *
+kis_collection_open(const KisStoreTable *store, LOCKMODE lockmode, bool keep_lock)
+{
+	return open_companion(store, "collection", ACL_INSERT, kis_collection_describe,
+						  lockmode, keep_lock);
 }

@@ -23,6 +23,10 @@ extern KisStoreTable *kis_store_open(const RangeVar *name, const char *text,
 extern KisStoreTable *kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode,
 										 bool keep_lock);
 
+/* The store's log of collections in the same way. */
+extern KisStoreTable *kis_collection_open(const KisStoreTable *store, LOCKMODE lockmode,
+										  bool keep_lock);
+
 /* Raises where the user has no business with a relation, which is not locked yet and may be gone. */
 typedef void (*KisRelationCheck) (Oid relid, const void *arg);
 

@@ -36,6 +36,7 @@
 #include "common/day.h"
 #include "compat.h"
 #include "kis/trading_day.h"
+#include "store/rows.h"
 #include "store/snapshot.h"
 #include "store/table.h"
 #include "store/target.h"
@@ -86,8 +87,9 @@ is_ours_to_partition(Relation snapshots)
 		return false;
 	key = RelationGetPartitionKey(snapshots);
 	return key->strategy == PARTITION_STRATEGY_RANGE && key->partnatts == 1 &&
-		key->parttypid[0] == TIMESTAMPTZOID &&
-		key->partattrs[0] == get_attnum(RelationGetRelid(snapshots), "collected_at");
+		key->parttypid[0] == TIMESTAMPTZOID && key->partattrs[0] != InvalidAttrNumber &&
+		(key->partattrs[0] == get_attnum(RelationGetRelid(snapshots), "collected_at") ||
+		 key->partattrs[0] == get_attnum(RelationGetRelid(snapshots), "asked_at"));
 }
 
 /*
@@ -368,101 +370,79 @@ kis_make_partition_ahead(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* The figures of a snapshot beside the moment $3, of the pair $1, $2; end is a parameter. */
+/* The snapshot beside a target's, within $7 and $8, as of rows' "direction". */
 static char *
 beside_query(const KisStoreTable *snapshots, const char *figures, const char *op,
-			 const char *end_op, const char *end, const char *direction)
+			 const char *direction)
 {
-	return psprintf("SELECT l.collected_at, ARRAY[%s]::pg_catalog.int8[] AS figures FROM %s AS l "
-					"WHERE l.market_code OPERATOR(pg_catalog.=) $1 "
-					"AND l.sector_code OPERATOR(pg_catalog.=) $2 "
-					"AND l.collected_at OPERATOR(pg_catalog.%s) $3 "
-					"AND l.collected_at OPERATOR(pg_catalog.%s) %s "
-					"ORDER BY l.collected_at %s LIMIT 1",
-					figures, snapshots->name, op, end_op, end, direction);
+	return psprintf("LEFT JOIN LATERAL (SELECT s.collected_at, ARRAY[%s]::pg_catalog.int8[] AS f FROM %s AS s "
+					"WHERE " KIS_SAME_PAIR " AND s.collected_at OPERATOR(pg_catalog.%s) t.collected_at "
+					"AND s.collected_at OPERATOR(pg_catalog.>=) $7 AND s.collected_at OPERATOR(pg_catalog.<) $8 "
+					"ORDER BY s.collected_at %s LIMIT 1)",
+					figures, snapshots->name, op, direction);
 }
 
 /*
- * The statement that appends a reply, whose figures are $5, unless the snapshot
- * before it, or one after it, says the same. It looks for these in this month and
- * the ones beside it alone, from $7 to $8: so it costs the same however many
- * months there are.
+ * The statement that appends replies unless the snapshot before each, or one
+ * after it, says the same. It looks for these in this month and the ones beside
+ * it alone, from $7 to $8: so it costs the same however many months there are.
  *
- * Answers may be written in another order than they came in. An answer of $6,
- * later than this one, may have been left out as it said what the snapshot before
- * says: where this one comes in between, that one is no repetition any more and
- * is appended with it.
+ * Answers may be written in another order than they came in. An answer of
+ * "again", later than this one, may have been left out as it said what the
+ * snapshot before says: where this one comes in between, that one is no
+ * repetition any more and is appended with it.
  */
 static char *
 append_statement(const KisStoreTable *snapshots)
 {
-	StringInfoData columns;
-	StringInfoData values;
-	StringInfoData again;
-	StringInfoData figures;
+	/* the columns' list begins with its separator */
+	const char *figures = kis_rows_columns(snapshots, ", ", "s.", false) + 2;
 
-	initStringInfo(&columns);
-	initStringInfo(&values);
-	initStringInfo(&again);
-	initStringInfo(&figures);
-	for (int i = 0; i < snapshots->nfigures; i++)
-	{
-		appendStringInfo(&columns, ", %s", snapshots->columns[i]);
-		appendStringInfo(&values, ", $5[%d]", i + 1);
-		appendStringInfo(&again, ", b.figures[%d]", i + 1);
-		appendStringInfo(&figures, "%sl.%s", i > 0 ? ", " : "", snapshots->columns[i]);
-	}
 	return psprintf("INSERT INTO %s (market_code, sector_code, collected_at, trade_date%s) "
-					"WITH b AS (%s), a AS (%s), "
-					"changed AS (SELECT WHERE "
-					"((SELECT figures FROM b) OPERATOR(pg_catalog.=) $5) IS NOT TRUE AND "
-					"((SELECT figures FROM a) OPERATOR(pg_catalog.=) $5) IS NOT TRUE) "
-					"SELECT $1, $2, $3, $4%s FROM changed "
-					"UNION ALL "
-					"SELECT $1, $2, $6, $4%s FROM changed, b LEFT JOIN a ON true WHERE $6 IS NOT NULL "
-					"AND (a.collected_at OPERATOR(pg_catalog.<=) $6) IS NOT TRUE "
-					"AND (a.figures OPERATOR(pg_catalog.=) b.figures) IS NOT TRUE "
+					"SELECT t.market_code, t.sector_code, r.collected_at, t.trade_date%s FROM " KIS_TARGETS
+					" %s AS b ON true %s AS a ON true "
+					"CROSS JOIN LATERAL (VALUES (t.collected_at, t.f), "
+					"(CASE WHEN b.collected_at IS NOT NULL AND (a.collected_at OPERATOR(pg_catalog.<=) t.again) IS NOT TRUE "
+					"AND (a.f OPERATOR(pg_catalog.=) b.f) IS NOT TRUE THEN t.again END, b.f)) AS r(collected_at, f) "
+					"WHERE (b.f OPERATOR(pg_catalog.=) t.f) IS NOT TRUE AND (a.f OPERATOR(pg_catalog.=) t.f) IS NOT TRUE "
+					"AND r.collected_at IS NOT NULL ORDER BY t.n "
 					"ON CONFLICT (market_code, sector_code, collected_at) DO NOTHING",
-					snapshots->name, columns.data,
-					beside_query(snapshots, figures.data, "<", ">=", "$7", "DESC"),
-					beside_query(snapshots, figures.data, ">", "<", "$8", "ASC"),
-					values.data, again.data);
+					snapshots->name, kis_rows_columns(snapshots, ", ", "", false),
+					kis_rows_columns(snapshots, ", ", "r.f", true),
+					beside_query(snapshots, figures, "<", "DESC"),
+					beside_query(snapshots, figures, ">", "ASC"));
 }
 
 /*
- * Appends the answer to the snapshots unless it equals the one before or after
- * it. Inside SPI.
+ * Appends answers to the snapshots unless one equals the one before or after
+ * it. To be called inside SPI.
  */
 void
-kis_snapshot_append(KisStoreTable *snapshots, const KisTarget *target)
+kis_snapshot_append(const KisStoreTable *snapshots, KisTarget **targets, int ntargets)
 {
-	Oid			types[] = {TEXTOID, TEXTOID, TIMESTAMPTZOID, DATEOID, INT8ARRAYOID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID};
-	Datum		values[lengthof(types)];
-	char		nulls[] = "        ";
-	Month		month = month_of(target->collected_at);
-	int			result;
+	Month		first = INT_MAX;
+	Month		last = 0;
+	TimestampTz now = GetCurrentTimestamp();
 
-	if (snapshots->append == NULL)
-		snapshots->append = SPI_prepare(append_statement(snapshots), lengthof(types), types);
-	if (snapshots->append == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	if (ntargets == 0)
+		return;
+	for (int i = 0; i < ntargets; i++)
+	{
+		KisTarget  *target = targets[i];
+		Month		month = month_of(target->collected_at);
 
-	values[0] = CStringGetTextDatum(target->pair.market);
-	values[1] = CStringGetTextDatum(target->pair.sector);
-	values[2] = TimestampTzGetDatum(target->collected_at);
-	values[3] = DateADTGetDatum(target->trade_date);
-	values[4] = kis_store_figures(snapshots, target->figures, target->nulls);
-	values[5] = TimestampTzGetDatum(target->stored_at);
-	values[6] = TimestampTzGetDatum(month_start(month - 1));
-	values[7] = TimestampTzGetDatum(month_start(month + 2));
-	/* a row's time may be one that the user has set: it must have a partition */
-	if (target->stored_at <= target->collected_at || target->stored_at > GetCurrentTimestamp() ||
-		target->stored_at >= month_start(month + 1))
-		nulls[5] = 'n';
+		first = Min(first, month);
+		last = Max(last, month);
+
+		/*
+		 * a row's time may be one that the user has set: it must have a
+		 * partition
+		 */
+		if (target->stored_at <= target->collected_at || target->stored_at > now ||
+			target->stored_at >= month_start(month + 1))
+			target->stored_at = 0;
+	}
 	/* what others have committed counts in every isolation level */
-	result = SPI_execute_snapshot(snapshots->append, values, nulls, GetLatestSnapshot(),
-								  InvalidSnapshot, false, true, 0);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
+	kis_rows_execute(append_statement(snapshots), snapshots, targets, ntargets,
+					 month_start(first - 1), month_start(last + 2), GetLatestSnapshot());
 }

@@ -12,8 +12,8 @@
 #include "store/table.h"
 #include "store/target.h"
 
-/* Appends the answer to the snapshots unless it equals the one before or after it. Inside SPI. */
-extern void kis_snapshot_append(KisStoreTable *snapshots, const KisTarget *target);
+/* Appends answers to the snapshots unless one equals the one before or after it. Inside SPI. */
+extern void kis_snapshot_append(const KisStoreTable *snapshots, KisTarget **targets, int ntargets);
 
 /* Of these, "function" is any of the extension's, in whose schema its SQL is. */
 

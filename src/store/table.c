@@ -58,6 +58,17 @@ static const NeededColumn snapshot_columns[] = {
 	{NULL}
 };
 
+static const NeededColumn collection_columns[] = {
+	{"asked_at", "timestamptz", {TIMESTAMPTZOID}, false},
+	{"market_code", CODE_TYPES, false},
+	{"sector_code", CODE_TYPES, false},
+	{"trade_date", "date", {DATEOID}, false},
+	{"outcome", CODE_TYPES, false},
+	{"detail", CODE_TYPES, false},
+	{"took_ms", "integer", {INT4OID}, false},
+	{NULL}
+};
+
 /* The names of a store and its snapshots, from the text that a user gave. */
 RangeVar *
 kis_store_name(const text *name)
@@ -264,8 +275,11 @@ describe(Relation rel, const NeededColumn *columns, const char *key_columns)
 		if (column->in_key)
 			key[nkey++] = attnum;
 	}
-	require_key(rel, key, key_columns);
-	find_figures(rel, table);
+	if (key_columns != NULL)
+	{
+		require_key(rel, key, key_columns);
+		find_figures(rel, table);
+	}
 
 	table->relid = RelationGetRelid(rel);
 	table->namespace = RelationGetNamespace(rel);
@@ -289,22 +303,11 @@ kis_snapshot_describe(Relation snapshots)
 	return describe(snapshots, snapshot_columns, "market_code, sector_code, collected_at");
 }
 
-/* Of figures and nulls of all members, those of the table's columns: a bigint[]. */
-Datum
-kis_store_figures(const KisStoreTable *table, const int64 *figures, const bool *nulls)
+/* The same of a store's log of collections, which needs no key and has no figures. */
+KisStoreTable *
+kis_collection_describe(Relation collection)
 {
-	Datum	   *values = palloc(table->nfigures * sizeof(Datum));
-	bool	   *isnull = palloc(table->nfigures * sizeof(bool));
-	int			dims[] = {table->nfigures};
-	int			lower_bounds[] = {1};
-
-	for (int i = 0; i < table->nfigures; i++)
-	{
-		isnull[i] = nulls[table->members[i]];
-		values[i] = Int64GetDatum(isnull[i] ? 0 : figures[table->members[i]]);
-	}
-	return PointerGetDatum(construct_md_array(values, isnull, 1, dims, lower_bounds, INT8OID,
-											  sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return describe(collection, collection_columns, NULL);
 }
 
 /*

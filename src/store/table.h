@@ -27,9 +27,6 @@ typedef struct KisStoreTable
 	char	  **columns;		/* their names, quoted */
 	bool		has_source;
 	bool		has_updated_at;
-
-	/* snapshot.c's, while SPI is connected: the statement that appends */
-	struct _SPI_plan *append;
 } KisStoreTable;
 
 /* The names of a store and its snapshots, from the text that a user gave. */
@@ -42,12 +39,10 @@ extern char *kis_derived_name(const char *table, const char *label);
 /* The table's shape; raises 42P16 where it can't be a store or its snapshots. */
 extern KisStoreTable *kis_store_describe(Relation store);
 extern KisStoreTable *kis_snapshot_describe(Relation snapshots);
+extern KisStoreTable *kis_collection_describe(Relation collection);
 
 /* Before a relation is locked or looked at */
 extern void kis_store_require_rights(Oid relid, AclMode rights);
-
-/* Of figures and nulls of all members, those of the table's columns: a bigint[]. */
-extern Datum kis_store_figures(const KisStoreTable *table, const int64 *figures, const bool *nulls);
 
 /* Raises where a function of the store can't write; names are of its arguments. */
 extern void kis_store_begin(FunctionCallInfo fcinfo, const char *const *names, int nargs,

@@ -42,6 +42,8 @@ typedef struct KisTarget
 	const char *detail;			/* NULL: nothing to say */
 	const char *hint;			/* of a calendar that failed; NULL: none */
 	bool		worth_snapshot; /* the figures are the trade date's */
+	int			took_ms;		/* from asking to the reply; negative: none
+								 * came */
 	TimestampTz stored_at;		/* where the day's row is newer: its time */
 } KisTarget;
 
