@@ -333,8 +333,8 @@ EXCEPTION
         GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
             detail = PG_EXCEPTION_DETAIL, own_hint = PG_EXCEPTION_HINT;
         RAISE WARNING USING ERRCODE = state, MESSAGE = complaint,
-            DETAIL = pg_catalog.concat_ws(' ', pg_catalog.format('It failed: %s.', message), NULLIF(detail, '')),
-            HINT = COALESCE(NULLIF(own_hint, ''), hint);
+            DETAIL = pg_catalog.rtrim(pg_catalog.format('It failed: %s. %s', message, detail)),
+            HINT = CASE WHEN own_hint OPERATOR(pg_catalog.=) '' THEN hint ELSE own_hint END;
 END $$;
 
 COMMENT ON FUNCTION kis_try(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS
@@ -907,7 +907,8 @@ AS $$
 DECLARE
     relation pg_catalog.text;
     ours pg_catalog.text;
-    zone pg_catalog.text := COALESCE(NULLIF(pg_catalog.current_setting('cron.timezone', true), ''), 'GMT');
+    zone pg_catalog.text := COALESCE(pg_catalog.current_setting('cron.timezone', true), 'GMT');
+    headline pg_catalog.text[];
     minutes pg_catalog.int4 := pg_catalog.date_part('epoch', every)::pg_catalog.int4 OPERATOR(pg_catalog./) 60;
     hours pg_catalog.int4;
     at_minute pg_catalog.text;
@@ -949,7 +950,8 @@ BEGIN
             MESSAGE = pg_catalog.format('the session of the exchange is no day in the time zone "%s" of pg_cron', zone),
             HINT = 'Set cron.timezone to Asia/Seoul or to GMT, and restart the server.';
     END IF;
-    at_minute := CASE minutes WHEN 1 THEN '*' ELSE pg_catalog.concat('*/', minutes) END;
+    at_minute := CASE WHEN minutes OPERATOR(pg_catalog.=) 1 THEN '*' ELSE pg_catalog.concat('*/', minutes) END;
+    EXECUTE pg_catalog.format('SELECT pg_catalog.array_agg(DISTINCT k.market_code) FROM %s.kis_sector AS k WHERE k.headline', ours) INTO headline;
 
     FOR job, schedule, command IN
         SELECT pg_catalog.concat(relation, ' ', j.name), j.schedule, j.command
@@ -958,10 +960,9 @@ BEGIN
              pg_catalog.format('CALL %s.market_investor_trend_job(%L, source => %L, store => %L%s)', ours, targets, source, relation,
                                pg_catalog.format(CASE WHEN channel IS NULL THEN '' ELSE ', channel => %L' END, channel))),
             ('of the day', pg_catalog.format('10 %s * * 1-5', 20 OPERATOR(pg_catalog.-) hours),
-             pg_catalog.format('CALL %s.market_investor_trend_job(ARRAY(SELECT market_code || ''/'' || sector_code FROM %s.kis_sector WHERE headline), source => %L, store => %L)',
-                               ours, ours, source, relation)),
+             pg_catalog.format('CALL %s.market_investor_trend_job(%L, source => %L, store => %L)', ours, headline, source, relation)),
             ('of past days', pg_catalog.format('40 %s * * 1-5', 20 OPERATOR(pg_catalog.-) hours),
-             pg_catalog.format('CALL %s.backfill_market_investor_trend((now() AT TIME ZONE ''Asia/Seoul'')::date - 7, (now() AT TIME ZONE ''Asia/Seoul'')::date - 1, source => %L, store => %L)',
+             pg_catalog.format('CALL %s.backfill_market_investor_trend((now() AT TIME ZONE ''Asia/Seoul'')::date - 10, (now() AT TIME ZONE ''Asia/Seoul'')::date - 1, source => %L, store => %L)',
                                ours, source, relation)),
             ('old runs', pg_catalog.format('0 %s * * *', 21 OPERATOR(pg_catalog.-) hours),
              'DELETE FROM cron.job_run_details WHERE end_time < now() - interval ''7 days''')) AS j(name, schedule, command)
@@ -972,7 +973,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION schedule_market_investor_trend(pg_catalog.interval, pg_catalog.text[], pg_catalog.name, pg_catalog.text, pg_catalog.text) IS
-'has pg_cron collect for the caller: the targets by the minute from 09:00 to 20:00 in Seoul, the rows of all headline pairs at 20:10, the daily history of the last week at 20:40, and old runs removed at 21:00; called again it changes these jobs';
+'has pg_cron collect for the caller: the targets by the minute from 09:00 to 20:00 in Seoul, the rows of all headline pairs at 20:10, the daily history of the last ten days at 20:40, and old runs removed at 21:00; called again it changes these jobs';
 
 CREATE FUNCTION unschedule_market_investor_trend(store pg_catalog.text DEFAULT 'market_investor_trend')
 RETURNS pg_catalog.int4
