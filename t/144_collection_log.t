@@ -168,6 +168,27 @@ is(value("SELECT string_agg(concat_ws(' ', market_code, outcome, n), ', ' ORDER 
 is_deeply(\%raised, { all => 0, any => 10 }, 'and those raise that are to');
 refuse();
 
+# ---- a crash in the middle -----------------------------------------------------------------
+
+# One row is held by another session, so the job waits after it has locked and inserted others
+{
+	my ($holder, $collector) = map { $node->session } 1 .. 2;
+	my $counts = q{SELECT (SELECT count(*) FROM market_investor_trend), (SELECT count(*) FROM market_investor_trend_snapshot), (SELECT count(*) FROM market_investor_trend_collection)};
+	my $before = value($counts);
+
+	show(500);
+	$holder->query_safe(q{BEGIN; UPDATE market_investor_trend SET updated_at = now() WHERE market_code = 'KSQ'});
+	$collector->send(q{CALL market_investor_trend_job('{ETF,KSP/0001,KSQ/1001}')});
+	wait_until_blocked($node, $collector);
+	$node->stop('immediate');
+	$node->start;
+	is(value($counts), $before, 'nothing of a job that a crash ends is there');
+	show(500);
+	value(q{CALL market_investor_trend_job('{ETF,KSP/0001,KSQ/1001}')});
+	is(value($counts), join('|', do { my @n = split /\|/, $before; ($n[0] + 1, $n[1] + 2, $n[2] + 3) }), 'and a second one completes it');
+	logged();
+}
+
 # ---- without it, and with less of it -----------------------------------------------------
 
 value('DROP TABLE market_investor_trend_collection');
