@@ -38,14 +38,6 @@
 PG_FUNCTION_INFO_V1(collect_market_investor_trend);
 PG_FUNCTION_INFO_V1(market_investor_trend_job);
 
-/* Which failures a job raises. */
-typedef enum RaiseOn
-{
-	RAISE_ON_ALL,				/* where not one target was collected */
-	RAISE_ON_ANY,
-	RAISE_ON_NEVER
-} RaiseOn;
-
 /* One call of the function. */
 typedef struct Collection
 {
@@ -367,35 +359,6 @@ collect_market_investor_trend(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-static RaiseOn
-raise_on_of(const char *word)
-{
-	if (strcmp(word, "all") == 0)
-		return RAISE_ON_ALL;
-	if (strcmp(word, "any") == 0)
-		return RAISE_ON_ANY;
-	if (strcmp(word, "never") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for argument \"raise_on\": \"%s\"", kis_shown(word)),
-				 errhint("It is \"all\" to raise an error where every target failed, \"any\" where one did, or \"never\".")));
-	return RAISE_ON_NEVER;
-}
-
-/* The channel that an argument names, NULL where it is null. */
-static char *
-channel_of(FunctionCallInfo fcinfo, int argument)
-{
-	char	   *channel = PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
-
-	if (channel != NULL && (channel[0] == '\0' || strlen(channel) >= NAMEDATALEN))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for argument \"channel\": \"%s\"", kis_shown(channel)),
-				 errhint("It is the name that LISTEN takes, of at most %d bytes.", NAMEDATALEN - 1)));
-	return channel;
-}
-
 /* Says of an error inside a transaction block what goes with it. */
 static void
 context_of_block(void *arg)
@@ -425,13 +388,23 @@ market_investor_trend_job(PG_FUNCTION_ARGS)
 		.callback = context_of_block
 	};
 	Collection *collection;
-	RaiseOn		raise_on;
+	const char *raise_on;
 	int			nfailed;
 
 	MemoryContextSwitchTo(context);
 	collection = prepare(fcinfo, names, lengthof(names), "market_investor_trend_job()", context);
-	raise_on = raise_on_of(text_to_cstring(PG_GETARG_TEXT_PP(3)));
-	collection->channel = channel_of(fcinfo, 4);
+	raise_on = text_to_cstring(PG_GETARG_TEXT_PP(3));
+	if (strcmp(raise_on, "all") != 0 && strcmp(raise_on, "any") != 0 && strcmp(raise_on, "never") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for argument \"raise_on\": \"%s\"", kis_shown(raise_on)),
+				 errhint("It is \"all\" to raise an error where every target failed, \"any\" where one did, or \"never\".")));
+	if (!PG_ARGISNULL(4))
+		collection->channel = text_to_cstring(PG_GETARG_TEXT_PP(4));
+	if (collection->channel && (collection->channel[0] == '\0' || strlen(collection->channel) >= NAMEDATALEN))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for argument \"channel\": \"%s\"", kis_shown(collection->channel))));
 	if (collection->ntargets > 0)
 	{
 		fetch(collection);
@@ -445,8 +418,8 @@ market_investor_trend_job(PG_FUNCTION_ARGS)
 	}
 
 	nfailed = count_failed(collection);
-	if (nfailed > 0 && (raise_on == RAISE_ON_ANY ||
-						(raise_on == RAISE_ON_ALL && nfailed == collection->ntargets)))
+	if (nfailed > 0 && (strcmp(raise_on, "any") == 0 ||
+						(strcmp(raise_on, "all") == 0 && nfailed == collection->ntargets)))
 	{
 		if (atomic)
 			error_context_stack = &block;

@@ -8,7 +8,6 @@
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "executor/spi.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
@@ -33,6 +32,29 @@ kis_outcome_name(KisOutcome outcome)
 	return outcome_names[outcome];
 }
 
+/* Appends a member to an object that "{" begins; a value of NULL is left out. */
+static void
+append_member(StringInfo json, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	appendStringInfo(json, "%s\"%s\": ", json->data[json->len - 1] == '{' ? "" : ", ", name);
+	escape_json(json, value);
+}
+
+/* What came of a target: members that the log has as columns. */
+static void
+append_target(StringInfo json, const KisTarget *target)
+{
+	char		day[MAXDATELEN + 1];
+
+	append_member(json, "market_code", target->pair.market);
+	append_member(json, "sector_code", target->pair.sector);
+	append_member(json, "trade_date", target->has_trade_date ?
+				  JsonEncodeDateTime(day, DateADTGetDatum(target->trade_date), DATEOID, NULL) : NULL);
+	append_member(json, "outcome", outcome_names[target->outcome]);
+}
+
 /*
  * Appends a row for each target, in one statement; "log" is the table, which
  * the caller has locked. To be called inside SPI.
@@ -40,63 +62,39 @@ kis_outcome_name(KisOutcome outcome)
 void
 kis_log_append(const KisStoreTable *log, const KisTarget *targets, int ntargets, TimestampTz asked_at)
 {
-	static const Oid types[] = {TEXTOID, TEXTOID, DATEOID, TEXTOID, TEXTOID, INT4OID};
-	Oid			parameters[] = {TEXTARRAYOID, TEXTARRAYOID, DATEARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-	INT4ARRAYOID, TIMESTAMPTZOID};
-	Datum		values[lengthof(parameters)];
-	Datum	   *columns[lengthof(types)];
-	bool	   *nulls[lengthof(types)];
-	int			lower_bound = 1;
+	Oid			types[] = {TEXTOID, TIMESTAMPTZOID};
+	Datum		values[lengthof(types)];
+	StringInfoData json;
 	int			result;
 
-	for (int i = 0; i < (int) lengthof(types); i++)
-	{
-		columns[i] = palloc0(ntargets * sizeof(Datum));
-		nulls[i] = palloc0(ntargets * sizeof(bool));
-	}
+	initStringInfo(&json);
 	for (int i = 0; i < ntargets; i++)
 	{
-		const KisTarget *target = &targets[i];
-
-		columns[0][i] = CStringGetTextDatum(target->pair.market);
-		columns[1][i] = CStringGetTextDatum(target->pair.sector);
-		columns[2][i] = DateADTGetDatum(target->trade_date);
-		nulls[2][i] = !target->has_trade_date;
-		columns[3][i] = CStringGetTextDatum(outcome_names[target->outcome]);
-		nulls[4][i] = target->detail == NULL;
-		if (target->detail != NULL)
-			columns[4][i] = CStringGetTextDatum(target->detail);
-		columns[5][i] = Int32GetDatum(target->took_ms);
-		nulls[5][i] = target->took_ms < 0;
+		appendStringInfoString(&json, i == 0 ? "[{" : ", {");
+		append_target(&json, &targets[i]);
+		append_member(&json, "detail", targets[i].detail);
+		append_member(&json, "took_ms", targets[i].took_ms < 0 ? NULL : psprintf("%d", targets[i].took_ms));
+		appendStringInfoChar(&json, '}');
 	}
-	for (int i = 0; i < (int) lengthof(types); i++)
-		values[i] = PointerGetDatum(construct_md_array(columns[i], nulls[i], 1, &ntargets, &lower_bound, types[i],
-													   types[i] == TEXTOID ? -1 : (int) sizeof(int32),
-													   types[i] != TEXTOID, TYPALIGN_INT));
-	values[lengthof(types)] = TimestampTzGetDatum(asked_at);
+	appendStringInfoChar(&json, ']');
+	values[0] = CStringGetTextDatum(json.data);
+	values[1] = TimestampTzGetDatum(asked_at);
 	result = SPI_execute_plan(kis_rows_plan(psprintf("INSERT INTO %s (asked_at, market_code, sector_code, trade_date, outcome, detail, took_ms) "
-													 "SELECT $7, t.market_code, t.sector_code, t.trade_date, t.outcome, t.detail, t.took_ms "
-													 "FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), "
-													 "pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6)) "
-													 "AS t(market_code, sector_code, trade_date, outcome, detail, took_ms)",
+													 "SELECT $2, t.market_code, t.sector_code, t.trade_date, t.outcome, t.detail, t.took_ms "
+													 "FROM pg_catalog.json_to_recordset($1::pg_catalog.json) AS t(market_code pg_catalog.text, sector_code pg_catalog.text, "
+													 "trade_date pg_catalog.date, outcome pg_catalog.text, detail pg_catalog.text, took_ms pg_catalog.int4)",
 													 log->name),
-											lengthof(parameters), parameters),
+											lengthof(types), types),
 							  values, NULL, false, 0);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
 }
 
-static void
-append_member(StringInfo json, const char *name, const char *value)
-{
-	appendStringInfo(json, "%s\"%s\": ", json->len == 0 ? "{" : ", ", name);
-	escape_json(json, value);
-}
-
 /*
  * Sends a NOTIFY on the channel for each target that was inserted or updated: a
- * JSON object with the store, the pair, the trade date, collected_at and the
- * outcome. PostgreSQL delivers it at the commit, and not at all on a rollback.
+ * JSON object with the store, the pair, the trade date, the outcome and
+ * collected_at. PostgreSQL delivers it at the commit, and not at all on a
+ * rollback.
  */
 void
 kis_log_notify(const KisStoreTable *store, const char *channel, const KisTarget *targets, int ntargets)
@@ -110,14 +108,11 @@ kis_log_notify(const KisStoreTable *store, const char *channel, const KisTarget 
 		if (target->outcome != KIS_OUTCOME_INSERTED && target->outcome != KIS_OUTCOME_UPDATED)
 			continue;
 		initStringInfo(&json);
+		appendStringInfoChar(&json, '{');
 		append_member(&json, "store", store->name);
-		append_member(&json, "market_code", target->pair.market);
-		append_member(&json, "sector_code", target->pair.sector);
-		append_member(&json, "trade_date",
-					  JsonEncodeDateTime(moment, DateADTGetDatum(target->trade_date), DATEOID, NULL));
+		append_target(&json, target);
 		append_member(&json, "collected_at",
 					  JsonEncodeDateTime(moment, TimestampTzGetDatum(target->collected_at), TIMESTAMPTZOID, NULL));
-		append_member(&json, "outcome", outcome_names[target->outcome]);
 		appendStringInfoChar(&json, '}');
 		Async_Notify(channel, json.data);
 	}
