@@ -46,7 +46,7 @@ typedef struct Check
 	KisServerOptions *options;
 	KisQuery   *query;
 	KisConnection *connection;	/* NULL: options or keys don't do */
-	KisRequest *request;		/* NULL: not asked */
+	KisRequest *request;		/* NULL: not made */
 	KisCounters *counters;
 	bool		ok;				/* of the step */
 } Check;

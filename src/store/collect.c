@@ -1,10 +1,9 @@
 /*
  * collect.c
- *		collect_market_investor_trend and market_investor_trend_job: ask KIS for
- *		all targets, then write what came to the store.
+ *		collect_market_investor_trend and market_investor_trend_job: call KIS for
+ *		all targets, then write the replies to the store.
  *
- * The tables are looked at before anything is asked, so that nothing is asked
- * in vain, but no lock is held while waiting for KIS: they are looked up anew
+ * The tables are looked at before any call, so that no call is made in vain, but no lock is held while waiting for KIS: they are looked up anew
  * for writing.
  */
 #include "postgres.h"
@@ -73,25 +72,6 @@ find_tables(Collection *collection, LOCKMODE lockmode, bool keep_lock)
 	collection->log = kis_collection_open(collection->store, lockmode, keep_lock);
 }
 
-/* Takes the figures of a reply; fails the target where one is no bigint. */
-static bool
-take_figures(Collection *collection, KisTarget *target, const KisRow *row)
-{
-	bool	   *wanted = palloc0(kis_member_count * sizeof(bool));
-	const char *complaint;
-
-	kis_figures_want(collection->store, wanted);
-	if (collection->snapshots)
-		kis_figures_want(collection->snapshots, wanted);
-	target->figures = palloc(kis_member_count * sizeof(int64));
-	target->nulls = palloc(kis_member_count * sizeof(bool));
-	complaint = kis_figures_take(&kis_call_trend, row, wanted, collection->query,
-								 target->figures, target->nulls, NULL);
-	if (complaint != NULL)
-		fail(target, complaint);
-	return complaint == NULL;
-}
-
 /* Waits for a target's answer and takes what the tables need of it. */
 static void
 take_answer(Collection *collection, KisTarget *target)
@@ -99,27 +79,32 @@ take_answer(Collection *collection, KisTarget *target)
 	KisError	failure = {0};
 	const KisRequest *request = target->request;
 	const KisRow *row;
+	const char *complaint;
 
 	if (!kis_request_wait(target->request))
 	{
 		fail(target, kis_error_summary(&request->error, request->connection->server_name));
 		return;
 	}
+	target->took_ms = Max(request->arrived_at - collection->asked_at, 0) / 1000;
 	if (request->reply->nrows < 1)
 	{
 		fail(target, "KIS sent no row");
 		return;
 	}
-	target->took_ms = Max(request->arrived_at - collection->asked_at, 0) / 1000;
 	row = &request->reply->rows[0];
 	if (kis_row_is_empty(&kis_call_trend, row))
 	{
 		fail(target, "KIS sent no values: it does not know the pair");
 		return;
 	}
-	if (!take_figures(collection, target, row))
+	complaint = kis_figures_take(&kis_call_trend, row, collection->store, collection->snapshots,
+								 collection->query, target, NULL);
+	if (complaint != NULL)
+	{
+		fail(target, complaint);
 		return;
-
+	}
 	if (kis_clock_error(request) != 0)
 	{
 		target->hint = kis_clock_hint;
@@ -142,18 +127,7 @@ take_answer(Collection *collection, KisTarget *target)
 							  target->collected_at, &collection->counters);
 }
 
-static KisCallArgs
-args_of(const KisPairCode *pair)
-{
-	KisCallArgs args;
-
-	memset(&args, 0, sizeof(args));
-	strlcpy(args.market, pair->market, sizeof(args.market));
-	strlcpy(args.sector, pair->sector, sizeof(args.sector));
-	return args;
-}
-
-/* Asks for all targets, or for none where they are too many; then waits for each. */
+/* Makes the calls of all targets, or of none where they are too many; then waits for each. */
 static void
 fetch(Collection *collection)
 {
@@ -161,7 +135,7 @@ fetch(Collection *collection)
 
 	for (int i = 0; i < collection->ntargets; i++)
 	{
-		KisCallArgs args = args_of(&collection->targets[i].pair);
+		KisCallArgs args = kis_target_args(&collection->targets[i]);
 
 		if (!kis_query_has_answer(collection->query, collection->connection,
 								  &kis_call_trend, &args))
@@ -173,7 +147,7 @@ fetch(Collection *collection)
 	for (int i = 0; i < collection->ntargets; i++)
 	{
 		KisTarget  *target = &collection->targets[i];
-		KisCallArgs args = args_of(&target->pair);
+		KisCallArgs args = kis_target_args(target);
 
 		target->outcome = KIS_OUTCOME_SKIPPED;
 		target->took_ms = -1;
@@ -246,7 +220,7 @@ make_partitions(const Collection *collection, const KisStoreTable *table, Timest
 /*
  * Writes the answers in the order of keys, so that collectors who run at once
  * never wait for each other in a circle; partitions before the first row, for
- * the same reason. Then the log, and who listens is told. Inside SPI.
+ * the same reason. Then the log and notifications. Inside SPI.
  */
 static void
 write_answers(Collection *collection, MemoryContext context)
@@ -293,7 +267,7 @@ return_outcomes(const Collection *collection, ReturnSetInfo *result)
 }
 
 /*
- * Checks all that can be checked without asking KIS. The arguments begin with
+ * Checks all that can be checked without a call. The arguments begin with
  * targets, source and store; "names" are of those that must not be null.
  */
 static Collection *
@@ -324,7 +298,7 @@ prepare(FunctionCallInfo fcinfo, const char *const *names, int nnames, const cha
 
 /*
  * collect_market_investor_trend(targets text[], source name, store text):
- * asks KIS for the targets and writes the answers to the store and its
+ * calls KIS for the targets and writes the replies to the store and its
  * snapshots, and what came of each to its log. Returns a row a target in the
  * order of keys. Raises 22023 for a target that is none, 42P01 and 42P16 for a
  * store that is none, and, where every target failed, the first one's SQLSTATE.

@@ -1,7 +1,7 @@
 /*
  * log.c
  *		The log of collections: a row for each target of each, what failed and
- *		what stood still included; and who is told of what has changed.
+ *		what stood still included; and notifications of what has changed.
  */
 #include "postgres.h"
 

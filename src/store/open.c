@@ -1,7 +1,7 @@
 /*
  * open.c
  *		Finding what a collection or a backfill works with: the server that it
- *		asks, and the tables that it fills.
+ *		calls, and the tables that it fills.
  */
 #include "postgres.h"
 

@@ -1,7 +1,7 @@
 /*
  * open.h
  *		Finding what a collection or a backfill works with: the server that it
- *		asks, and the tables that it fills.
+ *		calls, and the tables that it fills.
  */
 #ifndef KIS_STORE_OPEN_H
 #define KIS_STORE_OPEN_H

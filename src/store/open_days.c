@@ -24,7 +24,7 @@
 
 PG_FUNCTION_INFO_V1(kis_open_days);
 
-/* So many days are asked for at once at most: twenty years. */
+/* So many days at most in one call of the function: twenty years. */
 #define MAX_DAYS	7400
 
 /* A moment of the day in Seoul. */

@@ -131,20 +131,9 @@ skip(KisTarget *target, const char *reason)
 }
 
 static char *
-day_text(DateADT date)
-{
-	int			year;
-	int			month;
-	int			day;
-
-	j2date(date + POSTGRES_EPOCH_JDATE, &year, &month, &day);
-	return psprintf("%04d-%02d-%02d", year, month, day);
-}
-
-static char *
 still_of(const KisStoredRow *row)
 {
-	return psprintf("still the figures of %s: KIS has not turned over yet", day_text(row->trade_date));
+	return psprintf("still the figures of %s: KIS has not turned over yet", kis_target_day_text(row->trade_date));
 }
 
 /* What the totals of sells and buys of an answer are beside stored ones that are not zero. */
@@ -272,7 +261,7 @@ decide_on_row(const Batch *batch, const Entry *entry)
 	target->worth_snapshot = false;
 	if (contradicts_calendar(batch, entry))
 		return skip(target, psprintf("KIS's calendar says that the exchange is closed today, but these are not the figures stored of %s; kis_check() asks the calendar anew",
-									 day_text(target->trade_date)));
+									 kis_target_day_text(target->trade_date)));
 	target->worth_snapshot = true;
 	if (target->collected_at < day->collected_at)
 	{
