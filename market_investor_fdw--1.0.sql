@@ -257,64 +257,52 @@ COMMENT ON FUNCTION kis_update_commands(pg_catalog.oid) IS
 'commands that bring a table of an older store up to date, where the caller has its owner''s rights';
 
 CREATE FUNCTION kis_partition_commands(
-    snapshots pg_catalog.oid,
+    schema pg_catalog.text,
+    snapshots pg_catalog.text,
+    part pg_catalog.text,
+    place pg_catalog.text,
     from_time pg_catalog.timestamptz,
     to_time pg_catalog.timestamptz)
 RETURNS pg_catalog.text[]
--- volatile: it must see what the transaction has just made
-LANGUAGE sql VOLATILE STRICT PARALLEL SAFE
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
 RETURN (
     SELECT ARRAY[
-        p.relname, p.shown,
+        n.name, pg_catalog.to_char(s.begins, CASE WHEN s.is_month THEN 'YYYY-MM' ELSE 'YYYY-MM-DD HH24:MI' END),
         -- all that the parent has, and where it has its own, as PARTITION OF would; the
         -- CHECK is for the planner: a trading day is at most 30 days before its collection
-        pg_catalog.format($$CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING IDENTITY,
+        pg_catalog.format($$CREATE TABLE %1$I.%2$I (LIKE %1$I.%3$I INCLUDING ALL EXCLUDING IDENTITY,
             CONSTRAINT trade_date_near_month
-            CHECK (trade_date OPERATOR(pg_catalog.>=) %L::pg_catalog.date
-                   AND trade_date OPERATOR(pg_catalog.<) %L::pg_catalog.date))%s$$,
-            p.partition, kis_qualified_name(snapshots),
-            pg_catalog.to_char(p.from_seoul OPERATOR(pg_catalog.-) '30 days'::pg_catalog.interval, 'YYYY-MM-DD'),
-            pg_catalog.to_char(p.to_seoul OPERATOR(pg_catalog.+) '1 day -1 microsecond'::pg_catalog.interval, 'YYYY-MM-DD'),
-            p.place),
-        pg_catalog.format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)',
-            kis_qualified_name(snapshots), p.partition,
-            pg_catalog.to_char(p.from_seoul, 'YYYY-MM-DD HH24:MI:SS.US"+09"'),
-            pg_catalog.to_char(p.to_seoul, 'YYYY-MM-DD HH24:MI:SS.US"+09"')),
-        pg_catalog.format('COMMENT ON TABLE %s IS %L', p.partition,
-            (SELECT pg_catalog.format(t.comment, pg_catalog.to_char(p.from_seoul, 'YYYY'), pg_catalog.to_char(p.from_seoul, 'MM'))
-             FROM kis_store_texts() AS t WHERE t.part OPERATOR(pg_catalog.=) p.part))]
-    FROM (
-        SELECT s.from_seoul, s.to_seoul, l.relname,
-               CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attname OPERATOR(pg_catalog.=) 'asked_at')
-                    THEN 'collection partition' ELSE 'partition' END AS part,
-               pg_catalog.format('%I.%I', n.nspname, l.relname) AS partition,
-               pg_catalog.to_char(s.from_seoul, CASE WHEN s.is_month THEN 'YYYY-MM' ELSE 'YYYY-MM-DD HH24:MI' END) AS shown,
-               pg_catalog.concat((SELECT pg_catalog.format(' USING %I', a.amname) FROM pg_catalog.pg_am AS a
-                                  WHERE a.oid OPERATOR(pg_catalog.=) c.relam),
-                                 (SELECT pg_catalog.format(' TABLESPACE %I', t.spcname) FROM pg_catalog.pg_tablespace AS t
-                                  WHERE t.oid OPERATOR(pg_catalog.=) c.reltablespace)) AS place
-        FROM pg_catalog.pg_class AS c
-        JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-        CROSS JOIN LATERAL (
-            SELECT f.from_seoul, f.to_seoul,
-                   f.from_seoul OPERATOR(pg_catalog.=) pg_catalog.date_trunc('month', f.from_seoul)
-                   AND f.to_seoul OPERATOR(pg_catalog.=) (f.from_seoul OPERATOR(pg_catalog.+) '1 month'::pg_catalog.interval) AS is_month
-            FROM (SELECT pg_catalog.timezone('Asia/Seoul', from_time), pg_catalog.timezone('Asia/Seoul', to_time)) AS f(from_seoul, to_seoul)) AS s
-        CROSS JOIN LATERAL (
-            SELECT kis_derived_name(c.relname::pg_catalog.text,
-                       pg_catalog.to_char(s.from_seoul, CASE WHEN s.is_month THEN '"y"YYYY"m"MM' ELSE '"y"YYYY"m"MM"d"DD"h"HH24"m"MI' END))) AS l(relname)
-        WHERE c.oid OPERATOR(pg_catalog.=) snapshots) AS p);
+            CHECK (trade_date OPERATOR(pg_catalog.>=) %4$L::pg_catalog.date
+                   AND trade_date OPERATOR(pg_catalog.<) %5$L::pg_catalog.date))%6$s$$,
+            schema, n.name, snapshots,
+            pg_catalog.to_char(s.begins OPERATOR(pg_catalog.-) '30 days'::pg_catalog.interval, 'YYYY-MM-DD'),
+            pg_catalog.to_char(s.ends OPERATOR(pg_catalog.+) '1 day -1 microsecond'::pg_catalog.interval, 'YYYY-MM-DD'),
+            place),
+        pg_catalog.format('ALTER TABLE %1$I.%2$I ATTACH PARTITION %1$I.%3$I FOR VALUES FROM (%4$L) TO (%5$L)',
+            schema, snapshots, n.name,
+            pg_catalog.to_char(s.begins, 'YYYY-MM-DD HH24:MI:SS.US"+09"'),
+            pg_catalog.to_char(s.ends, 'YYYY-MM-DD HH24:MI:SS.US"+09"')),
+        pg_catalog.format('COMMENT ON TABLE %I.%I IS %L', schema, n.name,
+            (SELECT pg_catalog.format(t.comment, pg_catalog.to_char(s.begins, 'YYYY'), pg_catalog.to_char(s.begins, 'MM'))
+             FROM kis_store_texts() AS t WHERE t.part OPERATOR(pg_catalog.=) kis_partition_commands.part))]
+    FROM (SELECT m.begins, m.ends,
+                 m.begins OPERATOR(pg_catalog.=) pg_catalog.date_trunc('month', m.begins)
+                 AND m.ends OPERATOR(pg_catalog.=) (m.begins OPERATOR(pg_catalog.+) '1 month'::pg_catalog.interval) AS is_month
+          FROM (SELECT pg_catalog.timezone('Asia/Seoul', from_time), pg_catalog.timezone('Asia/Seoul', to_time)) AS m(begins, ends)) AS s
+    CROSS JOIN LATERAL (
+        SELECT kis_derived_name(snapshots, pg_catalog.to_char(s.begins, CASE WHEN s.is_month THEN '"y"YYYY"m"MM'
+                                                                             ELSE '"y"YYYY"m"MM"d"DD"h"HH24"m"MI' END))) AS n(name));
 
-COMMENT ON FUNCTION kis_partition_commands(pg_catalog.oid, pg_catalog.timestamptz, pg_catalog.timestamptz) IS
-'name of a partition, its range for messages, and the commands that make, attach and comment it, which the table''s owner runs';
+COMMENT ON FUNCTION kis_partition_commands(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.timestamptz, pg_catalog.timestamptz) IS
+'name of a partition of a table, its range for messages, and the commands that make, attach and comment it, which the table''s owner runs; place is what follows its columns, part says which comment it gets';
 
-CREATE FUNCTION kis_make_partition_ahead(snapshots pg_catalog.oid, store pg_catalog.text, month pg_catalog.int4)
+CREATE FUNCTION kis_make_partition_ahead(snapshots pg_catalog.oid, store pg_catalog.text)
 RETURNS pg_catalog.void
 AS 'MODULE_PATHNAME', 'kis_make_partition_ahead'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION kis_make_partition_ahead(pg_catalog.oid, pg_catalog.text, pg_catalog.int4) IS
-'makes the partition of a store''s snapshots for a month, counted from the year 0, as far as that takes no waiting';
+COMMENT ON FUNCTION kis_make_partition_ahead(pg_catalog.oid, pg_catalog.text) IS
+'makes the next month''s partition of a store''s snapshots or log, as far as that takes no waiting';
 
 CREATE FUNCTION kis_try(command pg_catalog.text, complaint pg_catalog.text, hint pg_catalog.text)
 RETURNS pg_catalog.void

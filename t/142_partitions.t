@@ -257,6 +257,19 @@ foreach my $level ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE')
 		SELECT FROM collect_market_investor_trend('{KSP/0001}', store => 'ahead'); RELEASE a; COMMIT; $december}), 1, "$level: made in a subtransaction");
 }
 
+# A transaction that has begun before there was the table
+{
+	my ($old, $maker) = map { $node->session } 1 .. 2;
+
+	$old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class');
+	$maker->query_safe(q{SELECT create_market_investor_trend('new'); DROP TABLE new_snapshot_y2026m11, new_snapshot_y2026m12});
+	my $result = $old->query(q{SELECT outcome FROM collect_market_investor_trend('{KSP/0001}', store => 'new')});
+	is_deeply([ $result->{output}, $result->{messages} ], [ 'inserted', [] ], 'makes its partitions all the same');
+	$old->query_safe('COMMIT');
+	is(partitions('new') =~ s/ FROM.*?\)(?= |;|$)//gr =~ s/ TO \(.*?\)//gr, 'new_snapshot_y2026m11; new_snapshot_y2026m12', 'with the months');
+	$_->quit foreach $old, $maker;
+}
+
 is_deeply([ $simulator->problems ], [], 'every request was as KIS documents it');
 $node->stop;
 done_testing();

@@ -213,8 +213,7 @@ make_partitions(const Collection *collection, const KisStoreTable *table, Timest
 		if (collection->targets[i].outcome != KIS_OUTCOME_FAILED)
 			kis_snapshot_make_partition(table->relid, collection->store_text,
 										collection->targets[i].collected_at, collection->function);
-	kis_snapshot_make_next(table->relid, collection->store_text, GetCurrentTimestamp(),
-						   collection->function);
+	kis_snapshot_make_next(table->relid, collection->store_text, collection->function);
 }
 
 /*

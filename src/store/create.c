@@ -306,11 +306,10 @@ make_partitioned(const KisStoreTable *store, const char *store_text, char *relna
 				 Oid function, const char *commands, KisStoreTable *(*describe) (Relation rel))
 {
 	KisStoreTable *table = make_or_check(store->namespace, relname, function, commands, describe);
-	TimestampTz now = GetCurrentTimestamp();
 
 	kis_store_require_owner(store, table->relid);
-	kis_snapshot_make_partition(table->relid, store_text, now, function);
-	kis_snapshot_make_next(table->relid, store_text, now, function);
+	kis_snapshot_make_partition(table->relid, store_text, GetCurrentTimestamp(), function);
+	kis_snapshot_make_next(table->relid, store_text, function);
 	return table;
 }
 

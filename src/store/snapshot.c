@@ -17,6 +17,8 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "commands/tablespace.h"
 #include "datatype/timestamp.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -142,20 +144,36 @@ typedef struct Partition
 	List	   *commands;		/* make, attach, comment */
 } Partition;
 
+/* All that a partition takes of its table is handed over: SQL may not see a table yet that is this new. */
 static Partition
-partition_of(Oid snapshots, const PartitionRange *range, Oid function)
+partition_of(Relation snapshots, const PartitionRange *range, Oid function)
 {
-	static const Oid types[] = {OIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
-	Datum		args[] = {
-		ObjectIdGetDatum(snapshots), TimestampTzGetDatum(range->from), TimestampTzGetDatum(range->to)
-	};
-	List	   *texts = kis_store_commands(function, "kis_partition_commands", lengthof(args), types, args);
-	Partition	partition;
+	static const Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	bool		is_log = get_attnum(RelationGetRelid(snapshots), "asked_at") != InvalidAttrNumber;
+	Oid			am = snapshots->rd_rel->relam;
+	Oid			tablespace = snapshots->rd_rel->reltablespace;
+	StringInfoData place;
+	Datum		args[lengthof(types)];
+	List	   *texts;
 
-	partition.relname = linitial(texts);
-	partition.range = lsecond(texts);
-	partition.commands = list_copy_tail(texts, 2);
-	return partition;
+	initStringInfo(&place);
+	if (OidIsValid(am))
+		appendStringInfo(&place, " USING %s", quote_identifier(get_am_name(am)));
+	if (OidIsValid(tablespace))
+		appendStringInfo(&place, " TABLESPACE %s", quote_identifier(get_tablespace_name(tablespace)));
+	args[0] = CStringGetTextDatum(get_namespace_name(RelationGetNamespace(snapshots)));
+	args[1] = CStringGetTextDatum(RelationGetRelationName(snapshots));
+	args[2] = CStringGetTextDatum(is_log ? "collection partition" : "partition");
+	args[3] = CStringGetTextDatum(place.data);
+	args[4] = TimestampTzGetDatum(range->from);
+	args[5] = TimestampTzGetDatum(range->to);
+	texts = kis_store_commands(function, "kis_partition_commands", lengthof(types), types, args);
+	return (Partition)
+	{
+		.relname = linitial(texts),
+			.range = lsecond(texts),
+			.commands = list_copy_tail(texts, 2)
+	};
 }
 
 static void
@@ -191,8 +209,8 @@ name_taken(Relation snapshots, const Partition *partition, Oid other)
 static void
 make_partition(Oid relid, const PartitionRange *range, Oid function)
 {
-	List	   *commands = partition_of(relid, range, function).commands;
 	Relation	snapshots = table_open(relid, NoLock);
+	List	   *commands = partition_of(snapshots, range, function).commands;
 	Oid			owner = snapshots->rd_rel->relowner;
 	Oid			save_userid;
 	int			save_sec_context;
@@ -241,7 +259,7 @@ must_make(Oid relid, const char *store, TimestampTz moment, bool ahead, Oid func
 			!(ahead && (!is_month(range) || snapshots->rd_refcnt > 1));
 		if (!lacks)
 			break;
-		partition = partition_of(relid, range, function);
+		partition = partition_of(snapshots, range, function);
 		if (!may_make_partitions(snapshots))
 			partition_missing(snapshots, store, &partition);
 		other = get_relname_relid(partition.relname, RelationGetNamespace(snapshots));
@@ -327,22 +345,23 @@ lacks_next(Oid relid, TimestampTz moment)
 }
 
 /*
- * The month's after the moment's, where the table is cut by months as we do it,
+ * Makes the next month's, where the table is cut by months as we do it,
  * and as far as it goes without waiting. Where it fails that is a WARNING,
  * unless it was cancelled. Inside SPI.
  */
 void
-kis_snapshot_make_next(Oid snapshots, const char *store, TimestampTz moment, Oid function)
+kis_snapshot_make_next(Oid snapshots, const char *store, Oid function)
 {
 	static const Oid types[] = {TEXTOID, TEXTOID, TEXTOID};
-	Month		next = month_of(moment) + 1;
+	TimestampTz now = GetCurrentTimestamp();
+	Month		next = month_of(now) + 1;
 	Datum		args[lengthof(types)];
 
-	if (!lacks_next(snapshots, moment))
+	if (!lacks_next(snapshots, now))
 		return;
-	args[0] = CStringGetTextDatum(psprintf("SELECT %s.kis_make_partition_ahead(%u, %s, %d)",
+	args[0] = CStringGetTextDatum(psprintf("SELECT %s.kis_make_partition_ahead(%u::pg_catalog.oid, %s::pg_catalog.text)",
 										   quote_identifier(get_namespace_name(get_func_namespace(function))),
-										   snapshots, quote_literal_cstr(store), next));
+										   snapshots, quote_literal_cstr(store)));
 	args[1] = CStringGetTextDatum(psprintf("could not make the partition of table \"%s\" for %04d-%02d",
 										   get_rel_name(snapshots), next / 12, next % 12 + 1));
 	args[2] = CStringGetTextDatum("Nothing is lost so far, but that month's snapshots need it.");
@@ -352,20 +371,20 @@ kis_snapshot_make_next(Oid snapshots, const char *store, TimestampTz moment, Oid
 PG_FUNCTION_INFO_V1(kis_make_partition_ahead);
 
 /*
- * kis_make_partition_ahead(snapshots oid, store text, month int): what
- * kis_snapshot_make_next tries; months are counted from the year 0. Raises 42501
- * where the caller has no rights to the table, or none to make it.
+ * kis_make_partition_ahead(snapshots oid, store text): what
+ * kis_snapshot_make_next tries. Raises 42501 where the caller has no rights to
+ * the table, or none to make it.
  */
 Datum
 kis_make_partition_ahead(PG_FUNCTION_ARGS)
 {
 	Oid			snapshots = PG_GETARG_OID(0);
 
-	kis_store_require_rights(snapshots, ACL_SELECT);
+	kis_store_require_rights(snapshots, ACL_INSERT);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	make_missing(snapshots, text_to_cstring(PG_GETARG_TEXT_PP(1)),
-				 month_start(PG_GETARG_INT32(2)), true, fcinfo->flinfo->fn_oid);
+				 month_start(month_of(GetCurrentTimestamp()) + 1), true, fcinfo->flinfo->fn_oid);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

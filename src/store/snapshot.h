@@ -23,6 +23,7 @@ extern void kis_snapshot_check(Oid snapshots, const char *store, TimestampTz mom
 /* Makes a partition for the moment where there is none: its month, or what of it is free. */
 extern void kis_snapshot_make_partition(Oid snapshots, const char *store, TimestampTz moment, Oid function);
 
-extern void kis_snapshot_make_next(Oid snapshots, const char *store, TimestampTz moment, Oid function);
+/* The next month's, ahead; where that fails it is a WARNING. */
+extern void kis_snapshot_make_next(Oid snapshots, const char *store, Oid function);
 
 #endif							/* KIS_STORE_SNAPSHOT_H */
