@@ -20,8 +20,8 @@
 #include "store/table.h"
 #include "store/target.h"
 
-/* So many statements are kept: those of a few stores. */
-#define MAX_STATEMENTS	40
+/* So many statements are kept in a session: those of some ten stores. */
+#define MAX_STATEMENTS	64
 
 /* A statement that this session has planned. */
 typedef struct Statement
@@ -36,35 +36,31 @@ static Oid	parameter_types[] = {
 };
 
 /*
- * The plan of a statement, which lives as long as the session or until others
- * need its place. It is generic: how many targets there are changes nothing.
+ * The plan of a statement, which lives as long as the session, as far as there
+ * is room: none makes room for another, as it may be one that runs while a
+ * trigger collects. It is generic: how many targets there are changes nothing.
  */
 SPIPlanPtr
 kis_rows_plan(const char *query, int nparameters, Oid *types)
 {
 	static Statement statements[MAX_STATEMENTS];
-	static int	next = 0;
-	Statement  *statement;
+	static int	nstatements = 0;
 	SPIPlanPtr	plan;
 
-	for (int i = 0; i < MAX_STATEMENTS; i++)
-		if (statements[i].query != NULL && strcmp(statements[i].query, query) == 0)
+	for (int i = 0; i < nstatements; i++)
+		if (strcmp(statements[i].query, query) == 0)
 			return statements[i].plan;
 
 	plan = SPI_prepare_cursor(query, nparameters, types, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
-	statement = &statements[next];
-	if (statement->query != NULL)
+	if (nstatements < MAX_STATEMENTS)
 	{
-		pfree(statement->query);
-		statement->query = NULL;
-		SPI_freeplan(statement->plan);
+		statements[nstatements].query = MemoryContextStrdup(TopMemoryContext, query);
+		statements[nstatements].plan = plan;
+		SPI_keepplan(plan);
+		nstatements++;
 	}
-	SPI_keepplan(plan);
-	statement->plan = plan;
-	statement->query = MemoryContextStrdup(TopMemoryContext, query);
-	next = (next + 1) % MAX_STATEMENTS;
 	return plan;
 }
 
