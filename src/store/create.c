@@ -351,7 +351,7 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 							"kis_collection_commands", kis_collection_describe);
 	if (PG_GETARG_BOOL(1))
 	{
-		snapshots = make_partitioned(store, text_of_store, kis_snapshot_name(name->relname), function,
+		snapshots = make_partitioned(store, text_of_store, kis_derived_name(name->relname, "snapshot"), function,
 									 "kis_snapshots_commands", kis_snapshot_describe);
 		make_view(store, snapshots, "intraday", function);
 	}

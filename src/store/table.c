@@ -69,7 +69,7 @@ static const NeededColumn collection_columns[] = {
 	{NULL}
 };
 
-/* The names of a store and its snapshots, from the text that a user gave. */
+/* The name of a store, from the text that a user gave. */
 RangeVar *
 kis_store_name(const text *name)
 {
@@ -101,12 +101,6 @@ kis_derived_name(const char *table, const char *label)
 	return psprintf("%.*s_%08x_%s",
 					pg_mbcliplen(table, length, room - (int) strlen("_01234567")), table,
 					digest, label);
-}
-
-char *
-kis_snapshot_name(const char *store)
-{
-	return kis_derived_name(store, "snapshot");
 }
 
 static void

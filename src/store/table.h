@@ -29,11 +29,10 @@ typedef struct KisStoreTable
 	bool		has_updated_at;
 } KisStoreTable;
 
-/* The names of a store and its snapshots, from the text that a user gave. */
+/* The name of a store, from the text that a user gave. */
 extern RangeVar *kis_store_name(const text *name);
-extern char *kis_snapshot_name(const char *store);
 
-/* The name of what belongs to a table */
+/* The name of what belongs to a table: its own and the label, shortened by a digest. */
 extern char *kis_derived_name(const char *table, const char *label);
 
 /* The table's shape; raises 42P16 where it can't be a store or its snapshots. */
