@@ -12,6 +12,7 @@
 #include "store/table.h"
 #include "store/target.h"
 
+/* The outcome as a word: inserted, updated, unchanged, skipped or failed. */
 extern const char *kis_outcome_name(KisOutcome outcome);
 
 /* Appends what came of all targets. Inside SPI. */

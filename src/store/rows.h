@@ -24,12 +24,12 @@ typedef struct KisStoredRow
 	bool	   *nulls;
 } KisStoredRow;
 
-/* In statements: the targets' keys as rows, numbered by n from 1 in their order */
+/* In statements: the targets' keys as rows, numbered by n from 1 in their order. */
 #define KIS_TARGET_KEYS \
 	"ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) " \
 	"WITH ORDINALITY AS t(market_code, sector_code, trade_date, collected_at, n)"
 
-/* The same with their figures, f, in the order of the table's columns, and the time "again" */
+/* The same with their figures, f, in the order of the table's columns, and the time "again". */
 #define KIS_TARGETS \
 	"(SELECT u.market_code, u.sector_code, u.trade_date, u.collected_at, " \
 	"u.figures::pg_catalog.int8[] AS f, u.again, u.n FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), " \
@@ -51,7 +51,7 @@ extern void kis_rows_execute(const char *query, const KisStoreTable *table,
 extern KisStoredRow **kis_rows_read(const KisStoreTable *table, KisTarget *const *targets,
 									int ntargets, const char *from);
 
-/* The columns of the table's figures for a list of SQL, each by the format with its name and number */
+/* The table's figure columns as a list for SQL: each by name, or numbered as prefix[n]. */
 extern char *kis_rows_columns(const KisStoreTable *table, const char *separator, const char *prefix,
 							  bool by_number);
 

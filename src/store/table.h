@@ -40,7 +40,7 @@ extern KisStoreTable *kis_store_describe(Relation store);
 extern KisStoreTable *kis_snapshot_describe(Relation snapshots);
 extern KisStoreTable *kis_collection_describe(Relation collection);
 
-/* Before a relation is locked or looked at */
+/* Raises 42501 where the user lacks a right; to be called before a relation is locked. */
 extern void kis_store_require_rights(Oid relid, AclMode rights);
 
 /* Raises where a function of the store can't write; names are of its arguments. */

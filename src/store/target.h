@@ -51,6 +51,7 @@ typedef struct KisTarget
 extern KisCallArgs kis_target_args(const KisTarget *target);
 extern char *kis_target_day_text(DateADT day);
 
+/* The pairs that targets name, each once, in the order of their keys; palloc'd. */
 extern KisTarget *kis_targets(ArrayType *targets, const KisServerOptions *options, int *ntargets);
 
 #endif							/* KIS_STORE_TARGET_H */
