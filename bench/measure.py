@@ -15,6 +15,7 @@ import time
 
 from harness import HERE, PATH, Bench, Program, Session, alternate, median_ratio
 from report import Line, write
+from writing import collection, page
 
 ONE_PAIR = "SELECT * FROM %s WHERE market_code = 'KSP'"
 TREND_URL = '%s' + PATH + '?FID_INPUT_ISCD=%s&FID_INPUT_ISCD_2=%s'
@@ -239,7 +240,7 @@ def main():
     lines = []
     try:
         prepare(bench)
-        for work in (one_pair, script, parallel, cached, cold_pair, limited, flat):
+        for work in (one_pair, script, parallel, cached, cold_pair, limited, flat, collection, page):
             for line in work(bench):
                 print(line.text(), flush=True)
                 lines.append(line)

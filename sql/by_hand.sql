@@ -246,7 +246,8 @@ SELECT sum(length(f.market_code)) FROM big, LATERAL (SELECT max(market_code) AS 
 
 SET client_min_messages = warning;
 DROP VIEW parallel_by_investor;
-DROP TABLE parallel, parallel_snapshot;
+DROP VIEW parallel_intraday;
+DROP TABLE parallel, parallel_snapshot, parallel_collection;
 DROP FUNCTION asks;
 DROP SERVER kis CASCADE;
 DROP TABLE local, big, like_it;

@@ -47,11 +47,12 @@ WHERE deptype = 'e' AND refobjid = (SELECT oid FROM pg_extension WHERE extname =
 -- What a store is made of is its maker's, and nobody else's
 SELECT create_market_investor_trend('rights');
 SELECT relname COLLATE "C", relkind, relacl IS NULL AS only_owner, pg_get_userbyid(relowner) = current_user AS mine
-FROM pg_class WHERE relname IN ('rights', 'rights_snapshot', 'rights_by_investor') ORDER BY 1;
+FROM pg_class WHERE relname IN ('rights', 'rights_snapshot', 'rights_by_investor', 'rights_collection', 'rights_intraday') ORDER BY 1;
 SELECT count(*) AS triggers_rules_policies
 FROM (SELECT tgrelid AS relation FROM pg_trigger UNION ALL SELECT ev_class FROM pg_rewrite WHERE ev_type <> '1' UNION ALL SELECT polrelid FROM pg_policy) o
 JOIN pg_class c ON c.oid = o.relation AND relname LIKE 'rights%';
 
 DROP VIEW rights_by_investor;
-DROP TABLE rights, rights_snapshot;
+DROP VIEW rights_intraday;
+DROP TABLE rights, rights_snapshot, rights_collection;
 DROP ROLE regress_kis_anyone;

@@ -253,7 +253,7 @@ $node->safe_psql('postgres', q{
 	SET ROLE keeper;
 	SELECT create_market_investor_trend('keeper.store');
 	GRANT SELECT, INSERT, UPDATE ON keeper.store TO clerk;
-	GRANT SELECT, INSERT ON keeper.store_snapshot TO clerk;});
+	GRANT SELECT, INSERT ON keeper.store_snapshot TO clerk; GRANT INSERT ON keeper.store_collection TO clerk;});
 
 my $as_clerk = "SET ROLE clerk; SELECT outcome FROM collect_market_investor_trend('{KSP}', store => 'keeper.store')";
 $node->safe_psql('postgres', 'DROP TABLE keeper.store_snapshot_y2026m08');

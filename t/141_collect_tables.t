@@ -350,7 +350,7 @@ is(value('SELECT string_agg(id::text, \' \' ORDER BY id) FROM "Numbered"'), '1 2
 $_->quit foreach $first, $mender, $next;
 
 # Who may not set it leaves it as it is
-value('CREATE ROLE visitor; GRANT CREATE ON SCHEMA public TO visitor; GRANT SELECT ON "Numbered" TO visitor;'
+value('CREATE ROLE visitor; GRANT CREATE ON SCHEMA public TO visitor; GRANT SELECT ON "Numbered", "Numbered_collection" TO visitor;'
 	  . ' INSERT INTO "Numbered" (id, market_code, sector_code, collected_at, trade_date, source) OVERRIDING SYSTEM VALUE VALUES (52, \'OLD\', \'0003\', now(), \'2020-01-01\', \'live\')');
 is((sql_error($node, 'postgres', "SET ROLE visitor; $create_numbered"))[0], undef, 'one who may only read it');
 is((sql_error($node, 'postgres', outcome('ETF', '"Numbered"')))[0], '23505', 'mends nothing');

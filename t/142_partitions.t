@@ -221,7 +221,7 @@ is(scalar @{ run_sql($node, 'postgres', q{SELECT FROM collect_market_investor_tr
 value(q{DROP TABLE ahead_snapshot_y2026m12});
 
 # Who may not make it is told while there is time
-value('CREATE ROLE clerk; GRANT USAGE ON FOREIGN SERVER kis TO clerk; GRANT SELECT, INSERT, UPDATE ON ahead, ahead_snapshot TO clerk;');
+value('CREATE ROLE clerk; GRANT USAGE ON FOREIGN SERVER kis TO clerk; GRANT SELECT, INSERT, UPDATE ON ahead, ahead_snapshot TO clerk; GRANT INSERT ON ahead_collection TO clerk;');
 $node->safe_psql('postgres', "SET log_statement = 'none'; CREATE USER MAPPING FOR clerk SERVER kis OPTIONS (app_key "
 	  . sql_literal($simulator->app_key) . ', app_secret ' . sql_literal($simulator->app_secret) . ')');
 is(collect('ahead', 'clerk'), "unchanged 42501 $failed", 'a role without the right: a warning');
@@ -255,6 +255,19 @@ foreach my $level ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE')
 	value('DROP TABLE IF EXISTS ahead_snapshot_y2026m12');
 	is(value(qq{SET client_min_messages = warning; BEGIN ISOLATION LEVEL $level; SAVEPOINT a;
 		SELECT FROM collect_market_investor_trend('{KSP/0001}', store => 'ahead'); RELEASE a; COMMIT; $december}), 1, "$level: made in a subtransaction");
+}
+
+# A transaction that has begun before there was the table
+{
+	my ($old, $maker) = map { $node->session } 1 .. 2;
+
+	$old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class');
+	$maker->query_safe(q{SELECT create_market_investor_trend('new'); DROP TABLE new_snapshot_y2026m11, new_snapshot_y2026m12});
+	my $result = $old->query(q{SELECT outcome FROM collect_market_investor_trend('{KSP/0001}', store => 'new')});
+	is_deeply([ $result->{output}, $result->{messages} ], [ 'inserted', [] ], 'makes its partitions all the same');
+	$old->query_safe('COMMIT');
+	is(partitions('new') =~ s/ FROM.*?\)(?= |;|$)//gr =~ s/ TO \(.*?\)//gr, 'new_snapshot_y2026m11; new_snapshot_y2026m12', 'with the months');
+	$_->quit foreach $old, $maker;
 }
 
 is_deeply([ $simulator->problems ], [], 'every request was as KIS documents it');

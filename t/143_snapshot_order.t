@@ -67,7 +67,7 @@ foreach my $case (
 {
 	my ($early, $late, $expected, $name) = @$case;
 
-	value('DROP TABLE IF EXISTS market_investor_trend CASCADE; DROP TABLE IF EXISTS market_investor_trend_snapshot; SELECT create_market_investor_trend()');
+	value('DROP TABLE IF EXISTS market_investor_trend CASCADE; DROP TABLE IF EXISTS market_investor_trend_snapshot CASCADE; SELECT create_market_investor_trend()');
 	show(2);
 	$a->query_safe("BEGIN; $collect");
 	show($early);

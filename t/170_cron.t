@@ -162,9 +162,11 @@ value(q{SELECT cron.unschedule(jobid) FROM cron.job});
 
 $node->append_conf('postgresql.conf', 'cron.use_background_workers = off');
 start_scheduler('restart');
-my ($lines) = grep { /cron\.schedule/ } slurp_file("$FindBin::RealBin/../README.md") =~ /^ *```sql\n(.*?)^ *```/gms;
+my ($lines) = grep { /schedule_market_investor_trend/ } slurp_file("$FindBin::RealBin/../README.md") =~ /^ *```sql\n(.*?)^ *```/gms;
 my $result = run_sql($node, 'postgres', "SELECT create_market_investor_trend();\n$lines");
 is($result->{stderr}, '', 'the README\'s schedule is taken');
+is($result->{output} =~ s/^\n//r, join("\n", 'public.market_investor_trend by the minute|* 0-10 * * 1-5', 'public.market_investor_trend of the day|10 11 * * 1-5',
+		'public.market_investor_trend of past days|40 11 * * 1-5', 'public.market_investor_trend old runs|0 12 * * *'), 'and shown');
 value('TRUNCATE cron.job_run_details');
 value('SELECT cron.schedule($$each minute$$, $$* * * * *$$, $$SELECT$$)');
 
@@ -185,21 +187,44 @@ sub started
 		FROM cron.job_run_details JOIN cron.job USING (jobid) WHERE jobname <> 'each minute'});
 }
 
-my $each_minute = 'flows by the minute';
+my $each_minute = 'public.market_investor_trend by the minute';
 
 is(started('2026-07-14 23:30'), 'nothing', 'in the evening nothing runs');
 is(started('2026-07-15 08:59'), 'nothing', 'nor a minute before nine in Seoul');
 is(started('2026-07-15 09:00'), $each_minute, 'the snapshots begin at nine');
 is(started('2026-07-15 15:45'), $each_minute, 'go on after the close');
 is(started('2026-07-15 19:59'), $each_minute, 'until eight in the evening');
-is(started('2026-07-15 20:10'), 'flows of the day', 'then the rows of the day');
-is(started('2026-07-15 20:40'), 'flows of past days', 'and the days before');
-is(started('2026-07-15 21:00'), 'old runs', 'old runs are removed');
+is(started('2026-07-15 20:10'), 'public.market_investor_trend of the day', 'then the rows of the day');
+is(started('2026-07-15 20:40'), 'public.market_investor_trend of past days', 'and the days before');
+is(started('2026-07-15 21:00'), 'public.market_investor_trend old runs', 'old runs are removed');
 is(started('2026-07-18 10:00'), 'nothing', 'nothing runs on a Saturday');
 is(value(q{SELECT count(*) FROM public.market_investor_trend WHERE trade_date = '2026-07-15'}), 19,
 	'the day has a row of each headline pair');
 is(value(q{SELECT string_agg(DISTINCT trade_date::text, ' ') FROM public.market_investor_trend WHERE source = 'daily'}),
 	'2026-07-06 2026-07-07 2026-07-08 2026-07-09 2026-07-10 2026-07-13 2026-07-14', 'and the days before are there');
+
+# Called again, for others and by another role, it changes what is there
+is(value(q{SELECT string_agg(job || ': ' || schedule, ', ') FROM schedule_market_investor_trend('5 minutes', '{KSP}', channel => 'flows') WHERE job ~ 'minute'}),
+	'public.market_investor_trend by the minute: */5 0-10 * * 1-5', 'a second schedule');
+is(value(q{SELECT count(*), string_agg(command, '') FILTER (WHERE jobname ~ 'minute$' AND jobname ~ 'trend') FROM cron.job WHERE jobname ~ 'trend'}),
+	q{4|CALL public.market_investor_trend_job('{KSP}', source => 'kis', store => 'public.market_investor_trend', channel => 'flows')}, 'changes the jobs');
+is(value(q{SET ROLE collector; SELECT count(*) FROM schedule_market_investor_trend(store => 'flows.market_investor_trend'); RESET ROLE;
+	SELECT count(*) FROM cron.job WHERE username = 'collector'}), "4\n4", 'another store and role have their own');
+is(value('SELECT unschedule_market_investor_trend()'), 4, 'they are taken away');
+is(value('SELECT unschedule_market_investor_trend()'), 0, 'once');
+is(value(q{SELECT count(*) FROM cron.job WHERE jobname ~ 'trend'}), 4, 'those of others stay');
+is(value(q{SET ROLE collector; SELECT unschedule_market_investor_trend('flows.market_investor_trend')}), 4, 'until they take them');
+foreach my $case (
+	[ q{'90 seconds'}, '22023 invalid value for argument "every": "00:01:30"' ], [ q{'7 minutes'}, '22023 invalid value for argument "every": "00:07:00"' ],
+	[ q{'1 minute', store => 'nowhere'}, '42P01 store "nowhere" does not exist' ], [ q{NULL}, '22004 only the argument "channel" may be null' ])
+{
+	my ($sqlstate, $message) = sql_error($node, 'postgres', "SELECT schedule_market_investor_trend($case->[0])");
+
+	is("$sqlstate $message", $case->[1], "every => $case->[0]");
+}
+value(q{CREATE DATABASE without; });
+$node->safe_psql('without', 'CREATE EXTENSION market_investor_fdw');
+is((sql_error($node, 'without', 'SELECT schedule_market_investor_trend()'))[1], 'pg_cron is not installed in this database', 'where there is no pg_cron');
 
 is_deeply([ $simulator->problems ], [], 'all requests were as KIS documents them');
 $node->stop;

@@ -50,7 +50,7 @@ like($columns{'kis_market_trend.foreign_net_amount'},
 	'a column with its type and its remark, units in it');
 like($columns{'market_investor_trend.collected_at'}, qr/^timestamptz\|수집 시각/, "the store's, too");
 like($tables{market_investor_trend_by_investor}, qr/^VIEW\|.* \/ Investor flows by investor/, 'the view of the store by investor');
-like($columns{'market_investor_trend_by_investor.net_amount'}, qr/^int8\|.*, in amount_unit$/, 'whose columns say where the unit stands');
+like($columns{'market_investor_trend_by_investor.net_amount'}, qr/^float8\|.*, in amount_unit$/, 'whose columns say where the unit stands');
 is_deeply([ sort grep { !/_pkey|_key|_idx/ && $columns{$_} =~ /\|null$/ } keys %columns ], [], 'every column has one');
 is_deeply([ sort grep { $tables{$_} =~ /(?:TABLE|VIEW)\|null$/ } keys %tables ], [], 'and every table and view');
 

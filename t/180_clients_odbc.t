@@ -53,7 +53,7 @@ is_deeply([ map { "$_ $tables{$_}" } qw(kis_market_trend kis_sector market_inves
 	'foreign tables, views and the store are listed');
 is("$tables{market_investor_trend_by_investor} " . join(' ', map { $columns{"market_investor_trend_by_investor.$_"} }
 		qw(trade_date collected_at investor_name net_amount net_amount_eok amount_unit)),
-	'VIEW date timestamp text int8 numeric text', 'the view of the store by investor, with its types');
+	'VIEW date timestamptz text float8 float8 text', 'the view of the store by investor, with its types');
 is_deeply([ map { $columns{"kis_market_trend.$_"} } qw(market_code collected_at trade_date foreign_net_amount) ],
 	[qw(text timestamptz date int8)], 'their columns with their types');
 is_deeply(

@@ -53,7 +53,7 @@ like(psql('\d kis_market_trend'), qr/^foreign_net_amount\|bigint\|/m, '\d: colum
 like(psql('\d+ kis_market_trend'), qr{^foreign_net_amount\|.* / Foreigners: net amount .*million won, NULL where not known$}m,
 	'\d+: what a column means, with its unit');
 like(psql('\d+ market_investor_trend'), qr{^collected_at\|.* / When KIS's reply arrived$}m, "the store's columns, too");
-like(psql('\d+ market_investor_trend_by_investor'), qr/^net_amount\|bigint\|.*, in amount_unit$/m, 'the view of the store');
+like(psql('\d+ market_investor_trend_by_investor'), qr/^net_amount\|double precision\|.*, in amount_unit$/m, 'the view of the store');
 like(psql('\d+ kis_sector'), qr/^amount_factor\|.*\|won in one of amount_unit;/m, "and a view's");
 like(psql('\det+'), qr{^public\|kis_sector_trend\|kis\|\(table_name 'kis_sector_trend'\)\|.* / Investor flows}m, '\det+');
 like(psql('\des+'), qr/^kis\|.*\|market_investor_fdw\|.*cache_ttl '0'/m, '\des+');
@@ -66,7 +66,7 @@ like(psql('\df collect_market_investor_trend'),
 	qr/\|targets text\[\] DEFAULT '\{.*\}'::text\[\], source name DEFAULT 'kis'::name, store text DEFAULT/, 'of the collection');
 like(psql('\df backfill_market_investor_trend'),
 	qr/\|IN from_date date, IN to_date date, IN targets text\[\] DEFAULT/, 'of the backfill');
-like(psql('\df+ kis_check'), qr/\|server name DEFAULT 'kis'::name, .*\|tries the caller's way to KIS/, '\df+: what a function does');
+like(psql('\df+ kis_check'), qr/\|server name DEFAULT 'kis'::name, .*\|tries the caller's way to KIS/s, '\df+: what a function does');
 
 # A user mapping's keys are for its user and superusers
 $node->safe_psql('postgres', 'CREATE ROLE reader LOGIN; GRANT SELECT ON kis_market_trend TO reader');

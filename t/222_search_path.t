@@ -140,6 +140,12 @@ foreach my $path ('evil, pg_catalog', 'evil, pg_temp, pg_catalog, public', q{''}
 	goes_well("CALL public.backfill_market_investor_trend('2026-07-01', '2026-07-09', '{KSP/0001}', store => '$store')", '', 'and again');
 	goes_well("SELECT pg_catalog.count(*) FROM ${store}_by_investor", 12 * 9, 'the view by investor');
 	goes_well("SELECT pg_catalog.count(*) FROM ${store}_snapshot", 3, 'the snapshots');
+	goes_well("SELECT pg_catalog.count(*) FROM ${store}_intraday", 36, 'the view of the day\'s course');
+	goes_well("CALL public.market_investor_trend_job('{KSP/0001}', store => '$store', channel => 'flows')", '', 'a job');
+	goes_well("SELECT pg_catalog.count(*) FROM ${store}_collection", 7, 'the log');
+	goes_well("SELECT pg_catalog.count(*) FROM public.market_investor_trend_gaps('$store', '2026-07-01', '2026-07-14') WHERE kind OPERATOR(pg_catalog.=) 'no day'", 3, 'what is missing');
+	is((($victim->query("SELECT public.schedule_market_investor_trend(store => '$store')"))->{errors}[0] // {})->{sqlstate}, '55000', 'a schedule, without pg_cron');
+	goes_well("SELECT public.unschedule_market_investor_trend('$store')", 0, 'and none');
 	$simulator->config(overrides => {});
 	goes_well('SELECT pg_catalog.bool_and(ok) FROM public.kis_check()', 't', 'kis_check');
 	goes_well('SELECT pg_catalog.count(*) FROM public.kis_stat', 1, 'kis_stat');

@@ -171,7 +171,7 @@ is("$error[0] $error[1]", '55000 relation "flows_snapshot" does not belong to th
 is($error[2], 'Its owner is "owner", that of the store is "victim".', 'and it says whose they are');
 refused('victim', q{SELECT create_market_investor_trend('shared.flows')}, '55000', 'nor taken for a store\'s when it is made');
 like((sql_error($node, 'postgres', $collect))[0], qr/^55000$/, 'nor by a superuser');
-value('DROP TABLE shared.flows_snapshot');
+value('DROP TABLE shared.flows_snapshot CASCADE');
 # Code of its indexes is not even run to see that: PostgreSQL works out what is constant in them
 value(q{SET ROLE owner;
 	CREATE FUNCTION shared.look(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
@@ -187,7 +187,7 @@ foreach my $table (qw(flows_snapshot laid))
 }
 refused('postgres', q{SELECT create_market_investor_trend('shared.flows')}, '55000', 'a table with such indexes is not taken for its snapshots');
 is(as_role('postgres', q{SELECT create_market_investor_trend('shared.laid', snapshots => false)}), 'ok', 'and one that is taken for a store has none of them run');
-value('DROP TABLE shared.flows_snapshot; DROP TABLE shared.laid CASCADE');
+value('DROP TABLE shared.flows_snapshot CASCADE; DROP TABLE shared.laid CASCADE');
 # Nor may a role keep others out of a schema that it has no right to create in
 value('GRANT USAGE ON SCHEMA shared TO reader');
 is(as_role('reader', q{SELECT create_market_investor_trend('shared.flows', snapshots => false)}), '42501 permission denied for schema shared',

@@ -55,12 +55,12 @@ my $store = 'market_investor_trend';
 my $tables = q{SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class
 	WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v') AND relname LIKE 'market\_investor\_trend%'
 	AND NOT relispartition};
-my $all = join ' ', $store, "${store}_by_investor", "${store}_snapshot";
+my $all = join ' ', $store, "${store}_by_investor", "${store}_collection", "${store}_intraday", "${store}_snapshot";
 
 # The store anew, whatever there is
 sub begin
 {
-	value("DROP TABLE IF EXISTS $store CASCADE; DROP TABLE IF EXISTS ${store}_snapshot; $create");
+	value("DROP TABLE IF EXISTS $store CASCADE; DROP TABLE IF EXISTS ${store}_snapshot CASCADE; $create");
 	return;
 }
 
@@ -68,23 +68,23 @@ sub begin
 
 my @cases = (
 	# a table that goes
-	[ "DROP TABLE ${store}_snapshot", $collect, 'KSP inserted', 'collection: the snapshots go' ],
-	[ "DROP TABLE ${store}_snapshot; DROP TABLE $store CASCADE", $collect, qq{42P01 store "$store" does not exist}, 'collection: both go' ],
+	[ "DROP TABLE ${store}_snapshot CASCADE", $collect, 'KSP inserted', 'collection: the snapshots go' ],
+	[ "DROP TABLE ${store}_snapshot CASCADE; DROP TABLE $store CASCADE", $collect, qq{42P01 store "$store" does not exist}, 'collection: both go' ],
 	[ "DROP TABLE $store CASCADE", $collect, qq{42P01 store "$store" does not exist}, 'collection: the store goes' ],
 	[ "DROP TABLE $store CASCADE", $backfill, qq{42P01 store "$store" does not exist}, 'backfill: the store goes' ],
-	[ "DROP TABLE ${store}_snapshot", $create, '', 'create: the snapshots go', $all ],
+	[ "DROP TABLE ${store}_snapshot CASCADE", $create, '', 'create: the snapshots go', $all ],
 	[ "DROP TABLE $store CASCADE", $create, '', 'create: the store goes', $all ],
 	[ "DROP VIEW ${store}_by_investor", $create, '', 'create: the view goes', $all ],
 	# a table that is replaced: create_market_investor_trend() itself locks the schema
-	[ "CREATE TABLE other (LIKE ${store}_snapshot INCLUDING ALL); DROP TABLE ${store}_snapshot; ALTER TABLE other RENAME TO ${store}_snapshot",
+	[ "CREATE TABLE other (LIKE ${store}_snapshot INCLUDING ALL); DROP TABLE ${store}_snapshot CASCADE; ALTER TABLE other RENAME TO ${store}_snapshot",
 		$collect, 'KSP inserted', 'collection: other snapshots' ],
 	[ "CREATE TABLE other (LIKE $store INCLUDING ALL); DROP TABLE $store CASCADE; ALTER TABLE other RENAME TO $store",
 		$collect, 'KSP inserted', 'collection: another store' ],
-	[ "CREATE TABLE other (LIKE ${store}_snapshot INCLUDING ALL); DROP TABLE ${store}_snapshot; ALTER TABLE other RENAME TO ${store}_snapshot",
+	[ "CREATE TABLE other (LIKE ${store}_snapshot INCLUDING ALL); DROP TABLE ${store}_snapshot CASCADE; ALTER TABLE other RENAME TO ${store}_snapshot",
 		$create, '', 'create: other snapshots', $all ],
 	[ "CREATE TABLE other (LIKE $store INCLUDING ALL); DROP TABLE $store CASCADE; ALTER TABLE other RENAME TO $store",
 		$create, '', 'create: another store', $all ],
-	[ "DROP TABLE ${store}_snapshot; CREATE VIEW ${store}_snapshot AS SELECT 1 AS one",
+	[ "DROP TABLE ${store}_snapshot CASCADE; CREATE VIEW ${store}_snapshot AS SELECT 1 AS one",
 		$collect, qq{42P16 relation "${store}_snapshot" cannot hold investor flows}, 'collection: a view in their place' ],
 	[ "DROP TABLE ${store}_snapshot, $store CASCADE; $create", $collect, 'KSP inserted', 'collection: all is made anew' ],
 	[ "DROP TABLE ${store}_snapshot, $store CASCADE; $create", $create, '', 'create: all is made anew', $all ]);
@@ -220,7 +220,7 @@ foreach my $case (
 	$session->quit;
 	value("DROP USER MAPPING IF EXISTS FOR CURRENT_USER SERVER kis; $mapping");
 }
-value('DROP TABLE indexed CASCADE; DROP TABLE indexed_snapshot');
+value('DROP TABLE indexed CASCADE; DROP TABLE indexed_snapshot CASCADE');
 
 # ---- at random -----------------------------------------------------------------
 
@@ -236,7 +236,7 @@ my @server_ddl = (
 	'ALTER FOREIGN TABLE kis_market_trend DROP COLUMN foreign_net_qty',
 	'ALTER FOREIGN TABLE kis_market_trend ADD COLUMN foreign_net_qty bigint');
 my @store_ddl = (
-	"DROP TABLE $store CASCADE", "DROP TABLE ${store}_snapshot", ($create) x 3, "DROP VIEW ${store}_by_investor",
+	"DROP TABLE $store CASCADE", "DROP TABLE ${store}_snapshot CASCADE", ($create) x 3, "DROP VIEW ${store}_by_investor",
 	"DROP TABLE ${store}_snapshot_$month", "ALTER TABLE $store RENAME TO away", "ALTER TABLE away RENAME TO $store");
 my @use = (
 	q{SELECT * FROM kis_market_trend WHERE market_code = 'KSP'}, 'SELECT count(*) FROM kis_market_trend',

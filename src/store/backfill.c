@@ -9,8 +9,8 @@
  * where all is one transaction.
  *
  * Today is left to the collection. What the daily history says of a day that
- * is not over may be older than what is stored, and nobody can tell which of
- * them is final; tomorrow it is a past day.
+ * is not over may be older than what is stored, and nothing shows which of them
+ * is final; tomorrow it is a past day.
  */
 #include "postgres.h"
 
@@ -18,7 +18,6 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/datetime.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -42,24 +41,12 @@ PG_FUNCTION_INFO_V1(backfill_market_investor_trend);
 
 #define PROCEDURE_NAME "backfill_market_investor_trend()"
 
-#define DATE_TEXT_LEN	(MAXDATELEN + 1)
-
 /* What has become of days. */
 typedef struct DayCounts
 {
 	int			days;
 	int			of_outcome[KIS_OUTCOME_FAILED + 1];
 } DayCounts;
-
-/* A page that is being written. */
-typedef struct HistoryPage
-{
-	KisQuery   *query;
-	const KisRequest *request;
-	const KisStoreTable *store;
-	bool	   *wanted;			/* of all members, those that the store has
-								 * columns for */
-} HistoryPage;
 
 /* One call of the procedure. */
 typedef struct Backfill
@@ -77,7 +64,7 @@ typedef struct Backfill
 	MemoryContext page_context; /* what lives as long as a page */
 	/* how far it is */
 	int			current;		/* target */
-	DateADT		asked;			/* the newest day of the page under way */
+	DateADT		page_day;		/* the newest day of the page under way */
 	DateADT		last_day_seen;	/* the current target's days up to here are
 								 * done */
 	DateADT		newest;			/* day that the page under way has filled */
@@ -85,17 +72,6 @@ typedef struct Backfill
 	DayCounts	of_page;
 	DayCounts	of_all;
 } Backfill;
-
-static char *
-day_text(DateADT day)
-{
-	char text[	DATE_TEXT_LEN];
-	struct pg_tm tm;
-
-	j2date(day + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
-	EncodeDateOnly(&tm, USE_ISO_DATES, text);
-	return pstrdup(text);
-}
 
 static char *
 counts_text(const DayCounts *counts)
@@ -107,41 +83,36 @@ counts_text(const DayCounts *counts)
 					counts->of_outcome[KIS_OUTCOME_SKIPPED]);
 }
 
-/* Tells an error's reader what is stored, and how to go on. */
+/* The context of an error: what is stored, and how to go on. */
 static void
-tell_progress(void *arg)
+add_progress(void *arg)
 {
 	const Backfill *backfill = arg;
 	const KisPairCode *pair = &backfill->targets[backfill->current].pair;
-	const char *asked = day_text(backfill->asked);
-	int			left = backfill->ntargets - backfill->current - 1;
+	const char *day = kis_target_day_text(backfill->page_day);
+	bool		is_last = backfill->current == backfill->ntargets - 1;
 
 	errcontext("backfill of %s/%s, page of %s and the days before",
-			   pair->market, pair->sector, asked);
+			   pair->market, pair->sector, day);
 	if (backfill->one_transaction)
 		errcontext("nothing is stored of what came before it: all is one transaction");
-	else if (left > 0)
-		errcontext("what came before it is stored; to go on, call it for %s/%s with to_date %s, then for the targets that come after it",
-				   pair->market, pair->sector, asked);
 	else
-		errcontext("what came before it is stored; to go on, call it for %s/%s with to_date %s",
-				   pair->market, pair->sector, asked);
+		errcontext("what came before it is stored; to go on, call it for %s/%s with to_date %s%s",
+				   pair->market, pair->sector, day,
+				   is_last ? "" : ", then for the targets that come after it");
 }
 
-/* The statement asks for one page: neither max_calls nor max_wait bounds how many there are. */
+/* A query context of its own: neither max_calls nor max_wait bounds how many pages there are. */
 static const KisRequest *
 fetch_page(Backfill *backfill, KisQuery *query)
 {
-	const KisPairCode *pair = &backfill->targets[backfill->current].pair;
 	Oid			serverid = kis_store_server(backfill->server_name, backfill->procedure);
 	KisConnection *connection = kis_query_connection(query, serverid, GetUserId());
 	KisCounters *counters = palloc0(sizeof(KisCounters));
-	KisCallArgs args = {0};
+	KisCallArgs args = kis_target_args(&backfill->targets[backfill->current]);
 	KisRequest *page;
 
-	strlcpy(args.market, pair->market, sizeof(args.market));
-	strlcpy(args.sector, pair->sector, sizeof(args.sector));
-	kis_day_to_text(backfill->asked, args.date);
+	kis_day_to_text(backfill->page_day, args.date);
 	page = kis_query_request(query, connection, &kis_call_daily, &args, counters, true);
 	/* so that what waits for KIS keeps no row from VACUUM */
 	InvalidateCatalogSnapshotConditionally();
@@ -154,57 +125,65 @@ fetch_page(Backfill *backfill, KisQuery *query)
 	return page;
 }
 
-/* Writes one row of a page, whose day is in backfill->beyond. */
-static void
-write_row(Backfill *backfill, const HistoryPage *page, int row)
+/* Takes a row of a page for its day, last_day_seen; NULL where it has no figures for the store. */
+static KisTarget *
+take_row(Backfill *backfill, KisQuery *query, const KisRequest *request, int row,
+		 const KisStoreTable *store)
 {
-	const KisRequest *request = page->request;
-	KisTarget	target = backfill->targets[backfill->current];
+	KisTarget  *target = palloc(sizeof(KisTarget));
+	bool		has_answer = false;
 	const char *complaint;
 	int			sqlstate;
 
-	target.collected_at = request->arrived_at;
-	target.trade_date = backfill->last_day_seen;
-	target.figures = palloc(kis_member_count * sizeof(int64));
-	target.nulls = palloc(kis_member_count * sizeof(bool));
-	complaint = kis_figures_take(request->call, &request->reply->rows[row], page->wanted,
-								 page->query, target.figures, target.nulls, &sqlstate);
+	*target = backfill->targets[backfill->current];
+	target->collected_at = request->arrived_at;
+	target->trade_date = backfill->last_day_seen;
+	complaint = kis_figures_take(request->call, &request->reply->rows[row], store, NULL, query,
+								 target, &sqlstate);
 	if (complaint != NULL)
 		ereport(ERROR,
 				(errcode(sqlstate),
 				 errmsg_internal("%s", complaint),
-				 errdetail("So says KIS's daily history of %s.", day_text(backfill->last_day_seen))));
+				 errdetail("So says KIS's daily history of %s.", kis_target_day_text(backfill->last_day_seen))));
 	for (int i = 0; i < kis_member_count; i++)
-		target.has_figures = target.has_figures || target.figures[i] != 0;
-
-	kis_store_write_daily(page->store, &target, CurrentMemoryContext);
-	backfill->of_page.of_outcome[target.outcome]++;
+	{
+		target->has_figures = target->has_figures || target->figures[i] != 0;
+		has_answer = has_answer || !target->nulls[i];
+	}
 	if (backfill->of_page.days++ == 0)
-		backfill->newest = target.trade_date;
+		backfill->newest = target->trade_date;
+	return has_answer ? target : NULL;
 }
 
 /* Writes what is wanted of a page, and commits it. */
 static void
 write_page(Backfill *backfill, KisQuery *query, const KisRequest *request)
 {
-	HistoryPage page = {.query = query,.request = request};
+	KisStoreTable *store = kis_store_open(backfill->store_name, backfill->store_text,
+										  RowExclusiveLock, true, backfill->procedure);
+	KisTarget **targets = palloc((request->reply->nrows + 1) * sizeof(KisTarget *));
+	int			ntargets = 0;
 
-	page.store = kis_store_open(backfill->store_name, backfill->store_text,
-								RowExclusiveLock, true);
-	page.wanted = palloc0(kis_member_count * sizeof(bool));
-	kis_figures_want(page.store, page.wanted);
-	if (SPI_connect_ext(backfill->one_transaction ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
 	for (int row = 0; row < request->reply->nrows; row++)
 		if (kis_days_take(backfill->days, &request->args, request->reply, row, &backfill->last_day_seen))
-			write_row(backfill, &page, row);
+		{
+			targets[ntargets] = take_row(backfill, query, request, row, store);
+			if (targets[ntargets] != NULL)
+				ntargets++;
+		}
+	if (SPI_connect_ext(backfill->one_transaction ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	kis_store_write(store, NULL, false, targets, ntargets, backfill->page_context);
 	if (!backfill->one_transaction)
 		SPI_commit();
 	SPI_finish();
+	for (int i = 0; i < ntargets; i++)
+		backfill->of_page.of_outcome[targets[i]->outcome]++;
+	backfill->of_page.of_outcome[KIS_OUTCOME_SKIPPED] += backfill->of_page.days - ntargets;
 }
 
 static void
-tell_page(Backfill *backfill)
+report_page(Backfill *backfill)
 {
 	const KisPairCode *pair = &backfill->targets[backfill->current].pair;
 	DayCounts  *counts = &backfill->of_page;
@@ -212,14 +191,14 @@ tell_page(Backfill *backfill)
 	if (counts->days == 0)
 		ereport(NOTICE,
 				(errmsg("%s/%s: no trading day up to %s",
-						pair->market, pair->sector, day_text(backfill->asked))));
+						pair->market, pair->sector, kis_target_day_text(backfill->page_day))));
 	else
 		ereport(NOTICE,
 				(errmsg_plural("%s/%s: %d trading day up to %s: %s",
 							   "%s/%s: %d trading days up to %s: %s",
 							   counts->days,
 							   pair->market, pair->sector, counts->days,
-							   day_text(backfill->newest), counts_text(counts))));
+							   kis_target_day_text(backfill->newest), counts_text(counts))));
 	backfill->pages++;
 	backfill->of_all.days += counts->days;
 	for (int i = 0; i < (int) lengthof(counts->of_outcome); i++)
@@ -227,14 +206,14 @@ tell_page(Backfill *backfill)
 	memset(counts, 0, sizeof(*counts));
 }
 
-/* Fetches and stores the page of the day "asked"; false where it has brought no new day: it was the last. */
+/* Fetches and stores the page of the day page_day; false where it has brought no new day: it was the last. */
 static bool
 fill_page(Backfill *backfill)
 {
 	MemoryContext old = MemoryContextSwitchTo(backfill->page_context);
 	ErrorContextCallback progress = {
 		.previous = error_context_stack,
-		.callback = tell_progress,
+		.callback = add_progress,
 		.arg = backfill
 	};
 	DateADT		before = backfill->last_day_seen;
@@ -243,7 +222,7 @@ fill_page(Backfill *backfill)
 	error_context_stack = &progress;
 	write_page(backfill, query, fetch_page(backfill, query));
 	error_context_stack = progress.previous;
-	tell_page(backfill);
+	report_page(backfill);
 
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(backfill->page_context);
@@ -256,8 +235,8 @@ fill_target(Backfill *backfill)
 	backfill->last_day_seen = KIS_NO_DAY;
 	do
 	{
-		backfill->asked = kis_days_next(backfill->days, backfill->last_day_seen);
-	} while (backfill->asked != KIS_NO_DAY && fill_page(backfill));
+		backfill->page_day = kis_days_next(backfill->days, backfill->last_day_seen);
+	} while (backfill->page_day != KIS_NO_DAY && fill_page(backfill));
 }
 
 /* Leaves out the pairs that KIS's daily history has not. */
@@ -294,18 +273,18 @@ check_bounds(Backfill *backfill)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("to_date is in the future"),
-				 errdetail("In Seoul it is %s.", day_text(today)),
+				 errdetail("In Seoul it is %s.", kis_target_day_text(today)),
 				 errhint("Give (now() AT TIME ZONE 'Asia/Seoul')::date for the day that it is in Seoul.")));
 	if (backfill->to == today)
 	{
 		ereport(NOTICE,
 				(errmsg("%s is not over in Seoul: its row is left to collect_market_investor_trend",
-						day_text(today))));
+						kis_target_day_text(today))));
 		backfill->to = today - 1;
 	}
 }
 
-/* Checks all that can be checked without asking KIS. */
+/* Checks all that can be checked without a call. */
 static Backfill *
 prepare(FunctionCallInfo fcinfo)
 {
@@ -313,13 +292,7 @@ prepare(FunctionCallInfo fcinfo)
 	Backfill   *backfill = palloc0(sizeof(Backfill));
 	KisConnection *connection;
 
-	for (int i = 0; i < (int) lengthof(names); i++)
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"%s\" must not be null", names[i])));
-	PreventCommandDuringRecovery(PROCEDURE_NAME);
-	PreventCommandIfReadOnly(PROCEDURE_NAME);
+	kis_store_begin(fcinfo, names, lengthof(names), PROCEDURE_NAME);
 
 	backfill->one_transaction = fcinfo->context == NULL ||
 		!IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic;
@@ -338,7 +311,8 @@ prepare(FunctionCallInfo fcinfo)
 									  GetUserId());
 	backfill->targets = kis_targets(PG_GETARG_ARRAYTYPE_P(2), connection->options,
 									&backfill->ntargets);
-	(void) kis_store_open(backfill->store_name, backfill->store_text, AccessShareLock, false);
+	(void) kis_store_open(backfill->store_name, backfill->store_text, AccessShareLock, false,
+						  backfill->procedure);
 	drop_unserved(backfill);
 	backfill->page_context = AllocSetContextCreate(CurrentMemoryContext, "market investor page",
 												   ALLOCSET_DEFAULT_SIZES);

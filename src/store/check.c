@@ -1,28 +1,22 @@
 /*
  * check.c
- *		kis_check: does the caller's way to KIS work? Each step is tried, and
- *		what fails says what to do.
+ *		The steps of kis_check: does the caller's way to KIS work? Each is
+ *		tried, and what fails says what to do.
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/dependency.h"
-#include "catalog/pg_extension.h"
 #include "catalog/pg_foreign_server.h"
-#include "catalog/pg_proc.h"
-#include "commands/extension.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/tuplestore.h"
 
@@ -39,7 +33,7 @@
 #include "request/state.h"
 #include "shared/stat.h"
 
-PG_FUNCTION_INFO_V1(kis_check);
+PG_FUNCTION_INFO_V1(kis_check_rows);
 
 /* The pair that is tried: it always has figures. */
 #define CHECKED_MARKET	"KSP"
@@ -48,17 +42,16 @@ PG_FUNCTION_INFO_V1(kis_check);
 /* What the steps find out, each for those after it. */
 typedef struct Check
 {
-	Oid			extension;
 	ForeignServer *server;
 	KisServerOptions *options;
 	KisQuery   *query;
 	KisConnection *connection;	/* NULL: options or keys don't do */
-	KisRequest *request;		/* NULL: not asked */
+	KisRequest *request;		/* NULL: not made */
 	KisCounters *counters;
 	bool		ok;				/* of the step */
 } Check;
 
-/* What came of it; NULL: nothing to say. */
+/* What came of it. */
 typedef char *(*CheckStep) (Check *check);
 
 static char *
@@ -68,44 +61,11 @@ failed(Check *check, const char *detail)
 	return pstrdup(detail);
 }
 
-/* The version of the extension's SQL, as the catalog has it. */
-static char *
-sql_version(Oid extension)
-{
-	Relation	catalog = table_open(ExtensionRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	char	   *version = NULL;
-
-	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(extension));
-	scan = systable_beginscan(catalog, ExtensionOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		bool		isnull;
-		Datum		datum = heap_getattr(tuple, Anum_pg_extension_extversion,
-										 RelationGetDescr(catalog), &isnull);
-
-		version = TextDatumGetCString(datum);
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return version;
-}
-
-/* Speaks up only where the library that is loaded is not the one that the SQL is for. */
+/* The library's: kis_check() speaks up only where it is not the one that the SQL is for. */
 static char *
 check_version(Check *check)
 {
-	char	   *version = sql_version(check->extension);
-
-	if (version == NULL || strcmp(version, KIS_VERSION) == 0)
-		return NULL;
-	return failed(check, psprintf("the library is of version %s, the extension's SQL of version %s. Where the SQL is older: ALTER EXTENSION %s UPDATE. Where the library is: restart the server",
-								  KIS_VERSION, version,
-								  quote_identifier(get_extension_name(check->extension))));
+	return pstrdup(KIS_VERSION);
 }
 
 static char *
@@ -222,72 +182,20 @@ check_pair(Check *check)
 					timestamptz_to_str(check->request->arrived_at));
 }
 
-/* A figure of the reply; 0 where it has none. */
-static int64
-figure(const Check *check, const char *investor, const char *measure)
+/* The figures of the reply in the order of its members, 0 where it has none, as bigint[]. */
+static Datum
+figures_of(const KisReply *reply)
 {
-	int			member = kis_call_member_find(&kis_call_trend, psprintf("%s_%s", investor, measure));
-	const KisValue *value = &check->request->reply->rows[0].values[member];
+	Datum	   *figures = palloc(kis_member_count * sizeof(Datum));
 
-	return value->kind == KIS_VALUE_INTEGER ? value->integer : 0;
-}
-
-/* Each figure is rounded on its own: a sum may be off by one for each addend. */
-static bool
-agrees(int64 sum, int addends)
-{
-	return sum >= -addends && sum <= addends;
-}
-
-/* Counts the identities that don't hold, for shares or for money. */
-static int
-count_broken(const Check *check, const char *sell, const char *buy, const char *net)
-{
-	int64		all = 0;
-	int64		parts = 0;
-	int			nall = 0;
-	int			nparts = 0;
-	int			broken = 0;
-
-	for (int i = 0; i < kis_investor_count; i++)
+	for (int i = 0; i < kis_member_count; i++)
 	{
-		const KisInvestor *investor = &kis_investors[i];
-		int64		net_figure = figure(check, investor->code, net);
+		const KisValue *value = &reply->rows[0].values[i];
 
-		if (!agrees(net_figure - figure(check, investor->code, buy) +
-					figure(check, investor->code, sell), 2))
-			broken++;
-		if (investor->part_of[0] != '\0')
-		{
-			parts += net_figure;
-			nparts++;
-		}
-		else
-		{
-			all += net_figure;
-			nall++;
-		}
+		figures[i] = Int64GetDatum(value->kind == KIS_VALUE_INTEGER ? value->integer : 0);
 	}
-	broken += !agrees(all, nall);
-	broken += !agrees(parts - figure(check, "institution", net), nparts);
-	return broken;
-}
-
-static char *
-check_identities(Check *check)
-{
-	int			broken;
-
-	if (check->request == NULL || check->request->reply == NULL ||
-		check->request->reply->nrows != 1)
-		return failed(check, "not tried: the pair comes first");
-	broken = count_broken(check, "sell_qty", "buy_qty", "net_qty") +
-		count_broken(check, "sell_amount", "buy_amount", "net_amount");
-	if (broken > 0)
-		return failed(check, psprintf("%d of %d sums don't agree: KIS may have changed what it sends",
-									  broken, 2 * (kis_investor_count + 2)));
-	return psprintf("%d sums agree to 1 for each addend: net is buy minus sell, parts make the institutions, all nets make 0",
-					2 * (kis_investor_count + 2));
+	return PointerGetDatum(construct_array(figures, kis_member_count, INT8OID, sizeof(int64),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 static const struct
@@ -302,7 +210,6 @@ static const struct
 	{"token", check_token},
 	{"calendar", check_calendar},
 	{"pair", check_pair},
-	{"identities", check_identities},
 };
 
 /* What an error says, in one line. */
@@ -357,17 +264,17 @@ run_step(CheckStep run, Check *check)
 }
 
 /*
- * kis_check(server): a row a step. Errors: 42704 where there is no such server,
- * 42809 where it is none of ours.
+ * kis_check_rows(server): a row a step of kis_check(server), with the figures of
+ * the pair. Errors: 42704 where there is no such server, 42809 where it is none
+ * of ours.
  */
 Datum
-kis_check(PG_FUNCTION_ARGS)
+kis_check_rows(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Check		check = {0};
 
 	check.server = kis_foreign_server_named(NameStr(*PG_GETARG_NAME(0)), fcinfo->flinfo->fn_oid, "server");
-	check.extension = getExtensionOfObject(ProcedureRelationId, fcinfo->flinfo->fn_oid);
 	check.query = kis_query_create(CurrentMemoryContext);
 
 	/*
@@ -380,14 +287,15 @@ kis_check(PG_FUNCTION_ARGS)
 	for (int i = 0; i < (int) lengthof(steps); i++)
 	{
 		char	   *detail = run_step(steps[i].run, &check);
-		Datum		values[3];
-		bool		nulls[3] = {0};
+		const KisReply *reply = check.request ? check.request->reply : NULL;
+		Datum		values[4];
+		bool		nulls[4] = {0};
 
-		if (detail == NULL)
-			continue;
 		values[0] = CStringGetTextDatum(steps[i].name);
 		values[1] = BoolGetDatum(check.ok);
 		values[2] = CStringGetTextDatum(detail);
+		nulls[3] = steps[i].run != check_pair || reply == NULL || reply->nrows != 1;
+		values[3] = nulls[3] ? (Datum) 0 : figures_of(reply);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;

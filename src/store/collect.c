@@ -1,10 +1,9 @@
 /*
  * collect.c
- *		collect_market_investor_trend: asks KIS for all targets, then writes
- *		what came to the store.
+ *		collect_market_investor_trend and market_investor_trend_job: call KIS for
+ *		all targets, then write the replies to the store.
  *
- * The tables are looked at before anything is asked, so that nothing is asked
- * in vain, but no lock is held while waiting for KIS: they are looked up anew
+ * The tables are looked at before any call, so that no call is made in vain, but no lock is held while waiting for KIS: they are looked up anew
  * for writing.
  */
 #include "postgres.h"
@@ -28,6 +27,7 @@
 #include "request/query_context.h"
 #include "request/state.h"
 #include "store/figures.h"
+#include "store/log.h"
 #include "store/open.h"
 #include "store/snapshot.h"
 #include "store/table.h"
@@ -35,30 +35,25 @@
 #include "store/write.h"
 
 PG_FUNCTION_INFO_V1(collect_market_investor_trend);
-
-#define FUNCTION_NAME "collect_market_investor_trend()"
+PG_FUNCTION_INFO_V1(market_investor_trend_job);
 
 /* One call of the function. */
 typedef struct Collection
 {
+	Oid			function;
 	const char *store_text;		/* as the caller wrote it */
 	RangeVar   *store_name;
 	KisStoreTable *store;
 	KisStoreTable *snapshots;	/* NULL: the store has none */
+	KisStoreTable *log;			/* NULL: the same */
+	const char *channel;		/* to notify of changes; NULL: none */
+	TimestampTz asked_at;
 	KisConnection *connection;
 	KisQuery   *query;
 	KisCounters counters;
 	KisTarget  *targets;
 	int			ntargets;
 } Collection;
-
-static const char *const outcome_names[] = {
-	[KIS_OUTCOME_INSERTED] = "inserted",
-	[KIS_OUTCOME_UPDATED] = "updated",
-	[KIS_OUTCOME_UNCHANGED] = "unchanged",
-	[KIS_OUTCOME_SKIPPED] = "skipped",
-	[KIS_OUTCOME_FAILED] = "failed",
-};
 
 static void
 fail(KisTarget *target, const char *detail)
@@ -72,27 +67,9 @@ static void
 find_tables(Collection *collection, LOCKMODE lockmode, bool keep_lock)
 {
 	collection->store = kis_store_open(collection->store_name, collection->store_text,
-									   lockmode, keep_lock);
+									   lockmode, keep_lock, collection->function);
 	collection->snapshots = kis_snapshots_open(collection->store, lockmode, keep_lock);
-}
-
-/* Takes the figures of a reply; fails the target where one is no bigint. */
-static bool
-take_figures(Collection *collection, KisTarget *target, const KisRow *row)
-{
-	bool	   *wanted = palloc0(kis_member_count * sizeof(bool));
-	const char *complaint;
-
-	kis_figures_want(collection->store, wanted);
-	if (collection->snapshots)
-		kis_figures_want(collection->snapshots, wanted);
-	target->figures = palloc(kis_member_count * sizeof(int64));
-	target->nulls = palloc(kis_member_count * sizeof(bool));
-	complaint = kis_figures_take(&kis_call_trend, row, wanted, collection->query,
-								 target->figures, target->nulls, NULL);
-	if (complaint != NULL)
-		fail(target, complaint);
-	return complaint == NULL;
+	collection->log = kis_collection_open(collection->store, lockmode, keep_lock);
 }
 
 /* Waits for a target's answer and takes what the tables need of it. */
@@ -102,12 +79,14 @@ take_answer(Collection *collection, KisTarget *target)
 	KisError	failure = {0};
 	const KisRequest *request = target->request;
 	const KisRow *row;
+	const char *complaint;
 
 	if (!kis_request_wait(target->request))
 	{
 		fail(target, kis_error_summary(&request->error, request->connection->server_name));
 		return;
 	}
+	target->took_ms = Max(request->arrived_at - collection->asked_at, 0) / 1000;
 	if (request->reply->nrows < 1)
 	{
 		fail(target, "KIS sent no row");
@@ -119,9 +98,13 @@ take_answer(Collection *collection, KisTarget *target)
 		fail(target, "KIS sent no values: it does not know the pair");
 		return;
 	}
-	if (!take_figures(collection, target, row))
+	complaint = kis_figures_take(&kis_call_trend, row, collection->store, collection->snapshots,
+								 collection->query, target, NULL);
+	if (complaint != NULL)
+	{
+		fail(target, complaint);
 		return;
-
+	}
 	if (kis_clock_error(request) != 0)
 	{
 		target->hint = kis_clock_hint;
@@ -144,18 +127,7 @@ take_answer(Collection *collection, KisTarget *target)
 							  target->collected_at, &collection->counters);
 }
 
-static KisCallArgs
-args_of(const KisPairCode *pair)
-{
-	KisCallArgs args;
-
-	memset(&args, 0, sizeof(args));
-	strlcpy(args.market, pair->market, sizeof(args.market));
-	strlcpy(args.sector, pair->sector, sizeof(args.sector));
-	return args;
-}
-
-/* Asks for all targets, or for none where they are too many; then waits for each. */
+/* Makes the calls of all targets, or of none where they are too many; then waits for each. */
 static void
 fetch(Collection *collection)
 {
@@ -163,7 +135,7 @@ fetch(Collection *collection)
 
 	for (int i = 0; i < collection->ntargets; i++)
 	{
-		KisCallArgs args = args_of(&collection->targets[i].pair);
+		KisCallArgs args = kis_target_args(&collection->targets[i]);
 
 		if (!kis_query_has_answer(collection->query, collection->connection,
 								  &kis_call_trend, &args))
@@ -171,12 +143,14 @@ fetch(Collection *collection)
 	}
 	kis_query_expect(collection->query, collection->connection, &kis_call_trend, ncalls);
 
+	collection->asked_at = GetCurrentTimestamp();
 	for (int i = 0; i < collection->ntargets; i++)
 	{
 		KisTarget  *target = &collection->targets[i];
-		KisCallArgs args = args_of(&target->pair);
+		KisCallArgs args = kis_target_args(target);
 
 		target->outcome = KIS_OUTCOME_SKIPPED;
+		target->took_ms = -1;
 		target->request = kis_query_request(collection->query, collection->connection,
 											&kis_call_trend, &args, &collection->counters,
 											true);
@@ -185,14 +159,27 @@ fetch(Collection *collection)
 		take_answer(collection, &collection->targets[i]);
 }
 
-/* Raises the reasons where not one target has an answer, so that a scheduler sees it. */
+/* How many targets failed. */
+static int
+count_failed(const Collection *collection)
+{
+	int			nfailed = 0;
+
+	for (int i = 0; i < collection->ntargets; i++)
+		if (collection->targets[i].outcome == KIS_OUTCOME_FAILED)
+			nfailed++;
+	return nfailed;
+}
+
+/* Raises the reasons of targets that failed, with the first one's SQLSTATE, so that a scheduler sees it. */
 static void
-raise_if_all_failed(const Collection *collection)
+raise_failures(const Collection *collection)
 {
 	StringInfoData reasons;
-	const KisTarget *first = &collection->targets[0];
-	bool		refused = first->request->reply == NULL;
-	const char *hint = refused ? kis_error_hint(&first->request->error) : first->hint;
+	const KisTarget *first = NULL;
+	int			nfailed = count_failed(collection);
+	bool		refused;
+	const char *hint;
 
 	initStringInfo(&reasons);
 	for (int i = 0; i < collection->ntargets; i++)
@@ -200,47 +187,63 @@ raise_if_all_failed(const Collection *collection)
 		const KisTarget *target = &collection->targets[i];
 
 		if (target->outcome != KIS_OUTCOME_FAILED)
-			return;
-		appendStringInfo(&reasons, "%s%s/%s: %s", i > 0 ? "\n" : "",
+			continue;
+		if (first == NULL)
+			first = target;
+		appendStringInfo(&reasons, "%s%s/%s: %s", reasons.len > 0 ? "\n" : "",
 						 target->pair.market, target->pair.sector, target->detail);
 	}
+	refused = first->request->reply == NULL;
+	hint = refused ? kis_error_hint(&first->request->error) : first->hint;
 	ereport(ERROR,
 			(errcode(refused ? kis_error_sqlstate(&first->request->error) : ERRCODE_FDW_ERROR),
-			 errmsg("could not collect any target"),
+			 nfailed == collection->ntargets ? errmsg("could not collect any target") :
+			 errmsg("could not collect %d of %d targets", nfailed, collection->ntargets),
 			 errdetail_internal("%s", reasons.data),
 			 hint ? errhint("%s", hint) : 0));
+}
+
+/* Makes the partitions of one of the store's tables, where it has that: of the moments, and ahead. */
+static void
+make_partitions(const Collection *collection, const KisStoreTable *table, TimestampTz moment)
+{
+	if (table == NULL)
+		return;
+	kis_snapshot_make_partition(table->relid, collection->store_text, moment, collection->function);
+	for (int i = 0; i < collection->ntargets; i++)
+		if (collection->targets[i].outcome != KIS_OUTCOME_FAILED)
+			kis_snapshot_make_partition(table->relid, collection->store_text,
+										collection->targets[i].collected_at, collection->function);
+	kis_snapshot_make_next(table->relid, collection->store_text, collection->function);
 }
 
 /*
  * Writes the answers in the order of keys, so that collectors who run at once
  * never wait for each other in a circle; partitions before the first row, for
- * the same reason.
+ * the same reason. Then the log and notifications. Inside SPI.
  */
 static void
-write_answers(Collection *collection)
+write_answers(Collection *collection, MemoryContext context)
 {
-	MemoryContext context = CurrentMemoryContext;
+	KisTarget **targets = palloc((collection->ntargets + 1) * sizeof(KisTarget *));
+	int			ntargets = 0;
+	int			nworth = 0;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	for (int i = 0; collection->snapshots && i < collection->ntargets; i++)
-		if (collection->targets[i].outcome != KIS_OUTCOME_FAILED)
-			kis_snapshot_make_partition(collection->snapshots->relid, collection->store_text,
-										collection->targets[i].collected_at);
-	if (collection->snapshots)
-		kis_snapshot_make_next(collection->snapshots->relid, collection->store_text,
-							   GetCurrentTimestamp());
+	make_partitions(collection, collection->snapshots, GetCurrentTimestamp());
+	make_partitions(collection, collection->log, collection->asked_at);
 	for (int i = 0; i < collection->ntargets; i++)
-	{
-		KisTarget  *target = &collection->targets[i];
-
-		if (target->outcome == KIS_OUTCOME_FAILED)
-			continue;
-		kis_store_write(collection->store, collection->snapshots, target, context);
-		if (collection->snapshots && target->worth_snapshot)
-			kis_snapshot_append(collection->snapshots, target);
-	}
-	SPI_finish();
+		if (collection->targets[i].outcome != KIS_OUTCOME_FAILED)
+			targets[ntargets++] = &collection->targets[i];
+	kis_store_write(collection->store, collection->snapshots, true, targets, ntargets, context);
+	for (int i = 0; i < ntargets; i++)
+		if (targets[i]->worth_snapshot)
+			targets[nworth++] = targets[i];
+	if (collection->snapshots)
+		kis_snapshot_append(collection->snapshots, targets, nworth);
+	if (collection->log)
+		kis_log_append(collection->log, collection->targets, collection->ntargets, collection->asked_at);
+	if (collection->channel)
+		kis_log_notify(collection->store, collection->channel, collection->targets, collection->ntargets);
 }
 
 static void
@@ -256,29 +259,28 @@ return_outcomes(const Collection *collection, ReturnSetInfo *result)
 		values[1] = CStringGetTextDatum(target->pair.sector);
 		values[2] = DateADTGetDatum(target->trade_date);
 		nulls[2] = !target->has_trade_date;
-		values[3] = CStringGetTextDatum(outcome_names[target->outcome]);
+		values[3] = CStringGetTextDatum(kis_outcome_name(target->outcome));
 		nulls[4] = target->detail == NULL;
 		values[4] = nulls[4] ? (Datum) 0 : CStringGetTextDatum(target->detail);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 }
 
-/* Checks all that can be checked without asking KIS. */
-static void
-prepare(Collection *collection, FunctionCallInfo fcinfo)
+/*
+ * Checks all that can be checked without a call. The arguments begin with
+ * targets, source and store; "names" are of those that must not be null.
+ */
+static Collection *
+prepare(FunctionCallInfo fcinfo, const char *const *names, int nnames, const char *function_name,
+		MemoryContext context)
 {
-	static const char *const names[] = {"targets", "source", "store"};
+	Collection *collection = palloc0(sizeof(Collection));
 	Oid			serverid;
 
-	for (int i = 0; i < (int) lengthof(names); i++)
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"%s\" must not be null", names[i])));
-	PreventCommandDuringRecovery(FUNCTION_NAME);
-	PreventCommandIfReadOnly(FUNCTION_NAME);
-
-	serverid = kis_store_server(NameStr(*PG_GETARG_NAME(1)), fcinfo->flinfo->fn_oid);
+	kis_store_begin(fcinfo, names, nnames, function_name);
+	collection->query = kis_query_create(context);
+	collection->function = fcinfo->flinfo->fn_oid;
+	serverid = kis_store_server(NameStr(*PG_GETARG_NAME(1)), collection->function);
 	collection->store_text = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	collection->store_name = kis_store_name(PG_GETARG_TEXT_PP(2));
 	collection->connection = kis_query_connection(collection->query, serverid, GetUserId());
@@ -287,19 +289,24 @@ prepare(Collection *collection, FunctionCallInfo fcinfo)
 	find_tables(collection, AccessShareLock, false);
 	if (collection->snapshots)
 		kis_snapshot_check(collection->snapshots->relid, collection->store_text,
-						   GetCurrentTimestamp());
+						   GetCurrentTimestamp(), collection->function);
+	if (collection->log)
+		kis_snapshot_check(collection->log->relid, collection->store_text,
+						   GetCurrentTimestamp(), collection->function);
+	return collection;
 }
 
 /*
  * collect_market_investor_trend(targets text[], source name, store text):
- * asks KIS for the targets and writes the answers to the store and its
- * snapshots. Returns a row a target in the order of keys. Raises 22023 for a
- * target that is none, 42P01 and 42P16 for a store that is none, and, where
- * every target failed, the first one's SQLSTATE.
+ * calls KIS for the targets and writes the replies to the store and its
+ * snapshots, and what came of each to its log. Returns a row a target in the
+ * order of keys. Raises 22023 for a target that is none, 42P01 and 42P16 for a
+ * store that is none, and, where every target failed, the first one's SQLSTATE.
  */
 Datum
 collect_market_investor_trend(PG_FUNCTION_ARGS)
 {
+	static const char *const names[] = {"targets", "source", "store"};
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
 	Collection *collection;
@@ -307,20 +314,92 @@ collect_market_investor_trend(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	context = AllocSetContextCreate(caller, "market investor collection", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
-	collection = palloc0(sizeof(Collection));
-
-	collection->query = kis_query_create(context);
-	prepare(collection, fcinfo);
+	collection = prepare(fcinfo, names, lengthof(names), "collect_market_investor_trend()", context);
 	if (collection->ntargets > 0)
 	{
 		fetch(collection);
-		raise_if_all_failed(collection);
+		if (count_failed(collection) == collection->ntargets)
+			raise_failures(collection);
 		find_tables(collection, RowExclusiveLock, true);
-		write_answers(collection);
+		if (SPI_connect() != SPI_OK_CONNECT)
+			elog(ERROR, "SPI_connect failed");
+		write_answers(collection, context);
+		SPI_finish();
 		return_outcomes(collection, (ReturnSetInfo *) fcinfo->resultinfo);
 	}
 
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 	return (Datum) 0;
+}
+
+/* Says of an error inside a transaction block what goes with it. */
+static void
+context_of_block(void *arg)
+{
+	errcontext("nothing that this collection has stored or logged is kept: it is part of a transaction block, which the error ends");
+}
+
+/*
+ * CALL market_investor_trend_job(targets text[], source name, store text,
+ * raise_on text, channel text): the same for a scheduler. It commits what is
+ * stored and the log, and then raises the failures that raise_on names, as
+ * collect_market_investor_trend does. With a channel, a NOTIFY of each pair
+ * that was inserted or updated is sent at the commit. Inside a transaction
+ * block it commits nothing.
+ */
+Datum
+market_investor_trend_job(PG_FUNCTION_ARGS)
+{
+	static const char *const names[] = {"targets", "source", "store", "raise_on"};
+	bool		atomic = fcinfo->context == NULL ||
+		!IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic;
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(caller, "market investor collection",
+												  ALLOCSET_DEFAULT_SIZES);
+	ErrorContextCallback block = {
+		.previous = error_context_stack,
+		.callback = context_of_block
+	};
+	Collection *collection;
+	const char *raise_on;
+	int			nfailed;
+
+	MemoryContextSwitchTo(context);
+	collection = prepare(fcinfo, names, lengthof(names), "market_investor_trend_job()", context);
+	raise_on = text_to_cstring(PG_GETARG_TEXT_PP(3));
+	if (strcmp(raise_on, "all") != 0 && strcmp(raise_on, "any") != 0 && strcmp(raise_on, "never") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for argument \"raise_on\": \"%s\"", kis_shown(raise_on)),
+				 errhint("It is \"all\" to raise an error where every target failed, \"any\" where one did, or \"never\".")));
+	if (!PG_ARGISNULL(4))
+		collection->channel = text_to_cstring(PG_GETARG_TEXT_PP(4));
+	if (collection->channel && (collection->channel[0] == '\0' || strlen(collection->channel) >= NAMEDATALEN))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for argument \"channel\": \"%s\"", kis_shown(collection->channel))));
+	if (collection->ntargets > 0)
+	{
+		fetch(collection);
+		find_tables(collection, RowExclusiveLock, true);
+		if (SPI_connect_ext(atomic ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+			elog(ERROR, "SPI_connect failed");
+		write_answers(collection, context);
+		if (!atomic)
+			SPI_commit();
+		SPI_finish();
+	}
+
+	nfailed = count_failed(collection);
+	if (nfailed > 0 && (strcmp(raise_on, "any") == 0 ||
+						(strcmp(raise_on, "all") == 0 && nfailed == collection->ntargets)))
+	{
+		if (atomic)
+			error_context_stack = &block;
+		raise_failures(collection);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	PG_RETURN_VOID();
 }

@@ -2,23 +2,29 @@
  * create.c
  *		create_market_investor_trend: makes the store, its view and its
  *		snapshots, the user's own, which the extension neither owns nor drops.
+ *
+ * What it makes stands in the extension's script, as functions that give the
+ * commands. Here is what SQL can't say: in which schema, which is locked, and
+ * whether what is there already serves.
  */
 #include "postgres.h"
 
 #include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "lib/stringinfo.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/tuplestore.h"
 
 #include "common/error.h"
 #include "compat.h"
@@ -27,135 +33,106 @@
 #include "store/open.h"
 #include "store/snapshot.h"
 #include "store/table.h"
-#include "store/view.h"
 
 PG_FUNCTION_INFO_V1(create_market_investor_trend);
+PG_FUNCTION_INFO_V1(kis_store_texts);
 
 #define FUNCTION_NAME "create_market_investor_trend()"
 
-/* The investors in the order of the store's columns: those of its first design first. */
-static const char *const store_investors[] = {
-	"foreign", "individual", "institution", "securities", "investment_trust", "pe_fund",
-	"bank", "insurance", "pension_fund",
-	"merchant_bank", "other_organization", "other_corporation"
-};
+/* The arguments of the script's functions. */
+static const Oid of_text[] = {TEXTOID, TEXTOID, TEXTOID};
+static const Oid of_oid[] = {OIDOID};
+static const Oid of_view[] = {OIDOID, TEXTOID, TEXTOID};
+static const Oid of_old_view[] = {OIDOID, OIDOID, TEXTOID};
 
+/* Comments on tables and views (column NULL) and their columns, in UTF-8. */
 static const struct
 {
+	const char *part;
 	const char *column;
 	const char *comment;
-}			column_comments[] = {
-	{"market_code", "시장 코드 / Market code, as in kis_sector"},
-	{"sector_code", "업종 코드 / Sector code, as in kis_sector"},
-	{"collected_at", "수집 시각 / When KIS's reply arrived"},
-	{"trade_date", "거래일(서울) / Trading day in Seoul that the figures belong to"},
+}			texts[] = {
+	{"store", NULL, "투자자별 매매동향, 시장·업종 조합과 거래일마다 한 행 / Investor flows, a row for each pair of market and sector and trading day"},
+	{"snapshots", NULL, "투자자별 매매동향 스냅샷, 값이 바뀐 응답마다 한 행 / Snapshots of investor flows, a row for each reply whose figures changed"},
+	{"partition", NULL, "%1$s년 %2$s월의 스냅샷 / Snapshots of %1$s-%2$s"},
+	{"collection partition", NULL, "%1$s년 %2$s월의 수집 기록 / Log of collections in %1$s-%2$s"},
+	{"key", "market_code", "시장 코드 / Market code, as in kis_sector"},
+	{"key", "sector_code", "업종 코드 / Sector code, as in kis_sector"},
+	{"key", "collected_at", "수집 시각 / When KIS's reply arrived"},
+	{"key", "trade_date", "거래일(서울) / Trading day in Seoul that the figures belong to"},
+	{"store", "id", "행 번호 / Number of the row"},
+	{"store", "source", "자료 출처 / Where the figures are from: live, the totals of that moment; daily, KIS's daily history"},
+	{"store", "created_at", "행 생성 시각 / When the row was made"},
+	{"store", "updated_at", "행 갱신 시각 / When its figures changed last"},
+	{"collection", NULL, "수집 기록, 수집할 때마다 대상마다 한 행 / Log of collections, a row for each target of each"},
+	{"collection", "asked_at", "수집을 시작한 시각 / When the collection began"},
+	{"collection", "market_code", "시장 코드 / Market code, as in kis_sector"},
+	{"collection", "sector_code", "업종 코드 / Sector code, as in kis_sector"},
+	{"collection", "trade_date", "거래일(서울), 알 수 없으면 NULL / Trading day in Seoul that the figures belong to; NULL where it is not known"},
+	{"collection", "outcome", "결과 / What came of it: inserted, updated, unchanged, skipped, failed"},
+	{"collection", "detail", "이유, 없으면 NULL / Why it was skipped or failed; NULL: nothing to say"},
+	{"collection", "took_ms", "응답까지 걸린 시간(ms), 응답이 없으면 NULL / Milliseconds until the reply, waiting included; NULL where there was none"},
+	{"by_investor", NULL, "투자자별 매매동향, 시장·업종 조합·거래일·투자자마다 한 행 / Investor flows by investor, a row for each pair of market and sector, trading day and investor"},
+	{"intraday", NULL, "투자자별 장중 매매동향, 스냅샷과 투자자마다 한 행 / Investor flows within the day, a row for each snapshot and investor"},
+	{"view", "trade_date", "거래일(서울) / Trading day in Seoul that the figures belong to"},
+	{"view", "collected_at", "수집 시각 / When KIS's reply arrived"},
+	{"view", "collected_at_seoul", "수집 시각(서울 현지 시각) / When KIS's reply arrived, in Seoul's local time"},
+	{"view", "market_code", "시장 코드 / Market code"},
+	{"view", "market_name", "시장 이름 / Korean name of the market"},
+	{"view", "market_name_en", "시장 영문 이름 / English name of the market"},
+	{"view", "sector_code", "업종 코드 / Sector code"},
+	{"view", "sector_name", "업종 이름 / Korean name of the sector"},
+	{"view", "sector_name_en", "업종 영문 이름 / English name of the sector"},
+	{"view", "investor", "투자자 코드 / Investor"},
+	{"view", "investor_name", "투자자 이름 / Korean name of the investor"},
+	{"view", "investor_name_en", "투자자 영문 이름 / English name of the investor"},
+	{"view", "screen_name", "HTS 화면의 투자자 이름 / Korean name of the investor on traders' screens"},
+	{"view", "screen_order", "HTS 화면의 순서: 개인, 외국인, 기관계와 그 세부 / Place on traders' screens: individuals, foreigners, institutions and their parts"},
+	{"view", "part_of", "이 투자자를 포함하는 투자자, 없으면 NULL / Investor whose figures include this one's; NULL where there is none"},
+	{"view", "net_qty", "순매수 수량(단위는 quantity_unit) / Net quantity (bought minus sold), in quantity_unit"},
+	{"view", "net_amount", "순매수 거래대금(단위는 amount_unit) / Net amount (bought minus sold), in amount_unit"},
+	{"view", "net_amount_eok", "순매수 거래대금(억원), 단위가 미확인이면 NULL / Net amount in 100 million won; NULL where KIS's unit is not known"},
+	{"view", "quantity_unit", "수량의 단위, 미확인이면 NULL / Unit of the quantities; NULL where it is not known"},
+	{"view", "amount_unit", "거래대금의 단위, 미확인이면 NULL / Unit of the amounts; NULL where it is not known"},
+	{"intraday", "sell_qty", "매도 수량(단위는 quantity_unit) / Quantity sold, in quantity_unit"},
+	{"intraday", "buy_qty", "매수 수량(단위는 quantity_unit) / Quantity bought, in quantity_unit"},
+	{"intraday", "sell_amount", "매도 거래대금(단위는 amount_unit) / Amount sold, in amount_unit"},
+	{"intraday", "buy_amount", "매수 거래대금(단위는 amount_unit) / Amount bought, in amount_unit"},
+	{"intraday", "sell_amount_eok", "매도 거래대금(억원), 단위가 미확인이면 NULL / Amount sold in 100 million won; NULL where KIS's unit is not known"},
+	{"intraday", "buy_amount_eok", "매수 거래대금(억원), 단위가 미확인이면 NULL / Amount bought in 100 million won; NULL where KIS's unit is not known"},
 };
 
-static const struct
-{
-	const char *column;
-	const char *comment;
-}			store_comments[] = {
-	{"id", "행 번호 / Number of the row"},
-	{"source", "자료 출처 / Where the figures are from: live, the totals of that moment; daily, KIS's daily history"},
-	{"created_at", "행 생성 시각 / When the row was made"},
-	{"updated_at", "행 갱신 시각 / When its figures changed last"},
-};
-
-/* Comments on a table (column NULL) or a column; comment is in UTF-8. */
 static void
-comment_on(const char *table, const char *column, const char *comment)
+put_text(ReturnSetInfo *result, const char *part, const char *column, const char *field,
+		 const char *comment)
 {
-	kis_store_run(psprintf("COMMENT ON %s %s%s%s IS %s",
-						   column ? "COLUMN" : "TABLE", table,
-						   column ? "." : "", column ? quote_identifier(column) : "",
-						   quote_literal_cstr(kis_to_server_lossy(comment))));
+	Datum		values[4];
+	bool		nulls[4] = {false, column == NULL, field == NULL, false};
+
+	values[0] = CStringGetTextDatum(part);
+	values[1] = column ? CStringGetTextDatum(column) : (Datum) 0;
+	values[2] = field ? CStringGetTextDatum(field) : (Datum) 0;
+	values[3] = CStringGetTextDatum(kis_to_server_lossy(comment));
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-static void
-comment_on_keys(const char *table)
+/*
+ * kis_store_texts(): the comments on what is made here, and, of the parts net
+ * and total, all members of the trend call in KIS's order, with KIS's name.
+ * They can't stand in the script: not every database's encoding has Korean.
+ */
+Datum
+kis_store_texts(PG_FUNCTION_ARGS)
 {
-	for (int i = 0; i < (int) lengthof(column_comments); i++)
-		comment_on(table, column_comments[i].column, column_comments[i].comment);
-}
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 
-/* The members that the store has columns for, in their order. */
-static List *
-store_members(void)
-{
-	List	   *members = NIL;
-
-	for (int i = 0; i < (int) lengthof(store_investors); i++)
-	{
-		members = lappend_int(members, kis_call_member_find(&kis_call_trend, psprintf("%s_net_qty", store_investors[i])));
-		members = lappend_int(members, kis_call_member_find(&kis_call_trend, psprintf("%s_net_amount", store_investors[i])));
-	}
-	return members;
-}
-
-static void
-make_store(const char *table)
-{
-	List	   *members = store_members();
-	ListCell   *lc;
-	StringInfoData command;
-
-	initStringInfo(&command);
-	appendStringInfo(&command,
-					 "CREATE TABLE %s ("
-					 "id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
-					 "market_code pg_catalog.text NOT NULL, "
-					 "sector_code pg_catalog.text NOT NULL, "
-					 "collected_at pg_catalog.timestamptz NOT NULL, "
-					 "trade_date pg_catalog.date NOT NULL, ", table);
-	foreach(lc, members)
-		appendStringInfo(&command, "%s bigint, ", kis_members[lfirst_int(lc)].column);
-	appendStringInfoString(&command,
-						   "source pg_catalog.text NOT NULL CHECK (source OPERATOR(pg_catalog.=) "
-						   "ANY (ARRAY['live'::pg_catalog.text, 'daily'::pg_catalog.text])), "
-						   "created_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(), "
-						   "updated_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(), "
-						   "UNIQUE (market_code, sector_code, trade_date))");
-	kis_store_run(command.data);
-	kis_store_run(psprintf("CREATE INDEX ON %s (trade_date)", table));
-
-	comment_on(table, NULL,
-			   "투자자별 매매동향, 시장·업종 조합과 거래일마다 한 행 / Investor flows, a row for each pair of market and sector and trading day");
-	comment_on_keys(table);
-	foreach(lc, members)
-		comment_on(table, kis_members[lfirst_int(lc)].column, kis_member_comment(&kis_members[lfirst_int(lc)]));
-	for (int i = 0; i < (int) lengthof(store_comments); i++)
-		comment_on(table, store_comments[i].column, store_comments[i].comment);
-}
-
-static void
-make_snapshots(const char *table)
-{
-	StringInfoData command;
-
-	initStringInfo(&command);
-	appendStringInfo(&command,
-					 "CREATE TABLE %s ("
-					 "market_code pg_catalog.text NOT NULL, "
-					 "sector_code pg_catalog.text NOT NULL, "
-					 "collected_at pg_catalog.timestamptz NOT NULL, "
-					 "trade_date pg_catalog.date NOT NULL, ", table);
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < (int) lengthof(texts); i++)
+		put_text(result, texts[i].part, texts[i].column, NULL, texts[i].comment);
 	for (int i = 0; i < kis_member_count; i++)
-		appendStringInfo(&command, "%s bigint, ", kis_members[i].column);
-	appendStringInfoString(&command,
-						   "PRIMARY KEY (market_code, sector_code, collected_at)) "
-						   "PARTITION BY RANGE (collected_at)");
-	kis_store_run(command.data);
-
-	/* A day of all pairs: rows lie in the order of time, which is all that BRIN needs */
-	kis_store_run(psprintf("CREATE INDEX ON %s USING brin (collected_at, trade_date) "
-						   "WITH (autosummarize = true)", table));
-
-	comment_on(table, NULL,
-			   "투자자별 매매동향 스냅샷, 값이 바뀐 응답마다 한 행 / Snapshots of investor flows, a row for each reply whose figures changed");
-	comment_on_keys(table);
-	for (int i = 0; i < kis_member_count; i++)
-		comment_on(table, kis_members[i].column, kis_member_comment(&kis_members[i]));
+		put_text(result, strstr(kis_members[i].column, "_net_") != NULL ? "net" : "total", kis_members[i].column,
+				 kis_members[i].field, kis_member_comment(&kis_members[i]));
+	return (Datum) 0;
 }
 
 /* The namespace to make the store in; raises where the user may make nothing there. */
@@ -195,11 +172,12 @@ lock_namespace(RangeVar *name)
 }
 
 /*
- * Makes the table where it is missing; else it must be one that serves. It
- * stays locked until the transaction ends, as one that was made.
+ * Makes the table where it is missing, by the commands that the SQL function
+ * gives for its name; else it must be one that serves, and is brought up to
+ * date. It stays locked until the transaction ends, as one that was made.
  */
 static KisStoreTable *
-make_or_check(Oid namespace, char *relname, void (*make) (const char *table),
+make_or_check(Oid namespace, char *relname, Oid function, const char *commands,
 			  KisStoreTable *(*describe) (Relation rel))
 {
 	AclMode		rights = ACL_SELECT;
@@ -207,79 +185,28 @@ make_or_check(Oid namespace, char *relname, void (*make) (const char *table),
 										  kis_relation_check_rights, &rights);
 	Relation	rel;
 	KisStoreTable *table;
+	Datum		relid_arg;
 
 	if (!OidIsValid(relid))
 	{
-		make(quote_qualified_identifier(get_namespace_name(namespace), relname));
+		Datum		name = CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(namespace),
+																		  relname));
+
+		kis_store_run(kis_store_commands(function, commands, 1, of_text, &name));
 		CommandCounterIncrement();
 		relid = get_relname_relid(relname, namespace);
 	}
 	rel = relation_open(relid, AccessShareLock);
 	table = describe(rel);
 	relation_close(rel, NoLock);
+	relid_arg = ObjectIdGetDatum(relid);
+	kis_store_run(kis_store_commands(function, "kis_update_commands", 1, of_oid, &relid_arg));
 	return table;
-}
-
-/*
- * Sets what numbers a column behind the numbers that are there, where they came
- * with rows, as by COPY or logical replication. Whoever has a number waits for us
- * or we for him, so that none goes back.
- */
-static void
-renumber(const KisStoreTable *store, const char *column, const char *sequence, bool descends)
-{
-	const char *op = descends ? "<" : ">";
-	char	   *behind = psprintf("FROM (SELECT pg_catalog.%s(%s)::pg_catalog.int8 AS last FROM %s) AS t, %s AS s, "
-								  "pg_catalog.pg_sequence AS p "
-								  "WHERE p.seqrelid OPERATOR(pg_catalog.=) %s::pg_catalog.regclass "
-								  "AND (t.last OPERATOR(pg_catalog.%s) s.last_value "
-								  "OR t.last OPERATOR(pg_catalog.=) s.last_value AND NOT s.is_called) "
-								  "AND t.last OPERATOR(pg_catalog.<) p.seqmax "
-								  "AND t.last OPERATOR(pg_catalog.>) p.seqmin",
-								  descends ? "min" : "max", column, store->name, sequence,
-								  quote_literal_cstr(sequence), op);
-
-	kis_store_run(psprintf("SELECT %s", behind));
-	if (SPI_processed == 0)
-		return;
-	kis_store_run(psprintf("LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE", store->name));
-	LockRelationOid(DatumGetObjectId(DirectFunctionCall1(regclassin, CStringGetDatum(sequence))),
-					ShareRowExclusiveLock);
-	kis_store_run(psprintf("SELECT pg_catalog.setval(%s::pg_catalog.regclass, t.last) %s",
-						   quote_literal_cstr(sequence), behind));
-}
-
-/* The same for all columns that are an identity or serial, as far as the caller may. */
-static void
-renumber_columns(const KisStoreTable *store)
-{
-	SPITupleTable *columns;
-	uint64		n;
-
-	kis_store_run(psprintf("SELECT pg_catalog.quote_ident(a.attname), s.name, "
-						   "p.seqincrement OPERATOR(pg_catalog.<) 0 "
-						   "FROM pg_catalog.pg_attribute AS a, "
-						   "LATERAL (SELECT pg_catalog.pg_get_serial_sequence(%s, a.attname) AS name) AS s "
-						   "JOIN pg_catalog.pg_sequence AS p ON p.seqrelid OPERATOR(pg_catalog.=) s.name::pg_catalog.regclass "
-						   "WHERE a.attrelid OPERATOR(pg_catalog.=) %u AND a.attnum OPERATOR(pg_catalog.>) 0 "
-						   "AND NOT a.attisdropped "
-						   "AND a.atttypid OPERATOR(pg_catalog.=) ANY (ARRAY[%u, %u, %u]::pg_catalog.oid[]) "
-						   "AND pg_catalog.has_table_privilege(a.attrelid, 'UPDATE') "
-						   "AND pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT') "
-						   "AND pg_catalog.has_sequence_privilege(p.seqrelid, 'SELECT') "
-						   "AND pg_catalog.has_sequence_privilege(p.seqrelid, 'UPDATE')",
-						   quote_literal_cstr(store->name), store->relid, INT2OID, INT4OID, INT8OID));
-	columns = SPI_tuptable;
-	n = SPI_processed;
-	for (uint64 i = 0; i < n; i++)
-		renumber(store, SPI_getvalue(columns->vals[i], columns->tupdesc, 1),
-				 SPI_getvalue(columns->vals[i], columns->tupdesc, 2),
-				 SPI_getvalue(columns->vals[i], columns->tupdesc, 3)[0] == 't');
 }
 
 /* Whoever may make tables in the schema could have made it, with triggers for those who collect. */
 static void
-tell_of_other_owner(const KisStoreTable *store)
+notice_other_owner(const KisStoreTable *store)
 {
 	if (store->owner == GetUserId() || is_member_of_role_nosuper(GetUserId(), store->owner))
 		return;
@@ -289,48 +216,144 @@ tell_of_other_owner(const KisStoreTable *store)
 			 errdetail("It was there already. Whoever collects into it runs its owner's triggers.")));
 }
 
+static void
+check_owner(Oid relid, const void *store)
+{
+	kis_store_require_owner(store, relid);
+}
+
+/* A column of the part's views that a relation lacks, NULL where it has them all. */
+static const char *
+missing_column(Oid relid, const char *part)
+{
+	for (int i = 0; i < (int) lengthof(texts); i++)
+		if (texts[i].column != NULL &&
+			(strcmp(texts[i].part, "view") == 0 || strcmp(texts[i].part, part) == 0) &&
+			get_attnum(relid, texts[i].column) == InvalidAttrNumber)
+			return texts[i].column;
+	return NULL;
+}
+
+/*
+ * What has a view's name stays as it is, which is a NOTICE where it isn't like
+ * the view; but a view of ours of an older version is made anew, unless others
+ * depend on it, which is a WARNING.
+ */
+static void
+update_view(Oid relid, Oid table, const char *part, Oid function)
+{
+	bool		is_view = get_rel_relkind(relid) == RELKIND_VIEW;
+	const char *missing = missing_column(relid, part);
+	Datum		args[] = {ObjectIdGetDatum(relid), ObjectIdGetDatum(table), CStringGetTextDatum(part)};
+	bool		is_other;
+
+	if (is_view && missing == NULL)
+		return;
+	args[0] = kis_store_call(function, "kis_old_view_command", 3, of_old_view,
+							 args, &is_other);
+	if (is_other)
+		ereport(NOTICE,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation \"%s\" already exists, skipping the view of that name",
+						get_rel_name(relid)),
+				 is_view ? errdetail("It has no column \"%s\".", missing) : 0,
+				 errhint("To have the view, drop or rename it and call create_market_investor_trend() again.")));
+	else
+	{
+		args[1] = CStringGetTextDatum(psprintf("view \"%s\" is of an older version and stays as it is",
+											   get_rel_name(relid)));
+		args[2] = CStringGetTextDatum("To have the new one, drop what depends on it and call create_market_investor_trend() again.");
+		kis_store_call(function, "kis_try", 3, of_text, args, NULL);
+	}
+}
+
+/*
+ * Makes a view of the store or its snapshots, <store>_<part>, as the current
+ * user's, unless there is a relation of its name or the table has no figures
+ * for it. Raises 55000 as kis_store_require_owner. It holds the names itself and
+ * reads nothing of the extension's: so DROP EXTENSION takes neither the view nor
+ * what is built on it, and a dump of the store can be restored where the
+ * extension is not.
+ */
+static void
+make_view(const KisStoreTable *store, const KisStoreTable *table, const char *part, Oid function)
+{
+	char	   *relname = kis_derived_name(store->plain_name, part);
+	Oid			relid = kis_relation_lock(store->namespace, relname, AccessShareLock, check_owner, store);
+	List	   *commands = NIL;
+
+	if (OidIsValid(relid))
+		update_view(relid, table->relid, part, function);
+	else
+	{
+		Datum		args[] = {
+			ObjectIdGetDatum(table->relid),
+			CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(store->namespace), relname)),
+			CStringGetTextDatum(part)
+		};
+
+		commands = kis_store_commands(function, "kis_view_commands", 3,
+									  of_view, args);
+		kis_store_run(commands);
+	}
+	if (OidIsValid(relid) || commands != NIL)
+		kis_store_require_owner(store, get_relname_relid(relname, store->namespace));
+}
+
+/* Makes or updates what goes with a store, partitioned by month, and the partitions of this month and the next. */
+static KisStoreTable *
+make_partitioned(const KisStoreTable *store, const char *store_text, char *relname,
+				 Oid function, const char *commands, KisStoreTable *(*describe) (Relation rel))
+{
+	KisStoreTable *table = make_or_check(store->namespace, relname, function, commands, describe);
+
+	kis_store_require_owner(store, table->relid);
+	kis_snapshot_make_partition(table->relid, store_text, GetCurrentTimestamp(), function);
+	kis_snapshot_make_next(table->relid, store_text, function);
+	return table;
+}
+
 /*
  * create_market_investor_trend(store text, snapshots boolean) RETURNS void:
- * makes the store, its view by investor and, with snapshots, its snapshot table and the partitions
- * of this month and the next. What is there already is left as it is, with a
- * NOTICE where the store is another role's, but for an identity that stands behind
- * the ids that are there. Errors: 42501 where the caller may
- * create nothing in the schema, 42P16 where a table of that name can't be a store.
+ * makes the store, its log of collections, its view by investor and, with
+ * snapshots, its snapshot table and the view of the day's course, with the
+ * partitions of this month and the next. What is there already and of an older
+ * version is brought up to date where the caller has its owner's rights; an
+ * identity that stands behind the ids that are there is set behind them; else
+ * it is left as it is, with a NOTICE where the store is another role's. Errors:
+ * 42501 where the caller may create nothing in the schema, 42P16 where a table
+ * of that name can't be a store.
  */
 Datum
 create_market_investor_trend(PG_FUNCTION_ARGS)
 {
+	static const char *const names[] = {"store", "snapshots"};
+	Oid			function = fcinfo->flinfo->fn_oid;
 	RangeVar   *name;
-	Oid			namespace;
+	char	   *text_of_store;
 	KisStoreTable *store;
+	KisStoreTable *snapshots = NULL;
+	Datum		relid;
 
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null",
-						PG_ARGISNULL(0) ? "store" : "snapshots")));
-	PreventCommandDuringRecovery(FUNCTION_NAME);
-	PreventCommandIfReadOnly(FUNCTION_NAME);
-
+	kis_store_begin(fcinfo, names, lengthof(names), FUNCTION_NAME);
 	name = kis_store_name(PG_GETARG_TEXT_PP(0));
-	namespace = lock_namespace(name);
+	text_of_store = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	store = make_or_check(namespace, name->relname, make_store, kis_store_describe);
-	tell_of_other_owner(store);
-	renumber_columns(store);
-	kis_view_make(store, namespace);
+	store = make_or_check(lock_namespace(name), name->relname, function, "kis_store_commands",
+						  kis_store_describe);
+	notice_other_owner(store);
+	relid = ObjectIdGetDatum(store->relid);
+	kis_store_call(function, "kis_renumber", 1, of_oid, &relid, NULL);
+	make_view(store, store, "by_investor", function);
+	(void) make_partitioned(store, text_of_store, kis_derived_name(name->relname, "collection"), function,
+							"kis_collection_commands", kis_collection_describe);
 	if (PG_GETARG_BOOL(1))
 	{
-		KisStoreTable *snapshots = make_or_check(namespace, kis_snapshot_name(name->relname),
-												 make_snapshots, kis_snapshot_describe);
-		char	   *store_text = text_to_cstring(PG_GETARG_TEXT_PP(0));
-		TimestampTz now = GetCurrentTimestamp();
-
-		kis_store_require_owner(store, snapshots->relid);
-		kis_snapshot_make_partition(snapshots->relid, store_text, now);
-		kis_snapshot_make_next(snapshots->relid, store_text, now);
+		snapshots = make_partitioned(store, text_of_store, kis_derived_name(name->relname, "snapshot"), function,
+									 "kis_snapshots_commands", kis_snapshot_describe);
+		make_view(store, snapshots, "intraday", function);
 	}
 	SPI_finish();
 	PG_RETURN_VOID();

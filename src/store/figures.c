@@ -13,17 +13,10 @@
 #include "request/state.h"
 #include "store/figures.h"
 #include "store/table.h"
+#include "store/target.h"
 
 /* Of a value that is none, as much as is shown. */
 #define MAX_SHOWN_VALUE 40
-
-/* Marks, of all members, those that the table has a column for. */
-void
-kis_figures_want(const KisStoreTable *table, bool *wanted)
-{
-	for (int i = 0; i < table->nfigures; i++)
-		wanted[table->members[i]] = true;
-}
 
 static char *
 no_bigint(const char *field, const char *value)
@@ -47,29 +40,35 @@ sqlstate_of(const char *value)
 }
 
 /*
- * The figures of a row, for all members; null where one is not wanted, or the
- * call or KIS has none. NULL, or what is wrong with one that is no bigint, and
- * the SQLSTATE that bigint itself has for it; sqlstate may be NULL.
+ * Takes the figures of a row that the store or its snapshots (NULL: none) have
+ * columns for; null where one is not wanted, or the call or KIS has none. NULL,
+ * or what is wrong with one that is no bigint, and the SQLSTATE that bigint
+ * itself has for it; sqlstate may be NULL.
  */
 char *
-kis_figures_take(const KisCall *call, const KisRow *row, const bool *wanted,
-				 KisQuery *query, int64 *figures, bool *nulls,
-				 int *sqlstate)
+kis_figures_take(const KisCall *call, const KisRow *row, const KisStoreTable *store,
+				 const KisStoreTable *snapshots, KisQuery *query, KisTarget *target, int *sqlstate)
 {
+	bool	   *wanted = palloc0(kis_member_count * sizeof(bool));
+
+	target->figures = palloc0(kis_member_count * sizeof(int64));
+	target->nulls = palloc(kis_member_count * sizeof(bool));
+	for (const KisStoreTable *table = store; table != NULL; table = table == store ? snapshots : NULL)
+		for (int i = 0; i < table->nfigures; i++)
+			wanted[table->members[i]] = true;
 	for (int i = 0; i < kis_member_count; i++)
 	{
 		const char *field = kis_members[i].field;
 		int			member = kis_call_member_find(call, field);
 		KisValue	value;
 
-		nulls[i] = true;
-		figures[i] = 0;
+		target->nulls[i] = true;
 		if (!wanted[i] || member < 0)
 			continue;
 		value = row->values[member];
-		nulls[i] = value.kind != KIS_VALUE_INTEGER;
+		target->nulls[i] = value.kind != KIS_VALUE_INTEGER;
 		if (value.kind == KIS_VALUE_INTEGER)
-			figures[i] = value.integer;
+			target->figures[i] = value.integer;
 		else if (value.kind == KIS_VALUE_TEXT)
 		{
 			if (sqlstate != NULL)

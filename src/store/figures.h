@@ -11,13 +11,11 @@
 #include "kis/reply.h"
 #include "request/state.h"
 #include "store/table.h"
+#include "store/target.h"
 
-/* Marks, of all members, those that the table has a column for. */
-extern void kis_figures_want(const KisStoreTable *table, bool *wanted);
-
-/* The figures of a row, for all members */
-extern char *kis_figures_take(const KisCall *call, const KisRow *row, const bool *wanted,
-							  KisQuery *query, int64 *figures, bool *nulls,
+/* Takes the figures of a row that these tables have columns for; NULL, or what is wrong with one. */
+extern char *kis_figures_take(const KisCall *call, const KisRow *row, const KisStoreTable *store,
+							  const KisStoreTable *snapshots, KisQuery *query, KisTarget *target,
 							  int *sqlstate);
 
 #endif							/* KIS_STORE_FIGURES_H */

@@ -1,7 +1,7 @@
 /*
  * open.c
  *		Finding what a collection or a backfill works with: the server that it
- *		asks, and the tables that it fills.
+ *		calls, and the tables that it fills.
  */
 #include "postgres.h"
 
@@ -10,12 +10,11 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_foreign_server.h"
-#include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/catcache.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -91,68 +90,40 @@ look_at(Oid relid, KisStoreTable *(*describe) (Relation rel), LOCKMODE lockmode,
 	return table;
 }
 
-/* May the user know of that table, and is it like a store? */
-static bool
-is_visible_store(Form_pg_class table)
-{
-	AclMode		any = ACL_SELECT | ACL_INSERT | ACL_UPDATE;
-
-	return (table->relkind == RELKIND_RELATION || table->relkind == RELKIND_PARTITIONED_TABLE) &&
-		!isOtherTempNamespace(table->relnamespace) &&
-		kis_namespace_aclcheck(table->relnamespace, GetUserId(), ACL_USAGE) == ACLCHECK_OK &&
-		(pg_class_aclmask(table->oid, GetUserId(), any, ACLMASK_ANY) != 0 ||
-		 pg_attribute_aclcheck_all(table->oid, GetUserId(), any, ACLMASK_ANY) == ACLCHECK_OK) &&
-		get_attnum(table->oid, "trade_date") != InvalidAttrNumber;
-}
-
-/* A store of that name in whatever schema, the oldest of several; NULL where there is none. */
-static char *
-store_elsewhere(const char *relname)
-{
-	CatCList   *relations = SearchSysCacheList1(RELNAMENSP, CStringGetDatum(relname));
-	Oid			oldest = InvalidOid;
-	char	   *schema;
-
-	for (int i = 0; i < relations->n_members; i++)
-	{
-		Form_pg_class table = (Form_pg_class) GETSTRUCT(&relations->members[i]->tuple);
-
-		if (is_visible_store(table) && (!OidIsValid(oldest) || table->oid < oldest))
-			oldest = table->oid;
-	}
-	ReleaseCatCacheList(relations);
-	schema = get_namespace_name(get_rel_namespace(oldest));
-	return schema ? quote_qualified_identifier(schema, relname) : NULL;
-}
-
 static void
-store_missing(const RangeVar *name, const char *text)
+store_missing(const RangeVar *name, const char *written, Oid function)
 {
-	char	   *elsewhere = store_elsewhere(name->relname);
+	static const Oid types[] = {TEXTOID};
+	Datum		relname = CStringGetTextDatum(name->relname);
+	bool		nowhere;
+	Datum		elsewhere = kis_store_call(function, "kis_store_elsewhere", 1, types,
+										   &relname, &nowhere);
 
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_TABLE),
-			 errmsg("store \"%s\" does not exist", kis_shown(text)),
-			 elsewhere ?
-			 errhint("There is one in another schema: name it with store => %s.",
-					 quote_literal_cstr(elsewhere)) :
+			 errmsg("store \"%s\" does not exist", kis_shown(written)),
+			 nowhere ?
 			 errhint("Make it with SELECT create_market_investor_trend(%s).",
-					 quote_literal_cstr(quote_qualified_identifier(name->schemaname, name->relname)))));
+					 quote_literal_cstr(quote_qualified_identifier(name->schemaname, name->relname))) :
+			 errhint("There is one in another schema: name it with store => %s.",
+					 quote_literal_cstr(TextDatumGetCString(elsewhere)))));
 }
 
 /*
  * The store as it is now, locked, and fit to be written by the caller; text is
- * its name as he wrote it. Without keep_lock the lock is given back.
+ * its name as he wrote it. Without keep_lock the lock is given back. "function"
+ * is any of the extension's.
  */
 KisStoreTable *
-kis_store_open(const RangeVar *name, const char *text, LOCKMODE lockmode, bool keep_lock)
+kis_store_open(const RangeVar *name, const char *text, LOCKMODE lockmode, bool keep_lock,
+			   Oid function)
 {
 	AclMode		rights = ACL_SELECT | ACL_INSERT | ACL_UPDATE;
 	Oid			store = RangeVarGetRelidExtended(name, lockmode, RVR_MISSING_OK,
 												 check_store, &rights);
 
 	if (!OidIsValid(store))
-		store_missing(name, text);
+		store_missing(name, text, function);
 	return look_at(store, kis_store_describe, lockmode, keep_lock);
 }
 
@@ -182,17 +153,32 @@ kis_store_require_owner(const KisStoreTable *store, Oid relid)
 				 errhint("Give both to one role with ALTER TABLE ... OWNER TO, or rename that one.")));
 }
 
-/* The store's snapshots in the same way, or NULL where it has none. */
+/* What goes with a store in the same way, or NULL where it has none. */
+static KisStoreTable *
+open_companion(const KisStoreTable *store, const char *label, AclMode rights,
+			   KisStoreTable *(*describe) (Relation rel), LOCKMODE lockmode, bool keep_lock)
+{
+	Oid			relid = kis_relation_lock(store->namespace, kis_derived_name(store->plain_name, label),
+										  lockmode, kis_relation_check_rights, &rights);
+
+	if (!OidIsValid(relid))
+		return NULL;
+	kis_store_require_owner(store, relid);
+	return look_at(relid, describe, lockmode, keep_lock);
+}
+
+/* The store's snapshots, which the caller may read and append to. */
 KisStoreTable *
 kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode, bool keep_lock)
 {
-	AclMode		rights = ACL_SELECT | ACL_INSERT;
-	Oid			snapshots = kis_relation_lock(store->namespace,
-											  kis_snapshot_name(store->plain_name), lockmode,
-											  kis_relation_check_rights, &rights);
+	return open_companion(store, "snapshot", ACL_SELECT | ACL_INSERT, kis_snapshot_describe,
+						  lockmode, keep_lock);
+}
 
-	if (!OidIsValid(snapshots))
-		return NULL;
-	kis_store_require_owner(store, snapshots);
-	return look_at(snapshots, kis_snapshot_describe, lockmode, keep_lock);
+/* The store's log of collections, which the caller may append to. */
+KisStoreTable *
+kis_collection_open(const KisStoreTable *store, LOCKMODE lockmode, bool keep_lock)
+{
+	return open_companion(store, "collection", ACL_INSERT, kis_collection_describe,
+						  lockmode, keep_lock);
 }

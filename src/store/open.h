@@ -1,7 +1,7 @@
 /*
  * open.h
  *		Finding what a collection or a backfill works with: the server that it
- *		asks, and the tables that it fills.
+ *		calls, and the tables that it fills.
  */
 #ifndef KIS_STORE_OPEN_H
 #define KIS_STORE_OPEN_H
@@ -13,23 +13,28 @@
 
 #include "store/table.h"
 
+/* The server of that name, which must be ours and usable by the caller. */
 extern Oid	kis_store_server(const char *name, Oid function);
 
-/* The store as it is now, locked, and fit to be written by the caller */
+/* Opens the store as it is now, locked, and fit to be written by the caller. */
 extern KisStoreTable *kis_store_open(const RangeVar *name, const char *text,
-									 LOCKMODE lockmode, bool keep_lock);
+									 LOCKMODE lockmode, bool keep_lock, Oid function);
 
-/* The store's snapshots in the same way, or NULL where it has none. */
+/* Opens the store's snapshots in the same way; NULL where it has none. */
 extern KisStoreTable *kis_snapshots_open(const KisStoreTable *store, LOCKMODE lockmode,
 										 bool keep_lock);
+
+/* Opens the store's log of collections in the same way. */
+extern KisStoreTable *kis_collection_open(const KisStoreTable *store, LOCKMODE lockmode,
+										  bool keep_lock);
 
 /* Raises where the user has no business with a relation, which is not locked yet and may be gone. */
 typedef void (*KisRelationCheck) (Oid relid, const void *arg);
 
-/* That of rights, an AclMode: kis_store_require_rights. */
+/* The check of rights, a pointer to an AclMode: kis_store_require_rights. */
 extern void kis_relation_check_rights(Oid relid, const void *rights);
 
-/* The relation of that name, checked and then locked, and of that name still */
+/* Checks and then locks the relation of that name; InvalidOid where there is none. */
 extern Oid	kis_relation_lock(Oid namespace, const char *relname, LOCKMODE lockmode,
 							  KisRelationCheck check, const void *arg);
 

@@ -14,10 +14,8 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
@@ -28,7 +26,6 @@
 #include "partitioning/partdesc.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/guc.h"
@@ -36,19 +33,15 @@
 #include "utils/lsyscache.h"
 #include "utils/partcache.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "common/day.h"
-#include "common/error.h"
 #include "compat.h"
 #include "kis/trading_day.h"
+#include "store/rows.h"
 #include "store/snapshot.h"
 #include "store/table.h"
 #include "store/target.h"
-
-/* A trading day is at most so many days before the day of collecting: trading_day.c */
-#define LONGEST_CLOSURE 30
 
 /* Months since the year 0. */
 typedef int Month;
@@ -86,40 +79,6 @@ is_month(const PartitionRange *range)
 	return range->from == month_start(range->month) && range->to == month_start(range->month + 1);
 }
 
-/* A moment in Seoul; format takes year, month, day, hour, minute, second and its fraction. */
-static char *
-seoul_text(TimestampTz moment, const char *format)
-{
-	struct pg_tm tm;
-	fsec_t		fsec;
-
-	if (timestamp2tm(moment + KIS_SEOUL_OFFSET * USECS_PER_SEC, NULL, &tm, &fsec, NULL, NULL) != 0)
-		elog(ERROR, "timestamp out of range");
-	return psprintf(format, tm.tm_year, tm.tm_mon, tm.tm_mday,
-					tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
-}
-
-/* A moment as a literal that no session's DateStyle or TimeZone changes. */
-static char *
-moment_literal(TimestampTz moment)
-{
-	return seoul_text(moment, "'%04d-%02d-%02d %02d:%02d:%02d.%06d+09'");
-}
-
-/* A day that is so many days after a moment's, as such a literal. */
-static char *
-day_literal(TimestampTz moment, int days)
-{
-	return seoul_text(moment + days * USECS_PER_DAY, "'%04d-%02d-%02d'");
-}
-
-/* A range for messages. */
-static char *
-range_text(const PartitionRange *range)
-{
-	return seoul_text(range->from, is_month(range) ? "%04d-%02d" : "%04d-%02d-%02d %02d:%02d");
-}
-
 /* Partitions are ours to make only where the table is partitioned as we do it. */
 static bool
 is_ours_to_partition(Relation snapshots)
@@ -130,8 +89,9 @@ is_ours_to_partition(Relation snapshots)
 		return false;
 	key = RelationGetPartitionKey(snapshots);
 	return key->strategy == PARTITION_STRATEGY_RANGE && key->partnatts == 1 &&
-		key->parttypid[0] == TIMESTAMPTZOID &&
-		key->partattrs[0] == get_attnum(RelationGetRelid(snapshots), "collected_at");
+		key->parttypid[0] == TIMESTAMPTZOID && key->partattrs[0] != InvalidAttrNumber &&
+		(key->partattrs[0] == get_attnum(RelationGetRelid(snapshots), "collected_at") ||
+		 key->partattrs[0] == get_attnum(RelationGetRelid(snapshots), "asked_at"));
 }
 
 /*
@@ -176,106 +136,82 @@ may_make_partitions(Relation snapshots)
 		kis_namespace_aclcheck(RelationGetNamespace(snapshots), owner, ACL_CREATE) == ACLCHECK_OK;
 }
 
+/* What kis_partition_commands() gives of the partition to make. */
+typedef struct Partition
+{
+	const char *relname;
+	const char *range;			/* for messages */
+	List	   *commands;		/* make, attach, comment */
+} Partition;
+
+/* All that a partition takes of its table is handed over: SQL may not see a table yet that is this new. */
+static Partition
+partition_of(Relation snapshots, const PartitionRange *range, Oid function)
+{
+	static const Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	bool		is_log = get_attnum(RelationGetRelid(snapshots), "asked_at") != InvalidAttrNumber;
+	Oid			am = snapshots->rd_rel->relam;
+	Oid			tablespace = snapshots->rd_rel->reltablespace;
+	StringInfoData place;
+	Datum		args[lengthof(types)];
+	List	   *texts;
+
+	initStringInfo(&place);
+	if (OidIsValid(am))
+		appendStringInfo(&place, " USING %s", quote_identifier(get_am_name(am)));
+	if (OidIsValid(tablespace))
+		appendStringInfo(&place, " TABLESPACE %s", quote_identifier(get_tablespace_name(tablespace)));
+	args[0] = CStringGetTextDatum(get_namespace_name(RelationGetNamespace(snapshots)));
+	args[1] = CStringGetTextDatum(RelationGetRelationName(snapshots));
+	args[2] = CStringGetTextDatum(is_log ? "collection partition" : "partition");
+	args[3] = CStringGetTextDatum(place.data);
+	args[4] = TimestampTzGetDatum(range->from);
+	args[5] = TimestampTzGetDatum(range->to);
+	texts = kis_store_commands(function, "kis_partition_commands", lengthof(types), types, args);
+	return (Partition)
+	{
+		.relname = linitial(texts),
+			.range = lsecond(texts),
+			.commands = list_copy_tail(texts, 2)
+	};
+}
+
 static void
-partition_missing(Relation snapshots, const char *store, const PartitionRange *range)
+partition_missing(Relation snapshots, const char *store, const Partition *partition)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("table \"%s\" has no partition for %s",
-					RelationGetRelationName(snapshots), range_text(range)),
+					RelationGetRelationName(snapshots), partition->range),
 			 errdetail("Only its owner, \"%s\", with the right to create in its schema can make one.",
 					   GetUserNameFromId(snapshots->rd_rel->relowner, false)),
 			 errhint("Have that role run SELECT create_market_investor_trend(%s).",
 					 quote_literal_cstr(store))));
 }
 
-static char *
-partition_name(Relation snapshots, const PartitionRange *range)
-{
-	return kis_derived_name(RelationGetRelationName(snapshots),
-							seoul_text(range->from,
-									   is_month(range) ? "y%04dm%02d" : "y%04dm%02dd%02dh%02dm%02d"));
-}
-
-static char *
-attach_command(Relation snapshots, const PartitionRange *range)
-{
-	char	   *schema = get_namespace_name(RelationGetNamespace(snapshots));
-
-	return psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%s)",
-					quote_qualified_identifier(schema, RelationGetRelationName(snapshots)),
-					quote_qualified_identifier(schema, partition_name(snapshots, range)),
-					moment_literal(range->from), moment_literal(range->to));
-}
-
-static Oid
-relation_of_name(Relation snapshots, const PartitionRange *range)
-{
-	return get_relname_relid(partition_name(snapshots, range), RelationGetNamespace(snapshots));
-}
-
 /* Something else has the partition's name: most likely it was detached. */
 static void
-name_taken(Relation snapshots, const PartitionRange *range, Oid other)
+name_taken(Relation snapshots, const Partition *partition, Oid other)
 {
 	bool		is_table = get_rel_relkind(other) == RELKIND_RELATION && !get_rel_relispartition(other);
 
 	ereport(ERROR,
 			(errcode(ERRCODE_DUPLICATE_TABLE),
 			 errmsg("relation \"%s\" already exists, but is no partition of table \"%s\" for %s",
-					partition_name(snapshots, range), RelationGetRelationName(snapshots),
-					range_text(range)),
+					partition->relname, RelationGetRelationName(snapshots), partition->range),
 			 is_table ?
 			 errhint("Attach it with %s, or rename it; or drop it, if nobody needs its rows.",
-					 attach_command(snapshots, range)) :
+					 (char *) lsecond(partition->commands)) :
 			 errhint("Rename it, or drop it if nobody needs it.")));
-}
-
-/*
- * The commands that make a partition: of all that the parent has, and where it
- * has its own, as PARTITION OF would. A CHECK constraint on trade_date is for the
- * planner, which leaves partitions out by it.
- */
-static List *
-partition_commands(Relation snapshots, const PartitionRange *range)
-{
-	char	   *schema = get_namespace_name(RelationGetNamespace(snapshots));
-	char	   *parent = quote_qualified_identifier(schema, RelationGetRelationName(snapshots));
-	char	   *partition = quote_qualified_identifier(schema, partition_name(snapshots, range));
-	Oid			am = snapshots->rd_rel->relam;
-	Oid			tablespace = snapshots->rd_rel->reltablespace;
-	int			year = range->month / 12;
-	int			month = range->month % 12 + 1;
-	char	   *comment = psprintf("%04d년 %d월의 스냅샷 / Snapshots of %04d-%02d",
-								   year, month, year, month);
-	StringInfoData create;
-
-	initStringInfo(&create);
-	appendStringInfo(&create,
-					 "CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING IDENTITY, "
-					 "CONSTRAINT trade_date_near_month "
-					 "CHECK (trade_date OPERATOR(pg_catalog.>=) %s::pg_catalog.date "
-					 "AND trade_date OPERATOR(pg_catalog.<) %s::pg_catalog.date))",
-					 partition, parent,
-					 day_literal(range->from, -LONGEST_CLOSURE), day_literal(range->to - 1, 1));
-	if (OidIsValid(am))
-		appendStringInfo(&create, " USING %s", quote_identifier(get_am_name(am)));
-	if (OidIsValid(tablespace))
-		appendStringInfo(&create, " TABLESPACE %s", quote_identifier(get_tablespace_name(tablespace)));
-	return list_make3(create.data,
-					  attach_command(snapshots, range),
-					  psprintf("COMMENT ON TABLE %s IS %s", partition,
-							   quote_literal_cstr(kis_to_server_lossy(comment))));
 }
 
 /* As the table's owner, and without the caller's tablespace: whoever comes first makes the same partition. */
 static void
-make_partition(Oid relid, const PartitionRange *range)
+make_partition(Oid relid, const PartitionRange *range, Oid function)
 {
 	Relation	snapshots = table_open(relid, NoLock);
+	List	   *commands = partition_of(snapshots, range, function).commands;
 	Oid			owner = snapshots->rd_rel->relowner;
-	List	   *commands = partition_commands(snapshots, range);
-	ListCell   *lc;
 	Oid			save_userid;
 	int			save_sec_context;
 	int			save_nestlevel = NewGUCNestLevel();
@@ -294,8 +230,7 @@ make_partition(Oid relid, const PartitionRange *range)
 							   SECURITY_RESTRICTED_OPERATION);
 	(void) set_config_option("default_tablespace", "", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	foreach(lc, commands)
-		kis_store_run(lfirst(lc));
+	kis_store_run(commands);
 	AtEOXact_GUC(true, save_nestlevel);
 	SetUserIdAndSecContext(save_userid, save_sec_context);
 }
@@ -306,9 +241,11 @@ make_partition(Oid relid, const PartitionRange *range)
  * now, even a cursor, or the table isn't cut by our months.
  */
 static bool
-must_make(Oid relid, const char *store, TimestampTz moment, bool ahead, PartitionRange *range)
+must_make(Oid relid, const char *store, TimestampTz moment, bool ahead, Oid function,
+		  PartitionRange *range)
 {
 	Relation	snapshots = try_table_open(relid, AccessShareLock);
+	Partition	partition;
 	bool		lacks;
 	Oid			other;
 	Oid			seen = InvalidOid;
@@ -320,13 +257,16 @@ must_make(Oid relid, const char *store, TimestampTz moment, bool ahead, Partitio
 		lacks = is_ours_to_partition(snapshots) &&
 			lacks_partition(snapshots, moment, range) &&
 			!(ahead && (!is_month(range) || snapshots->rd_refcnt > 1));
-		if (lacks && !may_make_partitions(snapshots))
-			partition_missing(snapshots, store, range);
-		other = lacks ? relation_of_name(snapshots, range) : InvalidOid;
+		if (!lacks)
+			break;
+		partition = partition_of(snapshots, range, function);
+		if (!may_make_partitions(snapshots))
+			partition_missing(snapshots, store, &partition);
+		other = get_relname_relid(partition.relname, RelationGetNamespace(snapshots));
 		if (!OidIsValid(other))
 			break;
 		if (other == seen)
-			name_taken(snapshots, range, other);
+			name_taken(snapshots, &partition, other);
 
 		/*
 		 * unless it was made and attached since we looked: who has done so
@@ -348,11 +288,11 @@ must_make(Oid relid, const char *store, TimestampTz moment, bool ahead, Partitio
 }
 
 static void
-make_missing(Oid relid, const char *store, TimestampTz moment, bool ahead)
+make_missing(Oid relid, const char *store, TimestampTz moment, bool ahead, Oid function)
 {
 	PartitionRange range;
 
-	if (!must_make(relid, store, moment, ahead, &range))
+	if (!must_make(relid, store, moment, ahead, function, &range))
 		return;
 
 	/*
@@ -363,8 +303,8 @@ make_missing(Oid relid, const char *store, TimestampTz moment, bool ahead)
 		LockRelationOid(relid, ShareUpdateExclusiveLock);
 	else if (!ConditionalLockRelationOid(relid, ShareUpdateExclusiveLock))
 		return;
-	if (must_make(relid, store, moment, ahead, &range))
-		make_partition(relid, &range);
+	if (must_make(relid, store, moment, ahead, function, &range))
+		make_partition(relid, &range, function);
 }
 
 /*
@@ -373,18 +313,18 @@ make_missing(Oid relid, const char *store, TimestampTz moment, bool ahead)
  * lasting lock.
  */
 void
-kis_snapshot_check(Oid snapshots, const char *store, TimestampTz moment)
+kis_snapshot_check(Oid snapshots, const char *store, TimestampTz moment, Oid function)
 {
 	PartitionRange range;
 
-	(void) must_make(snapshots, store, moment, false, &range);
+	(void) must_make(snapshots, store, moment, false, function, &range);
 }
 
 /* Makes a partition for the moment where there is none: its month, or what of it is free. */
 void
-kis_snapshot_make_partition(Oid snapshots, const char *store, TimestampTz moment)
+kis_snapshot_make_partition(Oid snapshots, const char *store, TimestampTz moment, Oid function)
 {
-	make_missing(snapshots, store, moment, false);
+	make_missing(snapshots, store, moment, false, function);
 }
 
 /* Is the moment's partition one of our months, and the next month without one? */
@@ -404,153 +344,124 @@ lacks_next(Oid relid, TimestampTz moment)
 	return lacks;
 }
 
-static void
-warn_of_next(const char *table, Month month, const ErrorData *error)
-{
-	ereport(WARNING,
-			(errcode(error->sqlerrcode),
-			 errmsg("could not make the partition of table \"%s\" for %04d-%02d",
-					table, month / 12, month % 12 + 1),
-			 errdetail("It failed: %s.%s%s", error->message,
-					   error->detail ? " " : "", error->detail ? error->detail : ""),
-			 errhint("%s", error->hint ? error->hint :
-					 "Nothing is lost so far, but that month's snapshots need it.")));
-}
-
 /*
- * The month's after the moment's, where the table is cut by months as we do it,
+ * Makes the next month's, where the table is cut by months as we do it,
  * and as far as it goes without waiting. Where it fails that is a WARNING,
  * unless it was cancelled. Inside SPI.
  */
 void
-kis_snapshot_make_next(Oid snapshots, const char *store, TimestampTz moment)
+kis_snapshot_make_next(Oid snapshots, const char *store, Oid function)
 {
-	Month		next = month_of(moment) + 1;
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *error = NULL;
+	static const Oid types[] = {TEXTOID, TEXTOID, TEXTOID};
+	TimestampTz now = GetCurrentTimestamp();
+	Month		next = month_of(now) + 1;
+	Datum		args[lengthof(types)];
 
-	if (!lacks_next(snapshots, moment))
+	if (!lacks_next(snapshots, now))
 		return;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		make_missing(snapshots, store, month_start(next), true);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-
-	if (error == NULL)
-		return;
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-		ReThrowError(error);
-	warn_of_next(get_rel_name(snapshots), next, error);
+	args[0] = CStringGetTextDatum(psprintf("SELECT %s.kis_make_partition_ahead(%u::pg_catalog.oid, %s::pg_catalog.text)",
+										   quote_identifier(get_namespace_name(get_func_namespace(function))),
+										   snapshots, quote_literal_cstr(store)));
+	args[1] = CStringGetTextDatum(psprintf("could not make the partition of table \"%s\" for %04d-%02d",
+										   get_rel_name(snapshots), next / 12, next % 12 + 1));
+	args[2] = CStringGetTextDatum("Nothing is lost so far, but that month's snapshots need it.");
+	kis_store_call(function, "kis_try", lengthof(types), types, args, NULL);
 }
 
-/* The figures of a snapshot beside the moment $3, of the pair $1, $2. */
+PG_FUNCTION_INFO_V1(kis_make_partition_ahead);
+
+/*
+ * kis_make_partition_ahead(snapshots oid, store text): what
+ * kis_snapshot_make_next tries. Raises 42501 where the caller has no rights to
+ * the table, or none to make it.
+ */
+Datum
+kis_make_partition_ahead(PG_FUNCTION_ARGS)
+{
+	Oid			snapshots = PG_GETARG_OID(0);
+
+	kis_store_require_rights(snapshots, ACL_INSERT);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	make_missing(snapshots, text_to_cstring(PG_GETARG_TEXT_PP(1)),
+				 month_start(month_of(GetCurrentTimestamp()) + 1), true, fcinfo->flinfo->fn_oid);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/* The snapshot beside a target's, within $7 and $8, as of rows' "direction". */
 static char *
 beside_query(const KisStoreTable *snapshots, const char *figures, const char *op,
-			 TimestampTz end, const char *end_op, const char *direction)
+			 const char *direction)
 {
-	return psprintf("SELECT l.collected_at, ARRAY[%s]::pg_catalog.int8[] AS figures FROM %s AS l "
-					"WHERE l.market_code OPERATOR(pg_catalog.=) $1 "
-					"AND l.sector_code OPERATOR(pg_catalog.=) $2 "
-					"AND l.collected_at OPERATOR(pg_catalog.%s) $3 "
-					"AND l.collected_at OPERATOR(pg_catalog.%s) %s::pg_catalog.timestamptz "
-					"ORDER BY l.collected_at %s LIMIT 1",
-					figures, snapshots->name, op, end_op, moment_literal(end), direction);
+	return psprintf("LEFT JOIN LATERAL (SELECT s.collected_at, ARRAY[%s]::pg_catalog.int8[] AS f FROM %s AS s "
+					"WHERE " KIS_SAME_PAIR " AND s.collected_at OPERATOR(pg_catalog.%s) t.collected_at "
+					"AND s.collected_at OPERATOR(pg_catalog.>=) $7 AND s.collected_at OPERATOR(pg_catalog.<) $8 "
+					"ORDER BY s.collected_at %s LIMIT 1)",
+					figures, snapshots->name, op, direction);
 }
 
 /*
- * The statement that appends a reply, whose figures are $5, unless the snapshot
- * before it, or one after it, says the same. It looks for these in this month and
- * the ones beside it alone: so it costs the same however many months there are.
+ * The statement that appends replies unless the snapshot before each, or one
+ * after it, says the same. It looks for these in this month and the ones beside
+ * it alone, from $7 to $8: so it costs the same however many months there are.
  *
- * Answers may be written in another order than they came in. An answer of $6,
- * later than this one, may have been left out as it said what the snapshot before
- * says: where this one comes in between, that one is no repetition any more and
- * is appended with it.
+ * Answers may be written in another order than they came in. An answer of
+ * "again", later than this one, may have been left out as it said what the
+ * snapshot before says: where this one comes in between, that one is no
+ * repetition any more and is appended with it.
  */
 static char *
-append_statement(const KisStoreTable *snapshots, Month month)
+append_statement(const KisStoreTable *snapshots)
 {
-	StringInfoData columns;
-	StringInfoData values;
-	StringInfoData again;
-	StringInfoData figures;
+	/* the columns' list begins with its separator */
+	const char *figures = kis_rows_columns(snapshots, ", ", "s.", false) + 2;
 
-	initStringInfo(&columns);
-	initStringInfo(&values);
-	initStringInfo(&again);
-	initStringInfo(&figures);
-	for (int i = 0; i < snapshots->nfigures; i++)
-	{
-		appendStringInfo(&columns, ", %s", snapshots->columns[i]);
-		appendStringInfo(&values, ", $5[%d]", i + 1);
-		appendStringInfo(&again, ", b.figures[%d]", i + 1);
-		appendStringInfo(&figures, "%sl.%s", i > 0 ? ", " : "", snapshots->columns[i]);
-	}
 	return psprintf("INSERT INTO %s (market_code, sector_code, collected_at, trade_date%s) "
-					"WITH b AS (%s), a AS (%s), "
-					"changed AS (SELECT WHERE "
-					"((SELECT figures FROM b) OPERATOR(pg_catalog.=) $5) IS NOT TRUE AND "
-					"((SELECT figures FROM a) OPERATOR(pg_catalog.=) $5) IS NOT TRUE) "
-					"SELECT $1, $2, $3, $4%s FROM changed "
-					"UNION ALL "
-					"SELECT $1, $2, $6, $4%s FROM changed, b LEFT JOIN a ON true WHERE $6 IS NOT NULL "
-					"AND (a.collected_at OPERATOR(pg_catalog.<=) $6) IS NOT TRUE "
-					"AND (a.figures OPERATOR(pg_catalog.=) b.figures) IS NOT TRUE "
+					"SELECT t.market_code, t.sector_code, r.collected_at, t.trade_date%s FROM " KIS_TARGETS
+					" %s AS b ON true %s AS a ON true "
+					"CROSS JOIN LATERAL (VALUES (t.collected_at, t.f), "
+					"(CASE WHEN b.collected_at IS NOT NULL AND (a.collected_at OPERATOR(pg_catalog.<=) t.again) IS NOT TRUE "
+					"AND (a.f OPERATOR(pg_catalog.=) b.f) IS NOT TRUE THEN t.again END, b.f)) AS r(collected_at, f) "
+					"WHERE (b.f OPERATOR(pg_catalog.=) t.f) IS NOT TRUE AND (a.f OPERATOR(pg_catalog.=) t.f) IS NOT TRUE "
+					"AND r.collected_at IS NOT NULL ORDER BY t.n "
 					"ON CONFLICT (market_code, sector_code, collected_at) DO NOTHING",
-					snapshots->name, columns.data,
-					beside_query(snapshots, figures.data, "<", month_start(month - 1), ">=", "DESC"),
-					beside_query(snapshots, figures.data, ">", month_start(month + 2), "<", "ASC"),
-					values.data, again.data);
+					snapshots->name, kis_rows_columns(snapshots, ", ", "", false),
+					kis_rows_columns(snapshots, ", ", "r.f", true),
+					beside_query(snapshots, figures, "<", "DESC"),
+					beside_query(snapshots, figures, ">", "ASC"));
 }
 
 /*
- * Appends the answer to the snapshots unless it equals the one before or after
- * it. Inside SPI.
+ * Appends answers to the snapshots unless one equals the one before or after
+ * it. To be called inside SPI.
  */
 void
-kis_snapshot_append(KisStoreTable *snapshots, const KisTarget *target)
+kis_snapshot_append(const KisStoreTable *snapshots, KisTarget **targets, int ntargets)
 {
-	Oid			types[] = {TEXTOID, TEXTOID, TIMESTAMPTZOID, DATEOID, INT8ARRAYOID, TIMESTAMPTZOID};
-	Datum		values[lengthof(types)];
-	char		nulls[] = "      ";
-	Month		month = month_of(target->collected_at);
-	int			result;
+	Month		first = INT_MAX;
+	Month		last = 0;
+	TimestampTz now = GetCurrentTimestamp();
 
-	if (snapshots->append == NULL || snapshots->append_month != month)
+	if (ntargets == 0)
+		return;
+	for (int i = 0; i < ntargets; i++)
 	{
-		snapshots->append = SPI_prepare(append_statement(snapshots, month), lengthof(types), types);
-		snapshots->append_month = month;
-		if (snapshots->append == NULL)
-			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	}
+		KisTarget  *target = targets[i];
+		Month		month = month_of(target->collected_at);
 
-	values[0] = CStringGetTextDatum(target->pair.market);
-	values[1] = CStringGetTextDatum(target->pair.sector);
-	values[2] = TimestampTzGetDatum(target->collected_at);
-	values[3] = DateADTGetDatum(target->trade_date);
-	values[4] = kis_store_figures(snapshots, target->figures, target->nulls);
-	values[5] = TimestampTzGetDatum(target->stored_at);
-	/* a row's time may be one that the user has set: it must have a partition */
-	if (target->stored_at <= target->collected_at || target->stored_at > GetCurrentTimestamp() ||
-		target->stored_at >= month_start(month + 1))
-		nulls[5] = 'n';
+		first = Min(first, month);
+		last = Max(last, month);
+
+		/*
+		 * a row's time may be one that the user has set: it must have a
+		 * partition
+		 */
+		if (target->stored_at <= target->collected_at || target->stored_at > now ||
+			target->stored_at >= month_start(month + 1))
+			target->stored_at = 0;
+	}
 	/* what others have committed counts in every isolation level */
-	result = SPI_execute_snapshot(snapshots->append, values, nulls, GetLatestSnapshot(),
-								  InvalidSnapshot, false, true, 0);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
+	kis_rows_execute(append_statement(snapshots), snapshots, targets, ntargets,
+					 month_start(first - 1), month_start(last + 2), GetLatestSnapshot());
 }

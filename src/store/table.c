@@ -13,10 +13,14 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
 #include "port/pg_crc32c.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -54,7 +58,18 @@ static const NeededColumn snapshot_columns[] = {
 	{NULL}
 };
 
-/* The names of a store and its snapshots, from the text that a user gave. */
+static const NeededColumn collection_columns[] = {
+	{"asked_at", "timestamptz", {TIMESTAMPTZOID}, false},
+	{"market_code", CODE_TYPES, false},
+	{"sector_code", CODE_TYPES, false},
+	{"trade_date", "date", {DATEOID}, false},
+	{"outcome", CODE_TYPES, false},
+	{"detail", CODE_TYPES, false},
+	{"took_ms", "integer", {INT4OID}, false},
+	{NULL}
+};
+
+/* The name of a store, from the text that a user gave. */
 RangeVar *
 kis_store_name(const text *name)
 {
@@ -86,12 +101,6 @@ kis_derived_name(const char *table, const char *label)
 	return psprintf("%.*s_%08x_%s",
 					pg_mbcliplen(table, length, room - (int) strlen("_01234567")), table,
 					digest, label);
-}
-
-char *
-kis_snapshot_name(const char *store)
-{
-	return kis_derived_name(store, "snapshot");
 }
 
 static void
@@ -260,8 +269,11 @@ describe(Relation rel, const NeededColumn *columns, const char *key_columns)
 		if (column->in_key)
 			key[nkey++] = attnum;
 	}
-	require_key(rel, key, key_columns);
-	find_figures(rel, table);
+	if (key_columns != NULL)
+	{
+		require_key(rel, key, key_columns);
+		find_figures(rel, table);
+	}
 
 	table->relid = RelationGetRelid(rel);
 	table->namespace = RelationGetNamespace(rel);
@@ -285,30 +297,97 @@ kis_snapshot_describe(Relation snapshots)
 	return describe(snapshots, snapshot_columns, "market_code, sector_code, collected_at");
 }
 
-/* Of figures and nulls of all members, those of the table's columns: a bigint[]. */
-Datum
-kis_store_figures(const KisStoreTable *table, const int64 *figures, const bool *nulls)
+/* The same of a store's log of collections, which needs no key and has no figures. */
+KisStoreTable *
+kis_collection_describe(Relation collection)
 {
-	Datum	   *values = palloc(table->nfigures * sizeof(Datum));
-	bool	   *isnull = palloc(table->nfigures * sizeof(bool));
-	int			dims[] = {table->nfigures};
-	int			lower_bounds[] = {1};
-
-	for (int i = 0; i < table->nfigures; i++)
-	{
-		isnull[i] = nulls[table->members[i]];
-		values[i] = Int64GetDatum(isnull[i] ? 0 : figures[table->members[i]]);
-	}
-	return PointerGetDatum(construct_md_array(values, isnull, 1, dims, lower_bounds, INT8OID,
-											  sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return describe(collection, collection_columns, NULL);
 }
 
-/* Runs one command of DDL by SPI. */
+/*
+ * The beginning of each function of the store that writes: raises where an
+ * argument is null, on a standby and in a read-only transaction.
+ */
 void
-kis_store_run(const char *command)
+kis_store_begin(FunctionCallInfo fcinfo, const char *const *names, int nargs, const char *function)
 {
-	int			result = SPI_execute(command, false, 0);
+	for (int i = 0; i < nargs; i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" must not be null", names[i])));
+	PreventCommandDuringRecovery(function);
+	PreventCommandIfReadOnly(function);
+}
 
-	if (result < 0)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+/*
+ * Calls a function of the extension's that is written in SQL, with the caller's
+ * rights: that of the name beside "sibling", whatever schema the extension is
+ * in. isnull may be NULL.
+ */
+Datum
+kis_store_call(Oid sibling, const char *name, int nargs, const Oid *types, const Datum *args,
+			   bool *isnull)
+{
+	List	   *names = list_make2(makeString(get_namespace_name(get_func_namespace(sibling))),
+								   makeString(pstrdup(name)));
+	FmgrInfo	flinfo;
+	Datum		result;
+
+	LOCAL_FCINFO(call, FUNC_MAX_ARGS);
+
+	fmgr_info(LookupFuncName(names, nargs, types, false), &flinfo);
+	InitFunctionCallInfoData(*call, &flinfo, nargs, InvalidOid, NULL, NULL);
+	for (int i = 0; i < nargs; i++)
+		call->args[i] = (NullableDatum)
+	{
+		args[i], false
+	};
+	result = FunctionCallInvoke(call);
+	if (isnull != NULL)
+		*isnull = call->isnull;
+	return result;
+}
+
+/* The texts that such a function gives as text[]; NIL of NULL. */
+List *
+kis_store_commands(Oid sibling, const char *name, int nargs, const Oid *types, const Datum *args)
+{
+	bool		isnull;
+	Datum		array = kis_store_call(sibling, name, nargs, types, args, &isnull);
+	Datum	   *elements;
+	int			n = 0;
+	List	   *commands = NIL;
+
+	if (!isnull)
+		deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
+						  &elements, NULL, &n);
+	for (int i = 0; i < n; i++)
+		commands = lappend(commands, TextDatumGetCString(elements[i]));
+	return commands;
+}
+
+/* Runs commands of DDL by SPI. */
+void
+kis_store_run(const List *commands)
+{
+	ListCell   *lc;
+
+	foreach(lc, commands)
+	{
+		int			result = SPI_execute(lfirst(lc), false, 0);
+
+		if (result < 0)
+			elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+	}
+}
+
+PG_FUNCTION_INFO_V1(kis_derived_name_sql);
+
+/* kis_derived_name(relation text, label text): kis_derived_name for SQL. */
+Datum
+kis_derived_name_sql(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(kis_derived_name(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+													  text_to_cstring(PG_GETARG_TEXT_PP(1)))));
 }

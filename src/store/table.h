@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
 #include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
 #include "utils/rel.h"
@@ -26,33 +27,35 @@ typedef struct KisStoreTable
 	char	  **columns;		/* their names, quoted */
 	bool		has_source;
 	bool		has_updated_at;
-
-	/*
-	 * snapshot.c's, while SPI is connected: the statement that appends, of
-	 * this month
-	 */
-	struct _SPI_plan *append;
-	int			append_month;
 } KisStoreTable;
 
-/* The names of a store and its snapshots, from the text that a user gave. */
+/* The name of a store, from the text that a user gave. */
 extern RangeVar *kis_store_name(const text *name);
-extern char *kis_snapshot_name(const char *store);
 
-/* The name of what belongs to a table */
+/* The name of what belongs to a table: its own and the label, shortened by a digest. */
 extern char *kis_derived_name(const char *table, const char *label);
 
 /* The table's shape; raises 42P16 where it can't be a store or its snapshots. */
 extern KisStoreTable *kis_store_describe(Relation store);
 extern KisStoreTable *kis_snapshot_describe(Relation snapshots);
+extern KisStoreTable *kis_collection_describe(Relation collection);
 
-/* Before a relation is locked or looked at */
+/* Raises 42501 where the user lacks a right; to be called before a relation is locked. */
 extern void kis_store_require_rights(Oid relid, AclMode rights);
 
-/* Of figures and nulls of all members, those of the table's columns: a bigint[]. */
-extern Datum kis_store_figures(const KisStoreTable *table, const int64 *figures, const bool *nulls);
+/* Raises where a function of the store can't write; names are of its arguments. */
+extern void kis_store_begin(FunctionCallInfo fcinfo, const char *const *names, int nargs,
+							const char *function);
 
-/* Runs one command of DDL by SPI. */
-extern void kis_store_run(const char *command);
+/* Calls a function of the extension's that is written in SQL, by its name beside "sibling". */
+extern Datum kis_store_call(Oid sibling, const char *name, int nargs, const Oid *types,
+							const Datum *args, bool *isnull);
+
+/* The same of one that returns text[]: its elements, NIL of NULL. */
+extern List *kis_store_commands(Oid sibling, const char *name, int nargs, const Oid *types,
+								const Datum *args);
+
+/* Runs commands of DDL by SPI. */
+extern void kis_store_run(const List *commands);
 
 #endif							/* KIS_STORE_TABLE_H */

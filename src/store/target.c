@@ -1,6 +1,6 @@
 /*
  * target.c
- *		Which pairs a collection asks for.
+ *		Which pairs a collection fetches.
  */
 #include "postgres.h"
 
@@ -8,6 +8,8 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
 
 #include "common/error.h"
 #include "common/option.h"
@@ -56,7 +58,7 @@ bad_target(const char *target, const char *detail, const char *hint)
 			 errhint("%s", hint)));
 }
 
-/* Tells a market that is none, or has no pair that stands for it, from what was meant. */
+/* A market that is none, or has no pair that stands for it; suggests the nearest. */
 static void
 unknown_market(const char *target, const char *market)
 {
@@ -155,6 +157,22 @@ add_element(List **targets, const char *element, const KisServerOptions *options
 		unknown_market(element, market);
 	else
 		unknown_sector(element, market, slash + 1);
+}
+
+KisCallArgs
+kis_target_args(const KisTarget *target)
+{
+	KisCallArgs args = {0};
+
+	strlcpy(args.market, target->pair.market, sizeof(args.market));
+	strlcpy(args.sector, target->pair.sector, sizeof(args.sector));
+	return args;
+}
+
+char *
+kis_target_day_text(DateADT day)
+{
+	return JsonEncodeDateTime(palloc(MAXDATELEN + 1), DateADTGetDatum(day), DATEOID, NULL);
 }
 
 /*

@@ -1,6 +1,6 @@
 /*
  * target.h
- *		Which pairs a collection asks for.
+ *		Which pairs a collection fetches.
  */
 #ifndef KIS_STORE_TARGET_H
 #define KIS_STORE_TARGET_H
@@ -42,9 +42,16 @@ typedef struct KisTarget
 	const char *detail;			/* NULL: nothing to say */
 	const char *hint;			/* of a calendar that failed; NULL: none */
 	bool		worth_snapshot; /* the figures are the trade date's */
+	int			took_ms;		/* from the call to the reply; negative: none
+								 * came */
 	TimestampTz stored_at;		/* where the day's row is newer: its time */
 } KisTarget;
 
+/* What a call takes of a target; and a day for messages, whatever the DateStyle. */
+extern KisCallArgs kis_target_args(const KisTarget *target);
+extern char *kis_target_day_text(DateADT day);
+
+/* The pairs that targets name, each once, in the order of their keys; palloc'd. */
 extern KisTarget *kis_targets(ArrayType *targets, const KisServerOptions *options, int *ntargets);
 
 #endif							/* KIS_STORE_TARGET_H */

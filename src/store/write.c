@@ -1,28 +1,34 @@
 /*
  * write.c
- *		What becomes of an answer in the store.
+ *		What becomes of answers in the store.
  *
- * The rules are applied to the day's row while it is locked: it is read with
- * FOR NO KEY UPDATE, so that what a concurrent collector wrote before us is
- * seen and what it wants to write waits for us. Where there is no row yet,
- * INSERT ... ON CONFLICT DO NOTHING tells who came first, and the loser starts
- * again with the winner's row. So no update is lost, and no figure is judged
- * by a row that has changed meanwhile. Under REPEATABLE READ both statements
- * raise a serialization failure instead.
+ * The rules are applied to each day's row while it is locked: the rows are read
+ * with FOR NO KEY UPDATE, in the order of their keys, so that what a concurrent
+ * collector wrote before us is seen and what it wants to write waits for us.
+ * Where there is no row yet, INSERT ... ON CONFLICT DO NOTHING shows who came
+ * first; then all that was locked and written is taken back, and it begins
+ * again with the winner's row. So no update is lost, no answer is decided on by
+ * a row that has changed meanwhile, and nobody holds a later key while he waits
+ * for an earlier one. Under REPEATABLE READ both statements raise a
+ * serialization failure instead.
+ *
+ * No statement that writes calls a volatile function: Citus refuses that.
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
+#include "access/xact.h"
 #include "datatype/timestamp.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
 
 #include "common/day.h"
 #include "kis/catalog.h"
 #include "request/calendar.h"
+#include "store/rows.h"
 #include "store/table.h"
 #include "store/target.h"
 #include "store/write.h"
@@ -36,90 +42,58 @@
 /* From session_start on: so long KIS may have been late to turn over. */
 #define GUARDED_SECONDS (2 * SECS_PER_HOUR)
 
-/* A row of the store; figures are in the order of the table's columns. */
-typedef struct StoredRow
+#define SAME_DAY \
+	KIS_SAME_PAIR " AND s.trade_date OPERATOR(pg_catalog.=) t.trade_date"
+
+/* From all keys: the day's rows, and the newest of the days before. */
+#define DAYS_ROWS \
+	KIS_TARGET_KEYS " JOIN %s AS s ON " SAME_DAY " ORDER BY t.n"
+#define ROWS_BEFORE \
+	KIS_TARGET_KEYS " CROSS JOIN LATERAL (SELECT s.* FROM %s AS s WHERE " KIS_SAME_PAIR \
+	" AND s.trade_date OPERATOR(pg_catalog.<) t.trade_date ORDER BY s.trade_date DESC LIMIT 1) AS s"
+
+/* The pairs' last snapshots of the days before the one of collecting, in the months at hand. */
+#define LAST_SNAPSHOTS \
+	KIS_TARGET_KEYS " CROSS JOIN LATERAL (SELECT s.* FROM %s AS s WHERE " KIS_SAME_PAIR \
+	" AND s.trade_date OPERATOR(pg_catalog.<)" \
+	" pg_catalog.timezone('Asia/Seoul', t.collected_at)::pg_catalog.date" \
+	" AND s.collected_at OPERATOR(pg_catalog.>=)" \
+	" (t.collected_at OPERATOR(pg_catalog.-) '32 days'::pg_catalog.interval)" \
+	" ORDER BY s.collected_at DESC LIMIT 1) AS s"
+
+/* What is to become of a target's row. */
+typedef enum Action
 {
-	DateADT		trade_date;
-	TimestampTz collected_at;
-	bool		from_daily;
-	Datum	   *figures;
-	bool	   *nulls;
-} StoredRow;
+	ACTION_NONE,
+	ACTION_INSERT,
+	ACTION_TOUCH,				/* the figures stay as they are */
+	ACTION_UPDATE
+} Action;
 
-#define KEY_OF_PAIR \
-	"s.market_code OPERATOR(pg_catalog.=) $1 AND s.sector_code OPERATOR(pg_catalog.=) $2"
-#define KEY_OF_DAY \
-	KEY_OF_PAIR " AND s.trade_date OPERATOR(pg_catalog.=) $3"
-
-/* The pair's last one of the days before the trade date, or of that day, in the months at hand. */
-#define LAST_SNAPSHOT(before_or_of) \
-	KEY_OF_PAIR " AND s.trade_date OPERATOR(pg_catalog." before_or_of ") $3 " \
-	"AND s.collected_at OPERATOR(pg_catalog.>=) " \
-	"($4 OPERATOR(pg_catalog.-) '32 days'::pg_catalog.interval) " \
-	"ORDER BY s.collected_at DESC LIMIT 1"
-
-/*
- * Runs a query; $1 to $6: market, sector, trade date, collected_at, figures,
- * and now. No statement that writes calls a volatile function: Citus refuses that.
- */
-static void
-execute(const char *query, const KisStoreTable *store, const KisTarget *target)
+/* A target and what is stored beside it. */
+typedef struct Entry
 {
-	Oid			types[] = {TEXTOID, TEXTOID, DATEOID, TIMESTAMPTZOID, INT8ARRAYOID, TIMESTAMPTZOID};
-	Datum		values[lengthof(types)];
-	int			result;
+	KisTarget  *target;
+	KisStoredRow *day;			/* the day's row; NULL: none yet */
+	KisStoredRow *before;		/* the newest of the days before, if looked
+								 * for */
+	KisStoredRow *last;			/* the last snapshot, if looked for */
+	Action		action;
+} Entry;
 
-	values[0] = CStringGetTextDatum(target->pair.market);
-	values[1] = CStringGetTextDatum(target->pair.sector);
-	values[2] = DateADTGetDatum(target->trade_date);
-	values[3] = TimestampTzGetDatum(target->collected_at);
-	values[4] = kis_store_figures(store, target->figures, target->nulls);
-	values[5] = TimestampTzGetDatum(GetCurrentTimestamp());
-	result = SPI_execute_with_args(query, lengthof(types), types, values, NULL, false, 0);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(result));
-}
-
-/* Reads the one row that rest selects; false where there is none. */
-static bool
-read_row(const KisStoreTable *store, const KisTarget *target, const char *rest, StoredRow *row)
+/* The targets that are written together. */
+typedef struct Batch
 {
-	StringInfoData figures;
-	HeapTuple	tuple;
-	TupleDesc	desc;
-	Datum		array;
-	bool		isnull;
-	int			n;
-
-	initStringInfo(&figures);
-	for (int i = 0; i < store->nfigures; i++)
-		appendStringInfo(&figures, "%ss.%s", i > 0 ? ", " : "", store->columns[i]);
-	execute(psprintf("SELECT s.trade_date, s.collected_at, %s, ARRAY[%s]::pg_catalog.int8[] "
-					 "FROM %s AS s WHERE %s",
-					 store->has_source ?
-					 "s.source::pg_catalog.text OPERATOR(pg_catalog.=) 'daily'::pg_catalog.text" :
-					 "false",
-					 figures.data, store->name, rest),
-			store, target);
-	if (SPI_processed == 0)
-		return false;
-
-	tuple = SPI_tuptable->vals[0];
-	desc = SPI_tuptable->tupdesc;
-	row->trade_date = DatumGetDateADT(SPI_getbinval(tuple, desc, 1, &isnull));
-	row->collected_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 2, &isnull));
-	if (isnull)
-		row->collected_at = DT_NOBEGIN;
-	row->from_daily = DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull)) && !isnull;
-	array = SPI_getbinval(tuple, desc, 4, &isnull);
-	deconstruct_array(DatumGetArrayTypeP(array), INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
-					  TYPALIGN_DOUBLE, &row->figures, &row->nulls, &n);
-	Assert(n == store->nfigures);
-	return true;
-}
+	const KisStoreTable *store;
+	const KisStoreTable *snapshots; /* NULL: none */
+	const char *source;			/* live or daily */
+	Entry	   *entries;
+	int			nentries;
+	int			missing;		/* rows that the last statement did not write */
+} Batch;
 
 static bool
-has_figures(const KisStoreTable *store, const StoredRow *row)
+has_figures(const KisStoreTable *store, const KisStoredRow *row)
 {
 	for (int i = 0; i < store->nfigures; i++)
 		if (!row->nulls[i] && DatumGetInt64(row->figures[i]) != 0)
@@ -132,7 +106,7 @@ has_figures(const KisStoreTable *store, const StoredRow *row)
  * either side may be unknown, only what both know counts.
  */
 static bool
-has_same_figures(const KisStoreTable *store, const StoredRow *row, const KisTarget *target,
+has_same_figures(const KisStoreTable *store, const KisStoredRow *row, const KisTarget *target,
 				 bool either)
 {
 	for (int i = 0; i < store->nfigures; i++)
@@ -147,28 +121,19 @@ has_same_figures(const KisStoreTable *store, const StoredRow *row, const KisTarg
 	return true;
 }
 
-static void
-skip(KisTarget *target, MemoryContext context, const char *reason)
+/* Leaves the row alone; reason is palloc'd or constant. */
+static Action
+skip(KisTarget *target, const char *reason)
 {
 	target->outcome = KIS_OUTCOME_SKIPPED;
-	target->detail = MemoryContextStrdup(context, reason);
+	target->detail = reason;
+	return ACTION_NONE;
 }
 
 static char *
-day_text(DateADT date)
+still_of(const KisStoredRow *row)
 {
-	int			year;
-	int			month;
-	int			day;
-
-	j2date(date + POSTGRES_EPOCH_JDATE, &year, &month, &day);
-	return psprintf("%04d-%02d-%02d", year, month, day);
-}
-
-static char *
-still_of(const StoredRow *row)
-{
-	return psprintf("still the figures of %s: KIS has not turned over yet", day_text(row->trade_date));
+	return psprintf("still the figures of %s: KIS has not turned over yet", kis_target_day_text(row->trade_date));
 }
 
 /* What the totals of sells and buys of an answer are beside stored ones that are not zero. */
@@ -180,7 +145,7 @@ typedef struct Growth
 } Growth;
 
 static Growth
-growth_since(const KisStoreTable *table, const StoredRow *row, const KisTarget *target)
+growth_since(const KisStoreTable *table, const KisStoredRow *row, const KisTarget *target)
 {
 	Growth		growth = {false, false};
 
@@ -203,7 +168,7 @@ growth_since(const KisStoreTable *table, const StoredRow *row, const KisTarget *
 
 /* Was the row taken when its day's session had ended? */
 static bool
-is_after_close(const StoredRow *row)
+is_after_close(const KisStoredRow *row)
 {
 	DateADT		taken_on = kis_seoul_day(row->collected_at);
 
@@ -211,13 +176,12 @@ is_after_close(const StoredRow *row)
 		(taken_on == row->trade_date && kis_seoul_seconds(row->collected_at) >= SESSION_END);
 }
 
-/* The pair's newest row of the days before; false where there is none. */
+/* Does the answer equal the newest row of the days before, which has figures? */
 static bool
-read_day_before(const KisStoreTable *store, const KisTarget *target, StoredRow *row)
+is_as_before(const Batch *batch, const Entry *entry)
 {
-	return read_row(store, target, KEY_OF_PAIR " AND s.trade_date OPERATOR(pg_catalog.<) $3 "
-					"ORDER BY s.trade_date DESC LIMIT 1", row) &&
-		!DATE_NOT_FINITE(row->trade_date);
+	return entry->before != NULL && has_figures(batch->store, entry->before) &&
+		has_same_figures(batch->store, entry->before, entry->target, true);
 }
 
 /*
@@ -236,52 +200,31 @@ read_day_before(const KisStoreTable *store, const KisTarget *target, StoredRow *
  * reason, NULL where KIS has turned over.
  */
 static const char *
-reason_not_turned_over(const KisStoreTable *store, const KisStoreTable *snapshots,
-					   const KisTarget *target)
+reason_not_turned_over(const Batch *batch, const Entry *entry)
 {
+	const KisTarget *target = entry->target;
 	const KisHours *hours = &target->hours;
 	bool		guarded = hours->since_start < GUARDED_SECONDS;
 	Growth		growth = {false, false};
-	StoredRow	row = {0};
-	StoredRow	last;
-	bool		has_row = read_day_before(store, target, &row);
-	bool		has_last = has_row;
-	bool		equal = has_row && has_figures(store, &row) &&
-		has_same_figures(store, &row, target, true);
+	const KisStoredRow *last = batch->snapshots ? entry->last : entry->before;
+	bool		equal = is_as_before(batch, entry);
 	bool		only_less;
 
 	if (!equal && !guarded)
 		return NULL;
 
-	last = row;
-	if (snapshots)
-		has_last = read_row(snapshots, target, LAST_SNAPSHOT("<"), &last);
-	if (has_last)
-		growth = growth_since(snapshots ? snapshots : store, &last, target);
+	if (last != NULL)
+		growth = growth_since(batch->snapshots ? batch->snapshots : batch->store, last, target);
+	else
+		last = entry->before;
 	only_less = growth.one_is_less && !growth.one_is_not_less;
-	if (equal && !(growth.one_is_less && last.trade_date == row.trade_date))
-		return still_of(&row);
-	if (guarded && growth.one_is_not_less && !growth.one_is_less && is_after_close(&last))
-		return still_of(&last);
-	if (hours->before_open && !(only_less && last.trade_date == hours->day_before))
+	if (equal && !(growth.one_is_less && last->trade_date == entry->before->trade_date))
+		return still_of(entry->before);
+	if (guarded && growth.one_is_not_less && !growth.one_is_less && is_after_close(last))
+		return still_of(last);
+	if (hours->before_open && !(only_less && last->trade_date == hours->day_before))
 		return "perhaps still the figures of the day before: the exchange has not opened yet, and no snapshot of that day proves that KIS has turned over";
 	return NULL;
-}
-
-static bool
-is_not_turned_over(const KisStoreTable *store, const KisStoreTable *snapshots, KisTarget *target,
-				   MemoryContext context)
-{
-	const char *reason;
-
-	if (!target->has_figures || target->trade_date != kis_seoul_day(target->collected_at))
-		return false;
-	reason = reason_not_turned_over(store, snapshots, target);
-	if (reason == NULL)
-		return false;
-	target->worth_snapshot = false;
-	skip(target, context, reason);
-	return true;
 }
 
 /*
@@ -292,262 +235,345 @@ is_not_turned_over(const KisStoreTable *store, const KisStoreTable *snapshots, K
  * grown to, and that was taken in the afternoon while its session went on.
  */
 static bool
-contradicts_calendar(const KisStoreTable *store, const KisStoreTable *snapshots,
-					 const StoredRow *row, KisTarget *target, MemoryContext context)
+contradicts_calendar(const Batch *batch, const Entry *entry)
 {
+	const KisTarget *target = entry->target;
 	const KisHours *hours = &target->hours;
+	const KisStoredRow *last = batch->snapshots ? entry->last : entry->day;
+	Growth		growth = {false, false};
 
 	if (!hours->closed || hours->since_start < 0 || !target->has_figures ||
-		has_same_figures(store, row, target, true))
+		has_same_figures(batch->store, entry->day, target, true))
 		return false;
-	if (hours->since_start < GUARDED_SECONDS)
-	{
-		StoredRow	last = *row;
-		bool		found = snapshots == NULL ||
-			read_row(snapshots, target, LAST_SNAPSHOT("="), &last);
-		Growth		growth = {false, false};
-
-		if (found && !is_after_close(&last) && kis_seoul_seconds(last.collected_at) >= SECS_PER_DAY / 2)
-			growth = growth_since(snapshots ? snapshots : store, &last, target);
-		if (growth.one_is_not_less && !growth.one_is_less)
-			return false;
-	}
-	target->worth_snapshot = false;
-	skip(target, context,
-		 psprintf("KIS's calendar says that the exchange is closed today, but these are not the figures stored of %s; kis_check() asks the calendar anew",
-				  day_text(target->trade_date)));
-	return true;
+	if (hours->since_start < GUARDED_SECONDS && last != NULL &&
+		last->trade_date == target->trade_date && !is_after_close(last) &&
+		kis_seoul_seconds(last->collected_at) >= SECS_PER_DAY / 2)
+		growth = growth_since(batch->snapshots ? batch->snapshots : batch->store, last, target);
+	return !growth.one_is_not_less || growth.one_is_less;
 }
 
-/* Reasons to leave the day's row alone. */
-static bool
-is_skipped(const KisStoreTable *store, const KisStoreTable *snapshots, const StoredRow *row,
-		   KisTarget *target, MemoryContext context)
+/* What becomes of the row that is there; worth_snapshot and the outcome are set. */
+static Action
+decide_on_row(const Batch *batch, const Entry *entry)
 {
-	if (contradicts_calendar(store, snapshots, row, target, context))
-		return true;
-	if (target->collected_at < row->collected_at)
+	KisTarget  *target = entry->target;
+	const KisStoredRow *day = entry->day;
+
+	target->worth_snapshot = false;
+	if (contradicts_calendar(batch, entry))
+		return skip(target, psprintf("KIS's calendar says that the exchange is closed today, but these are not the figures stored of %s; kis_check() asks the calendar anew",
+									 kis_target_day_text(target->trade_date)));
+	target->worth_snapshot = true;
+	if (target->collected_at < day->collected_at)
 	{
-		target->stored_at = row->collected_at;
-		skip(target, context, psprintf("older than what is stored, of %s",
-									   timestamptz_to_str(row->collected_at)));
-		return true;
+		target->stored_at = day->collected_at;
+		return skip(target, psprintf("older than what is stored, of %s",
+									 timestamptz_to_str(day->collected_at)));
 	}
-	if (row->from_daily && target->trade_date < kis_seoul_day(target->collected_at))
-	{
-		skip(target, context, "a past day that the daily history has filled");
-		return true;
-	}
-	if (!target->has_figures && has_figures(store, row))
+	if (day->from_daily && target->trade_date < kis_seoul_day(target->collected_at))
+		return skip(target, "a past day that the daily history has filled");
+	target->worth_snapshot = target->has_figures || !has_figures(batch->store, day);
+	if (!target->worth_snapshot)
+		return skip(target, "all figures are zero, those stored are not");
+	if (!has_same_figures(batch->store, day, target, false))
+		return ACTION_UPDATE;
+	return ACTION_TOUCH;
+}
+
+/* What becomes of an answer that is live. */
+static Action
+decide_live(const Batch *batch, const Entry *entry)
+{
+	KisTarget  *target = entry->target;
+	bool		of_today = target->trade_date == kis_seoul_day(target->collected_at);
+	Action		action = ACTION_INSERT;
+	const char *reason = NULL;
+
+	target->worth_snapshot = false;
+	if (!target->has_figures && of_today && target->hours.since_start < 0)
+		return skip(target, "all figures are zero before the session");
+	if (entry->day == NULL && !target->has_figures && target->hours.closed)
+		return skip(target, "all figures are zero on a day that is closed");
+	target->worth_snapshot = true;
+	if (entry->day != NULL)
+		action = decide_on_row(batch, entry);
+	if (action != ACTION_NONE && target->has_figures && of_today)
+		reason = reason_not_turned_over(batch, entry);
+	if (reason != NULL)
 	{
 		target->worth_snapshot = false;
-		skip(target, context, "all figures are zero, those stored are not");
-		return true;
+		return skip(target, reason);
 	}
-	return is_not_turned_over(store, snapshots, target, context);
+	if (action == ACTION_NONE)
+		return action;
+	target->outcome = action == ACTION_INSERT ? KIS_OUTCOME_INSERTED :
+		action == ACTION_UPDATE ? KIS_OUTCOME_UPDATED : KIS_OUTCOME_UNCHANGED;
+	if (action == ACTION_TOUCH && target->collected_at == entry->day->collected_at)
+		return ACTION_NONE;
+	return action;
 }
 
-static void
-raise_in_the_way(const KisStoreTable *store, const KisTarget *target)
+/*
+ * What becomes of a row of the daily history, of a day that is over: it comes
+ * before whatever is live, and what stays as it is is not written at all.
+ */
+static Action
+decide_daily(const Batch *batch, const Entry *entry)
 {
+	KisTarget  *target = entry->target;
+	const KisStoredRow *day = entry->day;
+	bool		same;
+
+	target->outcome = KIS_OUTCOME_INSERTED;
+	if (day == NULL)
+		return ACTION_INSERT;
+	same = has_same_figures(batch->store, day, target, false);
+	target->outcome = KIS_OUTCOME_UNCHANGED;
+	if (same && (day->from_daily || !batch->store->has_source))
+		return ACTION_NONE;
+	if (day->from_daily && target->collected_at < day->collected_at)
+		return skip(target, "another backfill has newer figures");
+	if (!target->has_figures && has_figures(batch->store, day))
+		return skip(target, "all figures are zero, those stored are not");
+	target->outcome = KIS_OUTCOME_UPDATED;
+	return same ? ACTION_TOUCH : ACTION_UPDATE;
+}
+
+/* Some rows with an action were not written. */
+static void
+raise_in_the_way(const Batch *batch, Action action)
+{
+	const KisTarget *first = NULL;
+	int			n = 0;
+
+	for (int i = 0; i < batch->nentries; i++)
+		if (batch->entries[i].action == action && n++ == 0)
+			first = batch->entries[i].target;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("could not write the row of %s/%s to table \"%s\"",
-					target->pair.market, target->pair.sector, store->plain_name),
+			 n == 1 ? errmsg("could not write the row of %s/%s to table \"%s\"",
+							 first->pair.market, first->pair.sector, batch->store->plain_name) :
+			 errmsg("could not write %d of %d rows to table \"%s\"",
+					batch->missing, n, batch->store->plain_name),
 			 errdetail("A row that can't be seen, or a trigger, is in its way."),
 			 errhint("Look at the row security policies and triggers of the table.")));
 }
 
-/* The day's row, which is locked, gets the figures of the answer; source NULL: it keeps its own. */
-static void
-write_over(const KisStoreTable *store, KisTarget *target, bool same, const char *source)
+static char *
+insert_statement(const Batch *batch)
 {
+	const KisStoreTable *store = batch->store;
+
+	return psprintf("INSERT INTO %s AS s (market_code, sector_code, trade_date, collected_at%s%s) "
+					"SELECT t.market_code, t.sector_code, t.trade_date, t.collected_at%s%s "
+					"FROM " KIS_TARGETS " ORDER BY t.n "
+					"ON CONFLICT (market_code, sector_code, trade_date) DO NOTHING",
+					store->name,
+					kis_rows_columns(store, ", ", "", false), store->has_source ? ", source" : "",
+					kis_rows_columns(store, ", ", "t.f", true),
+					store->has_source ? psprintf(", '%s'", batch->source) : "");
+}
+
+/* The rows, which are locked, get what is newer, or the time alone where the figures stay. */
+static char *
+update_statement(const Batch *batch, bool touch)
+{
+	const KisStoreTable *store = batch->store;
+	bool		set_source = store->has_source && (!touch || strcmp(batch->source, "daily") == 0);
 	StringInfoData set;
 
 	initStringInfo(&set);
-	appendStringInfoString(&set, "collected_at = $4");
-	for (int i = 0; i < store->nfigures && !same; i++)
-		appendStringInfo(&set, ", %s = COALESCE($5[%d], s.%s)",
+	appendStringInfoString(&set, "collected_at = t.collected_at");
+	for (int i = 0; i < store->nfigures && !touch; i++)
+		appendStringInfo(&set, ", %s = COALESCE(t.f[%d], s.%s)",
 						 store->columns[i], i + 1, store->columns[i]);
-	if (source != NULL && store->has_source)
-		appendStringInfo(&set, ", source = '%s'", source);
-	if (!same && store->has_updated_at)
-		appendStringInfoString(&set, ", updated_at = $6");
-	execute(psprintf("UPDATE %s AS s SET %s WHERE %s", store->name, set.data, KEY_OF_DAY),
-			store, target);
-	if (SPI_processed == 0)
-		raise_in_the_way(store, target);
+	if (set_source)
+		appendStringInfo(&set, ", source = '%s'", batch->source);
+	if (!touch && store->has_updated_at)
+		appendStringInfoString(&set, ", updated_at = $7");
+	return psprintf("UPDATE %s AS s SET %s FROM " KIS_TARGETS " WHERE " SAME_DAY,
+					store->name, set.data);
 }
 
-/* The day's row, which is locked, gets what is newer in the answer. */
-static void
-write_newer(const KisStoreTable *store, const StoredRow *row, KisTarget *target)
+/* Does one action for all entries that it is for; false where a row is in the way of some. */
+static bool
+act(Batch *batch, Action action)
 {
-	bool		same = has_same_figures(store, row, target, false);
+	KisTarget **targets = palloc(batch->nentries * sizeof(KisTarget *));
+	int			n = 0;
 
-	target->outcome = same ? KIS_OUTCOME_UNCHANGED : KIS_OUTCOME_UPDATED;
-	if (!same || target->collected_at != row->collected_at)
-		write_over(store, target, same, same ? NULL : "live");
+	for (int i = 0; i < batch->nentries; i++)
+		if (batch->entries[i].action == action)
+			targets[n++] = batch->entries[i].target;
+	batch->missing = 0;
+	if (n == 0)
+		return true;
+	kis_rows_execute(action == ACTION_INSERT ? insert_statement(batch) :
+					 update_statement(batch, action == ACTION_TOUCH),
+					 batch->store, targets, n, GetCurrentTimestamp(), 0, InvalidSnapshot);
+	batch->missing = Max(n - (int) SPI_processed, 0);
+	return batch->missing == 0;
 }
 
-/* As execute, of an INSERT: tells how to go on where an id is taken, which no ON CONFLICT is for. */
+/* Reads a row beside each entry's target, by "from" of the table. */
+static KisStoredRow **
+read_beside(const Batch *batch, const KisStoreTable *table, const char *from)
+{
+	KisTarget **targets = palloc(batch->nentries * sizeof(KisTarget *));
+
+	for (int i = 0; i < batch->nentries; i++)
+		targets[i] = batch->entries[i].target;
+	return kis_rows_read(table, targets, batch->nentries, psprintf(from, table->name));
+}
+
+/* May KIS still show the day before in this answer? */
+static bool
+may_be_of_before(const Entry *entry)
+{
+	return entry->target->has_figures &&
+		entry->target->trade_date == kis_seoul_day(entry->target->collected_at);
+}
+
+/* Reads what is stored of the days before, as far as a rule needs it. */
 static void
-execute_insert(const char *query, const KisStoreTable *store, const KisTarget *target)
+read_days_before(const Batch *batch)
+{
+	KisStoredRow **rows;
+	bool		needed = false;
+
+	for (int i = 0; i < batch->nentries; i++)
+		needed = needed || may_be_of_before(&batch->entries[i]);
+	rows = needed ? read_beside(batch, batch->store, ROWS_BEFORE) : NULL;
+	needed = false;
+	for (int i = 0; i < batch->nentries; i++)
+	{
+		Entry	   *entry = &batch->entries[i];
+
+		entry->before = rows != NULL && rows[i] != NULL && !DATE_NOT_FINITE(rows[i]->trade_date) ?
+			rows[i] : NULL;
+		needed = needed || entry->target->hours.since_start < GUARDED_SECONDS ||
+			is_as_before(batch, entry);
+	}
+	rows = needed && batch->snapshots ? read_beside(batch, batch->snapshots, LAST_SNAPSHOTS) : NULL;
+	for (int i = 0; i < batch->nentries; i++)
+		batch->entries[i].last = rows != NULL ? rows[i] : NULL;
+}
+
+/* Reads what is stored, locks the days' rows where wanted, and decides. */
+static void
+decide(const Batch *batch, bool lock)
+{
+	bool		live = strcmp(batch->source, "live") == 0;
+	KisStoredRow **days = read_beside(batch, batch->store,
+									  lock ? DAYS_ROWS " FOR NO KEY UPDATE OF s" : DAYS_ROWS);
+
+	for (int i = 0; i < batch->nentries; i++)
+		batch->entries[i].day = days[i];
+	if (live)
+		read_days_before(batch);
+	for (int i = 0; i < batch->nentries; i++)
+	{
+		Entry	   *entry = &batch->entries[i];
+
+		entry->target->detail = NULL;
+		entry->target->stored_at = 0;
+		entry->action = live ? decide_live(batch, entry) : decide_daily(batch, entry);
+	}
+}
+
+/* Locks, decides and writes; false where another session's row was there first. */
+static bool
+try_batch(Batch *batch)
+{
+	decide(batch, true);
+	if (!act(batch, ACTION_INSERT))
+		return false;
+	if (!act(batch, ACTION_UPDATE))
+		raise_in_the_way(batch, ACTION_UPDATE);
+	if (!act(batch, ACTION_TOUCH))
+		raise_in_the_way(batch, ACTION_TOUCH);
+	return true;
+}
+
+/* The same in a subtransaction, which is taken back where it is false. */
+static bool
+try_batch_apart(Batch *batch)
 {
 	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = false;
+	ErrorData  *volatile error = NULL;
 
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		execute(query, store, target);
+		done = try_batch(batch);
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
-		if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && error->constraint_name && !error->hint)
-			error->hint = psprintf("If rows came with their ids, as by COPY or logical replication, SELECT create_market_investor_trend(%s) has new ones counted on from there.",
-								   quote_literal_cstr(store->name));
-		ReThrowError(error);
 	}
 	PG_END_TRY();
-}
-
-/* False where another session's row is there already. */
-static bool
-insert(const KisStoreTable *store, const KisTarget *target, const char *source)
-{
-	StringInfoData columns;
-	StringInfoData values;
-
-	initStringInfo(&columns);
-	initStringInfo(&values);
-	for (int i = 0; i < store->nfigures; i++)
-	{
-		appendStringInfo(&columns, ", %s", store->columns[i]);
-		appendStringInfo(&values, ", $5[%d]", i + 1);
-	}
-	execute_insert(psprintf("INSERT INTO %s (market_code, sector_code, trade_date, collected_at%s%s) "
-							"VALUES ($1, $2, $3, $4%s%s) "
-							"ON CONFLICT (market_code, sector_code, trade_date) DO NOTHING",
-							store->name,
-							columns.data, store->has_source ? ", source" : "",
-							values.data, store->has_source ? psprintf(", '%s'", source) : ""),
-				   store, target);
-	return SPI_processed > 0;
-}
-
-/*
- * Writes a target's answer to the store and sets its outcome; snapshots (NULL:
- * none) tell of the days before. To be called inside SPI, in the order of keys;
- * text is allocated in context.
- */
-void
-kis_store_write(const KisStoreTable *store, const KisStoreTable *snapshots, KisTarget *target,
-				MemoryContext context)
-{
-	DateADT		today = kis_seoul_day(target->collected_at);
-
-	target->worth_snapshot = true;
-	if (!target->has_figures && target->trade_date == today && target->hours.since_start < 0)
-	{
-		target->worth_snapshot = false;
-		skip(target, context, "all figures are zero before the session");
-		return;
-	}
-
-	for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++)
-	{
-		StoredRow	row;
-
-		CHECK_FOR_INTERRUPTS();
-		if (read_row(store, target, KEY_OF_DAY " FOR NO KEY UPDATE", &row))
-		{
-			if (!is_skipped(store, snapshots, &row, target, context))
-				write_newer(store, &row, target);
-			return;
-		}
-		if (!target->has_figures && target->hours.closed)
-		{
-			target->worth_snapshot = false;
-			skip(target, context, "all figures are zero on a day that is closed");
-			return;
-		}
-		if (is_not_turned_over(store, snapshots, target, context))
-			return;
-		if (insert(store, target, "live"))
-		{
-			target->outcome = KIS_OUTCOME_INSERTED;
-			return;
-		}
-	}
-	raise_in_the_way(store, target);
-}
-
-/* Is the row to get the figures of the daily history? If not, sets the outcome. */
-static bool
-is_to_fill(const KisStoreTable *store, const StoredRow *row, KisTarget *target,
-		   MemoryContext context)
-{
-	if ((row->from_daily || !store->has_source) &&
-		has_same_figures(store, row, target, false))
-		target->outcome = KIS_OUTCOME_UNCHANGED;
-	else if (row->from_daily && target->collected_at < row->collected_at)
-		skip(target, context, "another backfill has newer figures");
-	else if (!target->has_figures && has_figures(store, row))
-		skip(target, context, "all figures are zero, those stored are not");
+	if (done)
+		ReleaseCurrentSubTransaction();
 	else
-		return true;
-	return false;
-}
+		RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	if (error == NULL)
+		return done;
 
-/* Has the answer any figure that the table has a column for? */
-static bool
-has_answer(const KisStoreTable *store, const KisTarget *target)
-{
-	for (int i = 0; i < store->nfigures; i++)
-		if (!target->nulls[store->members[i]])
-			return true;
-	return false;
+	/* which no ON CONFLICT is for */
+	if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && error->constraint_name && !error->hint)
+		error->hint = psprintf("If rows came with their ids, as by COPY or logical replication, SELECT create_market_investor_trend(%s) has new ones counted on from there.",
+							   quote_literal_cstr(batch->store->name));
+	ReThrowError(error);
+	return false;				/* keep compiler quiet */
 }
 
 /*
- * The same with a row of the daily history, of a day that is over: it comes
- * before whatever is live, and what stays as it is is not written at all.
+ * Writes answers to the store and sets their outcomes. Live answers are those of
+ * a collection, decided on with the help of the snapshots (NULL: none); daily
+ * ones are rows of the daily history with figures. To be called inside SPI, with
+ * the targets in the order of their keys; what it allocates, details of outcomes
+ * included, is in the context.
  */
 void
-kis_store_write_daily(const KisStoreTable *store, KisTarget *target, MemoryContext context)
+kis_store_write(const KisStoreTable *store, const KisStoreTable *snapshots, bool live,
+				KisTarget **targets, int ntargets, MemoryContext context)
 {
-	if (!has_answer(store, target))
-	{
-		skip(target, context, "the daily history has no figures");
-		return;
-	}
-	for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++)
-	{
-		StoredRow	row;
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Batch		batch = {.store = store,.snapshots = snapshots,.source = live ? "live" : "daily"};
+	bool		done;
 
-		CHECK_FOR_INTERRUPTS();
-		if (!read_row(store, target, KEY_OF_DAY, &row))
-		{
-			if (!insert(store, target, "daily"))
-				continue;
-			target->outcome = KIS_OUTCOME_INSERTED;
-			return;
-		}
-		/* a lock would be a write: only where there is something to write */
-		if (!is_to_fill(store, &row, target, context))
-			return;
-		if (!read_row(store, target, KEY_OF_DAY " FOR NO KEY UPDATE", &row))
-			continue;
-		if (is_to_fill(store, &row, target, context))
-		{
-			target->outcome = KIS_OUTCOME_UPDATED;
-			write_over(store, target, has_same_figures(store, &row, target, false), "daily");
-		}
-		return;
+	batch.entries = palloc0((ntargets + 1) * sizeof(Entry));
+	for (int i = 0; i < ntargets; i++)
+		batch.entries[batch.nentries++].target = targets[i];
+
+	/*
+	 * a lock is a write: of past days, only those get one that are to be
+	 * written
+	 */
+	if (!live && ntargets > 0)
+	{
+		int			n = 0;
+
+		decide(&batch, false);
+		for (int i = 0; i < ntargets; i++)
+			if (batch.entries[i].action != ACTION_NONE)
+				batch.entries[n++] = batch.entries[i];
+		batch.nentries = n;
 	}
-	raise_in_the_way(store, target);
+	done = batch.nentries == 0;
+	for (int attempt = 0; !done; attempt++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (attempt == MAX_ATTEMPTS)
+			raise_in_the_way(&batch, ACTION_INSERT);
+		done = try_batch_apart(&batch);
+	}
+	MemoryContextSwitchTo(old);
 }

@@ -12,12 +12,8 @@
 #include "store/table.h"
 #include "store/target.h"
 
-/* Writes a target's answer to the store and sets its outcome */
-extern void kis_store_write(const KisStoreTable *store, const KisStoreTable *snapshots,
-							KisTarget *target, MemoryContext context);
-
-/* The same with a row of the daily history, of a day that is over */
-extern void kis_store_write_daily(const KisStoreTable *store, KisTarget *target,
-								  MemoryContext context);
+/* Writes answers to the store and sets their outcomes. */
+extern void kis_store_write(const KisStoreTable *store, const KisStoreTable *snapshots, bool live,
+							KisTarget **targets, int ntargets, MemoryContext context);
 
 #endif							/* KIS_STORE_WRITE_H */
