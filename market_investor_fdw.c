@@ -2,7 +2,7 @@
  * market_investor_fdw.c
  *		Front door: the library's magic, its start and the wrapper's handler.
  *
- * The validator is in src/fdw/option.c, beside the options.
+ * The validator is in src/common/option.c, beside the options.
  */
 #include "postgres.h"
 

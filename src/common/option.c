@@ -17,6 +17,7 @@
 #include "commands/extension.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -190,6 +191,7 @@ raise_unknown_option(const char *name, Oid catalog)
 	const Option *elsewhere = find_option(name, InvalidOid);
 	const char *names[lengthof(options) + 1] = {NULL};
 	const char *nearest;
+	StringInfoData list;
 	int			nnames = 0;
 
 	if (elsewhere != NULL)
@@ -198,15 +200,21 @@ raise_unknown_option(const char *name, Oid catalog)
 				 errmsg("option \"%s\" does not belong to a %s", name, object_kind(catalog)),
 				 errhint("It is an option of a %s.", object_kind(elsewhere->catalog))));
 
+	initStringInfo(&list);
 	for (int i = 0; i < (int) lengthof(options); i++)
-		if (options[i].catalog == catalog)
-			names[nnames++] = options[i].name;
+	{
+		if (options[i].catalog != catalog)
+			continue;
+		names[nnames++] = options[i].name;
+		appendStringInfo(&list, "%s%s", nnames > 1 ? ", " : "", options[i].name);
+	}
 	nearest = kis_suggest_name(name, names);
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 			 errmsg("invalid option \"%s\"", name),
 			 nearest != NULL ? errhint("Perhaps you meant the option \"%s\".", nearest) :
-			 nnames == 0 ? errhint("A %s takes no options.", object_kind(catalog)) : 0));
+			 nnames > 0 ? errhint("The options of a %s are: %s.", object_kind(catalog), list.data) :
+			 errhint("A %s takes no options.", object_kind(catalog))));
 }
 
 /* Refuses a value; why is a sentence that doesn't show it. */

@@ -49,7 +49,8 @@ kis_parse_duration(const char *value, double min, double max, void *result)
 	const char *unit = value + strspn(value, DIGITS ". ");
 	double		ms;
 
-	if (unit[strspn(unit, LETTERS)] != '\0' || !parse_real(value, &ms, GUC_UNIT_MS, NULL))
+	if (strspn(value, DIGITS) == 0 || unit[strspn(unit, LETTERS)] != '\0' ||
+		!parse_real(value, &ms, GUC_UNIT_MS, NULL))
 		return "It is not a number with one of the units us, ms, s, min and h.";
 	if (*unit == '\0' && ms != 0)
 		return "It has no unit.";
@@ -80,7 +81,7 @@ kis_parse_rate(const char *value, double min, double max, void *result)
 {
 	double	   *rate = result;
 
-	if (value[strspn(value, DIGITS ".")] != '\0' || !parse_real(value, rate, 0, NULL))
+	if (!matches(value, "^[0-9]+(\\.[0-9]+)?$") || !parse_real(value, rate, 0, NULL))
 		return "It is not a number.";
 	if (*rate < min || *rate > max)
 		return "It is out of range.";
@@ -107,12 +108,12 @@ kis_parse_time_of_day(const char *value, double min, double max, void *result)
 
 /*
  * Takes a list apart, of at most so many items, without the blanks around them.
- * An empty one has none.
+ * An empty one has none. Nothing is quoted.
  */
 static const char *
 split_list(const char *value, int max, List **items)
 {
-	if (!SplitGUCList(pstrdup(value), ',', items))
+	if (strpbrk(value, "\"\t\n\v\f\r") != NULL || !SplitGUCList(pstrdup(value), ',', items))
 		return "Its items are not separated by commas.";
 	return list_length(*items) > max ? "It has too many items." : NULL;
 }

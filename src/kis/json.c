@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #define DEEPEST		32
 #define UNEXPECTED	"has an unexpected character"
 
@@ -158,7 +157,7 @@ scan_number(Scan *s)
 	return true;
 }
 
-/* A token; of true, false and null each letter by itself. */
+/* A token; of true, false and null the letters, whatever they are. */
 static bool
 scan_token(Scan *s)
 {
@@ -199,10 +198,11 @@ scan_token(Scan *s)
 		case ':':
 			break;
 		default:
-			/* of true, false or null */
 			if (c < 'a' || c > 'z')
 				return stop(s, UNEXPECTED);
-			break;
+			while (s->at < s->end && *s->at >= 'a' && *s->at <= 'z')
+				s->at++;
+			return true;
 	}
 	s->at++;
 	return true;

@@ -174,6 +174,25 @@ nearest_column(const KisTable *table, const char *name)
 	return kis_suggest_name(name, names);
 }
 
+/* What to do about a column whose name stands for nothing in the table. */
+static const char *
+unknown_column_hint(const KisTable *table, const char *name)
+{
+	const char *nearest = nearest_column(table, name);
+	KisColumn	column;
+
+	if (nearest != NULL)
+		return psprintf("Perhaps you meant \"%s\". A column of another name needs the option \"field\".",
+						nearest);
+	for (int i = 0; kis_tables[i] != NULL; i++)
+		if (resolve_name(kis_tables[i], name, &column))
+			return psprintf("It is a column of %s: set the table's option \"table_name\" to '%s'.",
+							kis_tables[i]->name, kis_tables[i]->name);
+	if (strstr(name, "_name") != NULL || strstr(name, "_unit") != NULL)
+		return "Names and units are in the views kis_sector and kis_investor_type: join these.";
+	return "Set the column's option \"field\" to a member of KIS's answer, such as 'frgn_ntby_qty'.";
+}
+
 /* Refuses types whose input cuts what is too long, without a word. */
 static void
 require_room(Oid relid, AttrNumber attnum, const char *attname, const KisColumn *column)
@@ -198,7 +217,6 @@ kis_column_resolve(const KisTable *table, Oid relid, AttrNumber attnum,
 				   const char *attname)
 {
 	KisColumn	column;
-	const char *nearest;
 
 	if (get_attgenerated(relid, attnum) != '\0')
 		ereport(ERROR,
@@ -213,14 +231,11 @@ kis_column_resolve(const KisTable *table, Oid relid, AttrNumber attnum,
 		return column;
 	}
 
-	nearest = nearest_column(table, attname);
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_COLUMN_NAME),
 			 errmsg("column \"%s\" of foreign table \"%s\" stands for nothing in KIS's answer",
 					attname, get_rel_name(relid)),
-			 nearest != NULL ?
-			 errhint("Perhaps you meant \"%s\". A column of another name needs the option \"field\".", nearest) :
-			 errhint("Set the column's option \"field\" to a member of KIS's answer, such as 'frgn_ntby_qty'.")));
+			 errhint("%s", unknown_column_hint(table, attname))));
 }
 
 /* The table behind a foreign table's options; raises HV00R where there is none. */

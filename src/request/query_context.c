@@ -152,10 +152,12 @@ kis_query_allows(const KisQuery *query, const KisConnection *connection, int64 n
 	return query->ncalls + ncalls <= connection->options->max_calls;
 }
 
-/* Raises 54000 for so many calls; the detail goes on with more, by which each is known. */
+/*
+ * Raises 54000 for so many calls. next: where they were not known beforehand, what
+ * the one too many would be for; else NULL.
+ */
 static void
-refuse(const KisConnection *connection, const KisCall *call, const char *qualifier, int ncalls,
-	   const char *more)
+refuse(const KisConnection *connection, const KisCall *call, int ncalls, const char *next)
 {
 	const char *pair = kis_call_takes(call, KIS_ARG_SECTOR) ? "market_code and sector_code" :
 		kis_call_takes(call, KIS_ARG_MARKET) ? "market_code" : "";
@@ -163,10 +165,14 @@ refuse(const KisConnection *connection, const KisCall *call, const char *qualifi
 
 	ereport(ERROR,
 			errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			errmsg("statement would take %s%d calls to KIS, more than max_calls allows",
-				   qualifier, ncalls),
-			errdetail("Option max_calls of server \"%s\" is %d%s.",
-					  connection->server_name, connection->options->max_calls, more),
+			next == NULL ?
+			errmsg("statement would take %d calls to KIS, more than max_calls allows", ncalls) :
+			errmsg("statement would take at least %d calls to KIS, more than max_calls allows", ncalls),
+			next == NULL ?
+			errdetail("Option max_calls of server \"%s\" is %d.",
+					  connection->server_name, connection->options->max_calls) :
+			errdetail("Option max_calls of server \"%s\" is %d, and as many have been made. The next one would be for %s.",
+					  connection->server_name, connection->options->max_calls, next),
 			errhint("Narrow the query by %s%s%s%s, or raise max_calls.",
 					pair, pair[0] != '\0' && day[0] != '\0' ? ", and by " : "", day,
 					call->paging == KIS_PAGING_BACK ? " or with ORDER BY trade_date DESC and LIMIT" : ""));
@@ -178,7 +184,7 @@ kis_query_expect(KisQuery *query, KisConnection *connection,
 				 const KisCall *call, int ncalls)
 {
 	if (!kis_query_allows(query, connection, ncalls))
-		refuse(connection, call, "", query->ncalls + ncalls, "");
+		refuse(connection, call, query->ncalls + ncalls, NULL);
 }
 
 /*
@@ -216,9 +222,7 @@ kis_query_request(KisQuery *query, KisConnection *connection, const KisCall *cal
 	{
 		/* else it would be made while another query waits */
 		kis_request_abandon(request);
-		refuse(connection, call, "at least ", query->ncalls + 1,
-			   psprintf(", and as many have been made. The next one would be for %s",
-						kis_call_subject(call, args)));
+		refuse(connection, call, query->ncalls + 1, kis_call_subject(call, args));
 	}
 	query->ncalls++;
 	return request;

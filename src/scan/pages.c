@@ -185,6 +185,7 @@ warn_of_empty(const KisScan *scan, const KisRequest *request)
 				(errcode(ERRCODE_NO_DATA),
 				 errmsg_internal("%s", message),
 				 request->reply->nrows == 0 ? errdetail("Its reply has no row.") :
+				 is_extra ? errdetail("All members of its reply are empty: KIS doesn't know this pair.") :
 				 errdetail("All members of its reply are empty."),
 				 is_extra ? errhint("Take it out of the option \"extra_pairs\" of server \"%s\".",
 									scan->connection->server_name) : 0));
