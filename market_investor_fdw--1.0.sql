@@ -772,7 +772,7 @@ CREATE FUNCTION kis_looks(
     OUT asked_at pg_catalog.timestamptz,
     OUT failed pg_catalog.bool)
 RETURNS SETOF pg_catalog.record
-LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
+LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE ROWS 100000
 AS $$
 BEGIN
     IF pg_catalog.to_regclass(log) IS NULL THEN
@@ -841,17 +841,24 @@ BEGIN ATOMIC
               SELECT l.market_code, l.sector_code, pg_catalog.timezone('Asia/Seoul', l.first_look)::pg_catalog.date, l.first_look FROM looks AS l)
             AS p(market_code, sector_code, first_date, first_look)
         GROUP BY p.market_code, p.sector_code),
-    -- a slot of each session that had no look since the pair is looked at, or failed ones alone
+    -- what came of each part of a session that had a look
+    looked AS MATERIALIZED (
+        SELECT l.market_code, l.sector_code, s.day, pg_catalog.date_bin(every, l.asked_at, s.begins) AS slot,
+               pg_catalog.bool_and(l.failed) AS failed
+        FROM looks AS l
+        JOIN sessions AS s ON s.day OPERATOR(pg_catalog.=) pg_catalog.timezone('Asia/Seoul', l.asked_at)::pg_catalog.date
+        WHERE l.asked_at OPERATOR(pg_catalog.>=) s.begins AND l.asked_at OPERATOR(pg_catalog.<) s.over
+        GROUP BY 1, 2, 3, 4),
+    -- the parts that had none since the pair is looked at, or failed ones alone
     slots AS (
-        SELECT p.market_code, p.sector_code, s.day, t.slot, pg_catalog.bool_and(l.failed) AS failed
+        SELECT p.market_code, p.sector_code, s.day, t.slot, l.failed
         FROM pairs AS p
         JOIN sessions AS s ON p.first_look OPERATOR(pg_catalog.<) s.over
         CROSS JOIN LATERAL pg_catalog.generate_series(
             GREATEST(s.begins, pg_catalog.date_bin(every, p.first_look, s.begins)), s.over OPERATOR(pg_catalog.-) every, every) AS t(slot)
-        LEFT JOIN looks AS l ON l.market_code OPERATOR(pg_catalog.=) p.market_code AND l.sector_code OPERATOR(pg_catalog.=) p.sector_code
-          AND pg_catalog.date_bin(every, l.asked_at, s.begins) OPERATOR(pg_catalog.=) t.slot
-        GROUP BY p.market_code, p.sector_code, s.day, t.slot
-        HAVING pg_catalog.bool_and(l.failed) IS DISTINCT FROM false),
+        LEFT JOIN looked AS l ON l.market_code OPERATOR(pg_catalog.=) p.market_code AND l.sector_code OPERATOR(pg_catalog.=) p.sector_code
+          AND l.day OPERATOR(pg_catalog.=) s.day AND l.slot OPERATOR(pg_catalog.=) t.slot
+        WHERE l.failed IS DISTINCT FROM false),
     stretches AS (
         SELECT g.market_code, g.sector_code, g.day, pg_catalog.min(g.slot) AS gap_from,
                pg_catalog.max(g.slot) OPERATOR(pg_catalog.+) every AS gap_to,
