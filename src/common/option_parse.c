@@ -27,7 +27,7 @@
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 /* Parts of a URL in lower case, as regular expressions */
-#define HOST	"([[:alnum:]._-]+|\\[[0-9a-f:.]+\\])"
+#define HOST	"([[:alnum:]._-]{1,253}|\\[[0-9a-f:.]+\\])"
 #define LOOPBACK "(localhost|127(\\.[0-9]{1,3}){3}|\\[::1\\])"
 #define PORT	"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))"
 
