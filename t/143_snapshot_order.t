@@ -132,7 +132,7 @@ do
 	$_->send('CALL collect_on(40)') foreach @collectors;
 	is_deeply([ map { @{ $_->result->{errors} } } @collectors ], [], 'four collectors at once');
 } while (Time::HiRes::time() < $until);
-cmp_ok(value('SELECT count(*) FROM market_investor_trend_snapshot'), '>', 100, 'KIS\'s figures move');
+cmp_ok(value('SELECT count(*) FROM market_investor_trend_snapshot'), '>', 20, 'KIS\'s figures move');
 is(repeated(), 0, 'no snapshot equals the one before it');
 is(value(q{SELECT count(*) FROM market_investor_trend m JOIN LATERAL (SELECT * FROM market_investor_trend_snapshot s
 		WHERE (s.market_code, s.sector_code) = (m.market_code, m.sector_code) ORDER BY collected_at DESC LIMIT 1) s ON true

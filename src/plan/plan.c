@@ -84,7 +84,7 @@ kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	KisPairCode *pairs;
 	int			npairs;
 
-	kis_scan_plan_resolve(scan, relation, NULL);
+	kis_scan_plan_resolve(scan, relation);
 	planned->bound = kis_partition_bound_add(root, baserel, relation);
 	kis_estimate_selectivity(baserel, scan->investor_attrs);
 	pairs = kis_table_pairs(scan->table, &scan->options,

@@ -3,8 +3,8 @@
  *		What a foreign table's columns make of a scan, and the plan of one as
  *		lists, which PostgreSQL copies and stores.
  *
- * The table and its columns are not in the plan: they are resolved again for
- * each scan. Altering either invalidates the plan, so it gives the same.
+ * Options and names of columns are resolved in planning alone, for the sake of
+ * prepared statements: altering them invalidates the plan.
  */
 #include "postgres.h"
 
@@ -32,8 +32,14 @@ enum ExprsItem
 /* The items of fdw_private. */
 enum PrivateItem
 {
+	PRIVATE_TABLE,				/* String: the remote table's name */
+	PRIVATE_PAIRS,				/* Integer */
 	PRIVATE_ATTNUMS,			/* List of int: the columns that the query
-								 * uses */
+								 * uses; so are the next two */
+	PRIVATE_SOURCES,
+	PRIVATE_MEMBERS,
+	PRIVATE_FIELDS,				/* List of String: the option field of those
+								 * from KIS_SOURCE_EXTRA_MEMBER on */
 	PRIVATE_CALLS,				/* Float */
 	PRIVATE_BY_DAY,				/* Integer */
 	PRIVATE_PARTIAL_READ		/* Integer */
@@ -69,13 +75,22 @@ add_column(KisScanPlan *scan, const KisColumn *column, Form_pg_attribute att)
 	}
 }
 
+/* Makes room for what a relation's columns can be. */
+static void
+allocate(KisScanPlan *scan, int natts)
+{
+	scan->columns = palloc(natts * sizeof(KisColumn));
+	scan->keys = palloc(natts * sizeof(KisKey));
+	scan->investor_keys = palloc(natts * sizeof(KisKey));
+	scan->days = palloc(natts * sizeof(AttrNumber));
+}
+
 /*
- * Resolves a foreign table and its columns into *scan: those among used, or,
- * where that is NULL, all. Raises what kis_table_of_relation and
- * kis_column_resolve raise.
+ * Resolves a foreign table and all its columns into *scan. Raises what
+ * kis_table_of_relation and kis_column_resolve raise.
  */
 void
-kis_scan_plan_resolve(KisScanPlan *scan, Relation relation, const Bitmapset *used)
+kis_scan_plan_resolve(KisScanPlan *scan, Relation relation)
 {
 	TupleDesc	desc = RelationGetDescr(relation);
 	Oid			relid = RelationGetRelid(relation);
@@ -85,18 +100,14 @@ kis_scan_plan_resolve(KisScanPlan *scan, Relation relation, const Bitmapset *use
 	scan->options = *options;
 	if (options->pairs == KIS_PAIRS_OF_TABLE)
 		scan->options.pairs = scan->table->pairs;
-	scan->columns = palloc(desc->natts * sizeof(KisColumn));
-	scan->keys = palloc(desc->natts * sizeof(KisKey));
-	scan->investor_keys = palloc(desc->natts * sizeof(KisKey));
-	scan->days = palloc(desc->natts * sizeof(AttrNumber));
+	allocate(scan, desc->natts);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 		KisColumn	column;
 
 		/* PostgreSQL computes virtual columns itself */
-		if (att->attisdropped || kis_is_virtual_column(att) ||
-			(used != NULL && !bms_is_member(att->attnum, used)))
+		if (att->attisdropped || kis_is_virtual_column(att))
 			continue;
 		column = kis_column_resolve(scan->table, relid, att->attnum, NameStr(att->attname));
 		add_column(scan, &column, att);
@@ -112,42 +123,73 @@ kis_scan_plan_write(const KisScanPlan *scan, const Bitmapset *used, List **exprs
 {
 	bool		whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
 	List	   *attnums = NIL;
+	List	   *sources = NIL;
+	List	   *members = NIL;
+	List	   *fields = NIL;
 
 	for (int i = 0; i < scan->ncolumns; i++)
 	{
-		AttrNumber	attnum = scan->columns[i].attnum;
+		const KisColumn *column = &scan->columns[i];
 
-		if (whole_row || bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used))
-			attnums = lappend_int(attnums, attnum);
+		if (!whole_row && !bms_is_member(column->attnum - FirstLowInvalidHeapAttributeNumber, used))
+			continue;
+		attnums = lappend_int(attnums, column->attnum);
+		sources = lappend_int(sources, column->source);
+		members = lappend_int(members, column->member);
+		if (column->source >= KIS_SOURCE_EXTRA_MEMBER)
+			fields = lappend(fields, makeString(pstrdup(column->name)));
 	}
 	*exprs = list_make5(scan->quals, scan->day_quals, scan->investor_quals, scan->referenced,
 						scan->limit);
-	*private = list_make4(attnums, makeFloat(psprintf("%.3f", scan->calls)),
-						  makeInteger(scan->by_day), makeInteger(scan->partial_read));
+	*private = list_make5(makeString(pstrdup(scan->table->name)),
+						  makeInteger(scan->options.pairs), attnums, sources, members);
+	*private = list_concat(*private,
+						   list_make4(fields, makeFloat(psprintf("%.3f", scan->calls)),
+									  makeInteger(scan->by_day), makeInteger(scan->partial_read)));
 }
 
 /*
  * What a plan holds, read back, in the current memory context; the conditions
- * are no copies. Raises what kis_scan_plan_resolve does.
+ * are no copies.
  */
 KisScanPlan *
 kis_scan_plan(const ForeignScan *plan, Relation relation)
 {
 	KisScanPlan *scan = palloc0(sizeof(KisScanPlan));
-	Bitmapset  *used = bms_make_singleton(0);	/* not NULL, which means all */
-	ListCell   *cell;
+	TupleDesc	desc = RelationGetDescr(relation);
+	List	   *private = plan->fdw_private;
+	ListCell   *field = list_head(list_nth(private, PRIVATE_FIELDS));
+	ListCell   *attnum;
+	ListCell   *source;
+	ListCell   *member;
 
-	foreach(cell, list_nth(plan->fdw_private, PRIVATE_ATTNUMS))
-		used = bms_add_member(used, lfirst_int(cell));
-	kis_scan_plan_resolve(scan, relation, used);
+	scan->table = kis_table_find(strVal(list_nth(private, PRIVATE_TABLE)));
+	scan->options.pairs = intVal(list_nth(private, PRIVATE_PAIRS));
+	allocate(scan, desc->natts);
+	forthree(attnum, list_nth(private, PRIVATE_ATTNUMS), source, list_nth(private, PRIVATE_SOURCES),
+			 member, list_nth(private, PRIVATE_MEMBERS))
+	{
+		KisColumn	column = {
+			.source = lfirst_int(source),
+			.member = lfirst_int(member),
+			.attnum = lfirst_int(attnum)
+		};
+
+		if (column.source >= KIS_SOURCE_EXTRA_MEMBER)
+		{
+			column.name = strVal(lfirst(field));
+			field = lnext(list_nth(private, PRIVATE_FIELDS), field);
+		}
+		add_column(scan, &column, TupleDescAttr(desc, column.attnum - 1));
+	}
 	scan->quals = list_nth(plan->fdw_exprs, EXPRS_QUALS);
 	scan->day_quals = list_nth(plan->fdw_exprs, EXPRS_DAY_QUALS);
 	scan->investor_quals = list_nth(plan->fdw_exprs, EXPRS_INVESTOR_QUALS);
 	scan->referenced = list_nth(plan->fdw_exprs, EXPRS_REFERENCED);
 	scan->limit = list_nth(plan->fdw_exprs, EXPRS_LIMIT);
-	scan->calls = floatVal(list_nth(plan->fdw_private, PRIVATE_CALLS));
-	scan->by_day = intVal(list_nth(plan->fdw_private, PRIVATE_BY_DAY)) != 0;
-	scan->partial_read = intVal(list_nth(plan->fdw_private, PRIVATE_PARTIAL_READ)) != 0;
+	scan->calls = floatVal(list_nth(private, PRIVATE_CALLS));
+	scan->by_day = intVal(list_nth(private, PRIVATE_BY_DAY)) != 0;
+	scan->partial_read = intVal(list_nth(private, PRIVATE_PARTIAL_READ)) != 0;
 	return scan;
 }
 

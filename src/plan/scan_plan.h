@@ -23,7 +23,8 @@
 typedef struct KisScanPlan
 {
 	const KisTable *table;
-	KisTableOptions options;	/* pairs filled in */
+	KisTableOptions options;	/* pairs filled in; of a plan read back they
+								 * alone */
 	int			ncolumns;
 	KisColumn  *columns;
 	int			nkeys;
@@ -51,10 +52,10 @@ typedef struct KisScanPlan
 								 * its last row */
 } KisScanPlan;
 
-/* Resolves a foreign table and its columns, all or those that are used. */
-extern void kis_scan_plan_resolve(KisScanPlan *scan, Relation relation, const Bitmapset *used);
+/* Resolves a foreign table and its columns. */
+extern void kis_scan_plan_resolve(KisScanPlan *scan, Relation relation);
 
-/* What a plan holds, read back, and resolved as it was for planning. */
+/* What a plan holds, read back. */
 extern KisScanPlan *kis_scan_plan(const ForeignScan *plan, Relation relation);
 
 /* fdw_exprs and fdw_private of a scan that uses these columns. */
