@@ -61,6 +61,9 @@
 
 /* object_aclcheck replaced the functions of each catalog in 16 */
 #if PG_VERSION_NUM >= 160000
+#include "catalog/pg_class.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_namespace.h"
 #define kis_server_aclcheck(serverid, userid, mode) \
 	object_aclcheck(ForeignServerRelationId, serverid, userid, mode)
 #define kis_namespace_aclcheck(namespace, userid, mode) \
