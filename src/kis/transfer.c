@@ -540,7 +540,9 @@ note_failure(KisTransfer *transfer, CURLcode result)
 	else if (is_local(result))
 		kis_error_set(failure, KIS_ERROR_LOCAL, phase, "%s", reason);
 	else if (phase < KIS_PHASE_REPLY)
-		kis_error_set(failure, KIS_ERROR_CONNECT, phase, "%s", reason);
+		/* a host that libcurl remembers as unknown it doesn't look up */
+		kis_error_set(failure, KIS_ERROR_CONNECT,
+					  phase == KIS_PHASE_NONE ? KIS_PHASE_RESOLVE : phase, "%s", reason);
 	else if (is_cut_off(result) && transfer->framing.len == 0 && transfer->body_len == 0)
 		kis_error_set(failure, KIS_ERROR_DROPPED, phase,
 					  "the connection was closed without a reply: %s", reason);
