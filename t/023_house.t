@@ -81,7 +81,7 @@ sub fault
 		my $code = $files->{$path} =~ s/^#include.*$//gmr;
 		my $object = "$copy/" . $path =~ s/\.c$/.o/r;
 
-		open my $compiler, '|-', 'cc', '-w', '-x', 'c', '-c', '-', '-o', $object or die "can't run cc: $!\n";
+		open my $compiler, '|-', 'cc', '-std=gnu89', '-w', '-x', 'c', '-c', '-', '-o', $object or die "can't run cc: $!\n";
 		print $compiler $code;
 		close $compiler or die "cc failed\n";
 	}

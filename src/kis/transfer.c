@@ -35,13 +35,6 @@
 #define FIRST_BODY_SIZE		4096
 #define LARGEST_HEADERS		(64 * 1024)
 
-/* What libcurl says to a line of the headers that is too long. */
-#if LIBCURL_VERSION_NUM >= 0x080600
-#define LONG_LINE			CURLE_TOO_LARGE
-#else
-#define LONG_LINE			CURLE_OUT_OF_MEMORY
-#endif
-
 /* Probes keep firewalls from forgetting an idle connection, and find dead ones. */
 #define KEEPALIVE_SECONDS	30L
 
@@ -509,14 +502,21 @@ kis_transfer_renew(KisTransfer *transfer)
 
 /* ---- its outcome ------------------------------------------------------------------ */
 
-/* A line of the headers was longer than libcurl takes, about 100 kB. */
+/*
+ * A line of the headers was longer than libcurl takes, about 100 kB. Before it
+ * had a word for that it said that memory was out.
+ */
 static bool
 met_long_line(const KisTransfer *transfer, CURLcode result)
 {
+#if LIBCURL_VERSION_NUM >= 0x080600
+	return result == CURLE_TOO_LARGE;
+#else
 	curl_off_t	first_byte_us = 0;
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
-	return result == LONG_LINE && first_byte_us > 0 && !transfer->framing.ended;
+	return result == CURLE_OUT_OF_MEMORY && first_byte_us > 0 && !transfer->framing.ended;
+#endif
 }
 
 /* Results that are our own fault: of memory, of an option or a file. */
@@ -542,7 +542,7 @@ note_failure(KisTransfer *transfer, CURLcode result)
 	else if (phase < KIS_PHASE_REPLY)
 		/* a host that libcurl remembers as unknown it doesn't look up */
 		kis_error_set(failure, KIS_ERROR_CONNECT,
-					  phase == KIS_PHASE_NONE ? KIS_PHASE_RESOLVE : phase, "%s", reason);
+					  result == CURLE_COULDNT_RESOLVE_HOST ? KIS_PHASE_RESOLVE : phase, "%s", reason);
 	else if (is_cut_off(result) && transfer->framing.len == 0 && transfer->body_len == 0)
 		kis_error_set(failure, KIS_ERROR_DROPPED, phase,
 					  "the connection was closed without a reply: %s", reason);
