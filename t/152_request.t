@@ -222,7 +222,7 @@ $simulator->kill_token;
 $simulator->fault({ fault => 'body', match => { kind => 'token' },
 	params => { body => '{"access_token":"abc\r\nx-injected: 1","expires_in":86400}', status => 200 } });
 is_deeply([ (sql_error($node, 'postgres', $query))[ 0, 2 ] ],
-	[ 'HV00M', 'Server "kis", HTTP status 200: the reply has no access_token that a header can carry' ],
+	[ 'HV00M', 'Server "kis", HTTP status 200: the access token is too long, or has characters that no header can carry' ],
 	'no token of several lines from KIS');
 $simulator->fault;
 

@@ -67,8 +67,10 @@ read_token(const cJSON *root, int64_t now, KisToken *token, KisError *error)
 	const char *fault = NULL;
 
 	/* the text of a number stands behind a mark */
-	if (text == NULL || text !=item->valuestring || !copy_token(token->token, text, strlen(text)))
-		fault = "the reply has no access_token that a header can carry";
+	if (text == NULL || text[0] == '\0' || text != item->valuestring)
+		fault = "the reply has no access_token";
+	else if (!copy_token(token->token, text, strlen(text)))
+		fault = "the access token is too long, or has characters that no header can carry";
 	else if (until < 0 && life < 0)
 		fault = "the reply doesn't say until when the access token lives";
 	if (fault != NULL)
