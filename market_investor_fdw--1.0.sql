@@ -437,7 +437,10 @@ RETURN (
     SELECT pg_catalog.array_to_string(pg_catalog.array_cat(
                pg_catalog.array_prepend(pg_catalog.concat('DROP VIEW ', kis_qualified_name(view)),
                                         kis_view_commands(relation, kis_qualified_name(view), part)),
-               ARRAY(SELECT pg_catalog.format('GRANT %s ON %s TO %s%s', g.privilege_type, kis_qualified_name(view),
+               ARRAY(SELECT pg_catalog.format('ALTER VIEW %s OWNER TO %I', kis_qualified_name(view), pg_catalog.pg_get_userbyid(c.relowner))
+                     WHERE pg_catalog.pg_get_userbyid(c.relowner) OPERATOR(pg_catalog.<>) CURRENT_USER
+                     UNION ALL
+                     SELECT pg_catalog.format('GRANT %s ON %s TO %s%s', g.privilege_type, kis_qualified_name(view),
                                               CASE WHEN g.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC'
                                                    ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)::pg_catalog.text) END,
                                               CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END)
@@ -451,7 +454,7 @@ RETURN (
                     AND t.comment OPERATOR(pg_catalog.=) pg_catalog.obj_description(view, 'pg_class')));
 
 COMMENT ON FUNCTION kis_old_view_command(pg_catalog.oid, pg_catalog.oid, pg_catalog.text) IS
-'commands that make a view of ours of an older version anew, with what is granted on it; NULL where it is none';
+'commands that make a view of ours of an older version anew, with its owner and what is granted on it; NULL where it is none';
 
 CREATE FUNCTION kis_renumber(store pg_catalog.oid)
 RETURNS pg_catalog.void

@@ -79,6 +79,13 @@
 	pg_class_ownercheck(relid, userid)
 #endif
 
+/* May the member give what is his to the role? Membership has had options since 16. */
+#if PG_VERSION_NUM >= 160000
+#define kis_may_give_to(member, role)	member_can_set_role(member, role)
+#else
+#define kis_may_give_to(member, role)	is_member_of_role(member, role)
+#endif
+
 /* Processes are numbered by ProcNumber since 17. */
 #if PG_VERSION_NUM >= 170000
 #define kis_my_procno()		MyProcNumber

@@ -88,6 +88,25 @@ value(q{CREATE ROLE visitor; GRANT CREATE ON SCHEMA public TO visitor; GRANT SEL
 is((sql_error($node, 'postgres', 'SET ROLE visitor; SELECT create_market_investor_trend()'))[0], undef, 'another role');
 is(value(q{SELECT atthasdef FROM pg_attribute WHERE attrelid = 'market_investor_trend'::regclass AND attname = 'source'}), 'f', 'changes nothing of it');
 
+# A superuser brings a role's store up to date: what is new of it is that role's, who collects on
+value(q{DROP TABLE market_investor_trend, market_investor_trend_snapshot, market_investor_trend_collection, eighteen, seventy_two, eighteen_collection, seventy_two_collection CASCADE});
+$node->safe_psql('postgres', slurp_file("$FindBin::RealBin/../test/fixtures/store_1.0.sql"));
+value(q{DROP VIEW mine; CREATE ROLE "the collector"; GRANT CREATE ON SCHEMA public TO "the collector"; GRANT USAGE ON FOREIGN SERVER kis TO "the collector";
+	DO $$ DECLARE r record; BEGIN
+		FOR r IN SELECT oid::regclass AS name FROM pg_class WHERE relname ~ '^(market_investor_trend|eighteen)' AND relkind IN ('r', 'p', 'v') AND relnamespace = 'public'::regnamespace LOOP
+			EXECUTE format('ALTER TABLE %s OWNER TO "the collector"', r.name);
+		END LOOP;
+	END $$});
+$node->safe_psql('postgres', "SET log_statement = 'none'; CREATE USER MAPPING FOR \"the collector\" SERVER kis OPTIONS (app_key "
+	  . sql_literal($simulator->app_key) . ', app_secret ' . sql_literal($simulator->app_secret) . ')');
+is(said(q{SELECT create_market_investor_trend(); SELECT create_market_investor_trend('eighteen')}),
+	'NOTICE store "market_investor_trend" belongs to role "the collector", NOTICE store "eighteen" belongs to role "the collector"', 'by a superuser');
+is(value(q{SELECT string_agg(DISTINCT relowner::regrole::text, ', '), count(*) FROM pg_class
+	WHERE relname ~ '^(market_investor_trend|eighteen)' AND relkind IN ('r', 'p', 'v', 'S') AND relnamespace = 'public'::regnamespace}), '"the collector"|20',
+	'all of it belongs to the role');
+is(value(qq{SET ROLE "the collector"; SELECT outcome FROM collect_market_investor_trend('{KSP/0001}', store => '$_')}), 'inserted', "which collects into $_")
+  foreach qw(market_investor_trend eighteen);
+
 is_deeply([ $simulator->problems ], [], 'all requests were as KIS documents them');
 $node->stop;
 done_testing();

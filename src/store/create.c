@@ -172,12 +172,27 @@ lock_namespace(RangeVar *name)
 }
 
 /*
+ * What is made for another role's store becomes that role's, where it could have
+ * made it itself: else it could collect no more. A superuser's log would refuse it.
+ */
+static void
+give_to_owner(Oid owner, Oid namespace, char *relname)
+{
+	if (owner == GetUserId() || !kis_may_give_to(GetUserId(), owner) ||
+		kis_namespace_aclcheck(namespace, owner, ACL_CREATE) != ACLCHECK_OK)
+		return;
+	kis_store_run(list_make1(psprintf("ALTER TABLE %s OWNER TO %s",
+									  quote_qualified_identifier(get_namespace_name(namespace), relname),
+									  quote_identifier(GetUserNameFromId(owner, false)))));
+}
+
+/*
  * Makes the table where it is missing, by the commands that the SQL function
  * gives for its name; else it must be one that serves, and is brought up to
  * date. It stays locked until the transaction ends, as one that was made.
  */
 static KisStoreTable *
-make_or_check(Oid namespace, char *relname, Oid function, const char *commands,
+make_or_check(Oid owner, Oid namespace, char *relname, Oid function, const char *commands,
 			  KisStoreTable *(*describe) (Relation rel))
 {
 	AclMode		rights = ACL_SELECT;
@@ -193,6 +208,7 @@ make_or_check(Oid namespace, char *relname, Oid function, const char *commands,
 																		  relname));
 
 		kis_store_run(kis_store_commands(function, commands, 1, of_text, &name));
+		give_to_owner(owner, namespace, relname);
 		CommandCounterIncrement();
 		relid = get_relname_relid(relname, namespace);
 	}
@@ -268,8 +284,8 @@ update_view(Oid relid, Oid table, const char *part, Oid function)
 }
 
 /*
- * Makes a view of the store or its snapshots, <store>_<part>, as the current
- * user's, unless there is a relation of its name or the table has no figures
+ * Makes a view of the store or its snapshots, <store>_<part>, the store's
+ * owner's where that can be, unless there is a relation of its name or the table has no figures
  * for it. Raises 55000 as kis_store_require_owner. It holds the names itself and
  * reads nothing of the extension's: so DROP EXTENSION takes neither the view nor
  * what is built on it, and a dump of the store can be restored where the
@@ -295,6 +311,8 @@ make_view(const KisStoreTable *store, const KisStoreTable *table, const char *pa
 		commands = kis_store_commands(function, "kis_view_commands", 3,
 									  of_view, args);
 		kis_store_run(commands);
+		if (commands != NIL)
+			give_to_owner(store->owner, store->namespace, relname);
 	}
 	if (OidIsValid(relid) || commands != NIL)
 		kis_store_require_owner(store, get_relname_relid(relname, store->namespace));
@@ -305,7 +323,8 @@ static KisStoreTable *
 make_partitioned(const KisStoreTable *store, const char *store_text, char *relname,
 				 Oid function, const char *commands, KisStoreTable *(*describe) (Relation rel))
 {
-	KisStoreTable *table = make_or_check(store->namespace, relname, function, commands, describe);
+	KisStoreTable *table = make_or_check(store->owner, store->namespace, relname, function,
+										 commands, describe);
 
 	kis_store_require_owner(store, table->relid);
 	kis_snapshot_make_partition(table->relid, store_text, GetCurrentTimestamp(), function);
@@ -341,7 +360,7 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	store = make_or_check(lock_namespace(name), name->relname, function, "kis_store_commands",
+	store = make_or_check(GetUserId(), lock_namespace(name), name->relname, function, "kis_store_commands",
 						  kis_store_describe);
 	notice_other_owner(store);
 	relid = ObjectIdGetDatum(store->relid);
