@@ -720,6 +720,76 @@ COMMENT ON FUNCTION kis_check(pg_catalog.name) IS
 
 -- What is missing
 
+CREATE FUNCTION kis_store_relation(store pg_catalog.text)
+RETURNS pg_catalog.text
+LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
+AS $$
+DECLARE
+    relation pg_catalog.oid := pg_catalog.to_regclass(store)::pg_catalog.oid;
+    names pg_catalog.text[];
+    elsewhere pg_catalog.text;
+BEGIN
+    IF relation IS NULL THEN
+        names := pg_catalog.parse_ident(store);
+        IF pg_catalog.cardinality(names) OPERATOR(pg_catalog.=) 1 THEN
+            EXECUTE pg_catalog.format('SELECT %I.kis_store_elsewhere($1)',
+                (SELECT n.nspname
+                 FROM pg_catalog.pg_extension AS e
+                 JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
+                 WHERE e.extname OPERATOR(pg_catalog.=) 'market_investor_fdw'))
+            INTO elsewhere USING names[1];
+        END IF;
+        RAISE undefined_table USING
+            MESSAGE = pg_catalog.format('store "%s" does not exist', store),
+            HINT = CASE WHEN elsewhere IS NULL THEN pg_catalog.format('Make it with SELECT create_market_investor_trend(%L).', store)
+                        ELSE pg_catalog.format('There is one in another schema: name it with store => %L.', elsewhere) END;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS a
+                   WHERE a.attrelid OPERATOR(pg_catalog.=) relation AND a.attname OPERATOR(pg_catalog.=) 'trade_date'
+                     AND NOT a.attisdropped)
+            OR EXISTS (SELECT FROM pg_catalog.pg_class AS c
+                       WHERE c.oid OPERATOR(pg_catalog.=) relation AND c.relkind OPERATOR(pg_catalog.<>) ALL (ARRAY['r', 'p']::"char"[])) THEN
+        RAISE invalid_table_definition USING
+            MESSAGE = pg_catalog.format('relation "%s" cannot hold investor flows', store),
+            DETAIL = 'It is no table with a column "trade_date".',
+            HINT = 'Name a store that create_market_investor_trend() has made.';
+    END IF;
+    RETURN (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+            FROM pg_catalog.pg_class AS c
+            JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+            WHERE c.oid OPERATOR(pg_catalog.=) relation);
+END $$;
+
+COMMENT ON FUNCTION kis_store_relation(pg_catalog.text) IS
+'name of a store for SQL, which no search_path changes; raises where there is none';
+
+CREATE FUNCTION kis_session_times(
+    every pg_catalog.interval,
+    session pg_catalog.text,
+    OUT begins pg_catalog.time,
+    OUT ends pg_catalog.time)
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+BEGIN
+    IF session OPERATOR(pg_catalog.~) '^([01]?[0-9]|2[0-3]):[0-5][0-9]-([01]?[0-9]|2[0-3]):[0-5][0-9]$' THEN
+        begins := pg_catalog.split_part(session, '-', 1);
+        ends := pg_catalog.split_part(session, '-', 2);
+    END IF;
+    IF begins IS NULL OR begins OPERATOR(pg_catalog.>=) ends THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = pg_catalog.format('invalid value for argument "session": "%s"', session),
+            HINT = 'It is two times in Seoul, the earlier first, such as 09:00-15:30.';
+    END IF;
+    IF every OPERATOR(pg_catalog.<=) '0'::pg_catalog.interval OR every OPERATOR(pg_catalog.>) (ends OPERATOR(pg_catalog.-) begins) THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = pg_catalog.format('invalid value for argument "every": "%s"', every),
+            HINT = 'It is how often the store is collected into, such as 1 minute, and no longer than the session.';
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION kis_session_times(pg_catalog.interval, pg_catalog.text) IS
+'when a session begins and ends, in Seoul; raises where it is none, or where it has no part so long as every';
+
 CREATE FUNCTION kis_open_days(
     source pg_catalog.name,
     from_date pg_catalog.date,
@@ -746,11 +816,6 @@ RETURNS SETOF pg_catalog.record
 LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
 AS $$
 BEGIN
-    IF pg_catalog.to_regclass(store) IS NULL THEN
-        RAISE undefined_table USING
-            MESSAGE = pg_catalog.format('store "%s" does not exist', store),
-            HINT = pg_catalog.format('Make it with SELECT create_market_investor_trend(%L).', store);
-    END IF;
     RETURN QUERY EXECUTE pg_catalog.format(
         'SELECT p.market_code, p.sector_code, s.trade_date, p.first_date, pg_catalog.to_jsonb(s) '
         'FROM (SELECT f.market_code::pg_catalog.text, f.sector_code::pg_catalog.text, pg_catalog.min(f.trade_date) '
@@ -818,10 +883,11 @@ BEGIN ATOMIC
                s.ends OPERATOR(pg_catalog.<=) pg_catalog.now() AS is_over, s.ends
         FROM kis_open_days(source, from_date,
                  LEAST(to_date, pg_catalog.timezone('Asia/Seoul', pg_catalog.now())::pg_catalog.date)) AS d
+        CROSS JOIN kis_session_times(every, session) AS t
         CROSS JOIN LATERAL (
-            SELECT pg_catalog.timezone('Asia/Seoul', d.day OPERATOR(pg_catalog.+) pg_catalog.split_part(session, '-', 1)::pg_catalog.time)
+            SELECT pg_catalog.timezone('Asia/Seoul', d.day OPERATOR(pg_catalog.+) t.begins)
                        OPERATOR(pg_catalog.+) CASE WHEN d.is_late THEN '1 hour' ELSE '0' END::pg_catalog.interval,
-                   pg_catalog.timezone('Asia/Seoul', d.day OPERATOR(pg_catalog.+) pg_catalog.split_part(session, '-', 2)::pg_catalog.time))
+                   pg_catalog.timezone('Asia/Seoul', d.day OPERATOR(pg_catalog.+) t.ends))
             AS s(begins, ends)),
     names AS (
         SELECT kis_qualified_name(c.oid) AS store,
@@ -831,7 +897,7 @@ BEGIN ATOMIC
         WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(store)::pg_catalog.oid),
     stored AS MATERIALIZED (
         SELECT s.market_code, s.sector_code, s.trade_date, s.first_date, s.figures
-        FROM kis_days_stored(store, from_date, to_date) AS s),
+        FROM kis_days_stored(kis_store_relation(store), from_date, to_date) AS s),
     looks AS MATERIALIZED (
         SELECT l.market_code, l.sector_code, l.first_look, l.asked_at, l.failed
         FROM names
@@ -890,10 +956,10 @@ BEGIN ATOMIC
            CASE WHEN g.kind OPERATOR(pg_catalog.=) ANY (ARRAY['failed', 'not collected'])
                     THEN 'none: KIS shows the totals of now alone, and cannot be asked for these minutes again'
                 WHEN g.day OPERATOR(pg_catalog.>=) pg_catalog.timezone('Asia/Seoul', pg_catalog.now())::pg_catalog.date
-                    THEN pg_catalog.format('SELECT * FROM collect_market_investor_trend(%L, source => %L, store => %L)',
+                    THEN pg_catalog.format('SELECT * FROM %s(%L, source => %L, store => %L)', 'collect_market_investor_trend'::pg_catalog.regproc,
                                            ARRAY[pg_catalog.concat(g.market_code, '/', g.sector_code)], source, names.store)
                 WHEN g.market_code OPERATOR(pg_catalog.=) ANY (ARRAY['KSP', 'KSQ'])
-                    THEN pg_catalog.format('CALL backfill_market_investor_trend(%L, %L, %L, source => %L, store => %L)', g.day, g.day,
+                    THEN pg_catalog.format('CALL %s(%L, %L, %L, source => %L, store => %L)', 'backfill_market_investor_trend'::pg_catalog.regproc, g.day, g.day,
                                            ARRAY[pg_catalog.concat(g.market_code, '/', g.sector_code)], source, names.store)
                 ELSE 'none: KIS has no daily history of this market' END
     FROM gaps AS g CROSS JOIN names

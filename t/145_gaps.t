@@ -32,6 +32,25 @@ is(gaps('2026-07-01', '2026-07-10'), '', 'a store that is empty and was never co
 like((sql_error($node, 'postgres', q{SELECT * FROM market_investor_trend_gaps('nowhere', '2026-07-10', '2026-07-10')}))[1],
 	qr/^store "nowhere" does not exist$/, 'one that is not there');
 
+# What is asked for wrongly is told, and never taken for a store that lacks nothing
+value('CREATE SCHEMA aside; CREATE TABLE aside.moved (LIKE market_investor_trend)');
+foreach my $case (
+	[ q{'moved', '2026-07-10', '2026-07-10'}, '42P01 store "moved" does not exist', q(There is one in another schema: name it with store => 'aside.moved'.) ],
+	[ q{'kis_sector', '2026-07-10', '2026-07-10'}, '42P16 relation "kis_sector" cannot hold investor flows', 'Name a store that create_market_investor_trend() has made.' ],
+	[ q{'pg_class', '2026-07-10', '2026-07-10'}, '42P16 relation "pg_class" cannot hold investor flows', 'Name a store that create_market_investor_trend() has made.' ],
+	(map { [ "'market_investor_trend', '2026-07-10', '2026-07-10', session => '$_'", qq{22023 invalid value for argument "session": "$_"},
+			'It is two times in Seoul, the earlier first, such as 09:00-15:30.' ] } '', 'day', '09:00', '15:30-09:00', '09:00-25:00', '09:00-10:00-11:00'),
+	(map { [ "'market_investor_trend', '2026-07-10', '2026-07-10', every => '$_->[0]'", qq{22023 invalid value for argument "every": "$_->[1]"},
+			'It is how often the store is collected into, such as 1 minute, and no longer than the session.' ] }
+		[ '0', '00:00:00' ], [ '-1 minute', '-00:01:00' ], [ '1 month', '1 mon' ], [ '7 hours', '07:00:00' ]))
+{
+	my ($sqlstate, $message, undef, $hint) = sql_error($node, 'postgres', "SELECT * FROM market_investor_trend_gaps($case->[0])");
+
+	is("$sqlstate $message", $case->[1], $case->[0]);
+	is($hint, $case->[2], 'and what to do');
+}
+value('DROP SCHEMA aside CASCADE');
+
 # ---- an hour of minutes -------------------------------------------------------------
 
 # From 20 to 26 nothing runs, from 40 to 46 figures stand still, at 50 and 51 KIS refuses
@@ -70,6 +89,12 @@ is($repair, join(';', map { "CALL backfill_market_investor_trend('2026-07-0$_', 
 	'what repairs it');
 $node->safe_psql('postgres', $repair);
 is(gaps('2026-07-06', '2026-07-09'), '', 'does');
+
+# With the extension in a schema that is not in the search_path
+is(value(q{UPDATE market_investor_trend SET individual_net_qty = individual_net_qty + 20 WHERE trade_date = '2026-07-08'; CREATE SCHEMA elsewhere;
+	ALTER EXTENSION market_investor_fdw SET SCHEMA elsewhere; SELECT repair FROM elsewhere.market_investor_trend_gaps('market_investor_trend', '2026-07-06', '2026-07-09');
+	ALTER EXTENSION market_investor_fdw SET SCHEMA public; UPDATE market_investor_trend SET individual_net_qty = individual_net_qty - 20 WHERE trade_date = '2026-07-08'}),
+	q{CALL elsewhere.backfill_market_investor_trend('2026-07-08', '2026-07-08', '{KSP/0001}', source => 'kis', store => 'public.market_investor_trend')}, 'what repairs it says where it is');
 
 # Closed days are none, and pairs without a daily history have no repair
 $clock->set('2026-07-14 20:00:00');
