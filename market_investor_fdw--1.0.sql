@@ -744,11 +744,11 @@ BEGIN
             HINT = CASE WHEN elsewhere IS NULL THEN pg_catalog.format('Make it with SELECT create_market_investor_trend(%L).', store)
                         ELSE pg_catalog.format('There is one in another schema: name it with store => %L.', elsewhere) END;
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS a
-                   WHERE a.attrelid OPERATOR(pg_catalog.=) relation AND a.attname OPERATOR(pg_catalog.=) 'trade_date'
-                     AND NOT a.attisdropped)
-            OR EXISTS (SELECT FROM pg_catalog.pg_class AS c
-                       WHERE c.oid OPERATOR(pg_catalog.=) relation AND c.relkind OPERATOR(pg_catalog.<>) ALL (ARRAY['r', 'p']::"char"[])) THEN
+    PERFORM FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) c.oid
+    WHERE c.oid OPERATOR(pg_catalog.=) relation AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p']::pg_catalog."char"[])
+      AND a.attname OPERATOR(pg_catalog.=) 'trade_date' AND NOT a.attisdropped;
+    IF NOT FOUND THEN
         RAISE invalid_table_definition USING
             MESSAGE = pg_catalog.format('relation "%s" cannot hold investor flows', store),
             DETAIL = 'It is no table with a column "trade_date".',
@@ -971,6 +971,24 @@ COMMENT ON FUNCTION market_investor_trend_gaps(pg_catalog.text, pg_catalog.date,
 
 -- The schedule
 
+CREATE FUNCTION kis_cron_zone()
+RETURNS pg_catalog.text
+AS 'MODULE_PATHNAME', 'kis_cron_zone'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION kis_cron_zone() IS
+'time zone that pg_cron counts in: cron.timezone, or GMT where this pg_cron has no such setting';
+
+CREATE FUNCTION kis_cron_job_name(relation pg_catalog.text, job pg_catalog.text)
+RETURNS pg_catalog.text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+-- pg_cron 1.4 cuts a name at 63 bytes, and takes those that are alike then for one
+RETURN CASE WHEN pg_catalog.octet_length(pg_catalog.concat(relation, ' ', job)) OPERATOR(pg_catalog.<=) 63 THEN pg_catalog.concat(relation, ' ', job)
+            ELSE kis_derived_name(relation, job) END;
+
+COMMENT ON FUNCTION kis_cron_job_name(pg_catalog.text, pg_catalog.text) IS
+'name of a job of pg_cron for a store, shortened by a digest where that is too long';
+
 CREATE FUNCTION schedule_market_investor_trend(
     every pg_catalog.interval DEFAULT '1 minute',
     targets pg_catalog.text[] DEFAULT '{KSP/0001,KSQ/1001,ETF/T000}',
@@ -987,9 +1005,10 @@ AS $$
 DECLARE
     relation pg_catalog.text;
     ours pg_catalog.text;
-    zone pg_catalog.text := COALESCE(pg_catalog.current_setting('cron.timezone', true), 'GMT');
+    zone pg_catalog.text;
     headline pg_catalog.text[];
-    minutes pg_catalog.int4 := pg_catalog.date_part('epoch', every)::pg_catalog.int4 OPERATOR(pg_catalog./) 60;
+    minutes pg_catalog.int4 := pg_catalog.date_part('epoch', LEAST(every, '1 day'::pg_catalog.interval))::pg_catalog.int4 OPERATOR(pg_catalog./) 60;
+    ahead pg_catalog.int4[];
     hours pg_catalog.int4;
     at_minute pg_catalog.text;
 BEGIN
@@ -1008,33 +1027,51 @@ BEGIN
             MESSAGE = pg_catalog.format('invalid value for argument "every": "%s"', every),
             HINT = 'It is a number of minutes that an hour can be divided by, such as 1 minute or 5 minutes.';
     END IF;
-    SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) INTO relation
-    FROM pg_catalog.pg_class AS c
-    JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-    WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(store)::pg_catalog.oid;
-    IF relation IS NULL THEN
-        RAISE undefined_table USING
-            MESSAGE = pg_catalog.format('store "%s" does not exist', store),
-            HINT = pg_catalog.format('Make it with SELECT create_market_investor_trend(%L).', store);
+    IF pg_catalog.cardinality(targets) OPERATOR(pg_catalog.=) 0 THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'invalid value for argument "targets": "{}"',
+            HINT = 'Name a market, such as KSP, or a pair, such as KSP/0001.';
+    END IF;
+    IF NOT pg_catalog.octet_length(channel) OPERATOR(pg_catalog.<@) '[1,63]'::pg_catalog.int4range THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = pg_catalog.format('invalid value for argument "channel": "%s"', channel),
+            HINT = 'It is a name for LISTEN, of 1 to 63 bytes.';
+    END IF;
+    PERFORM FROM pg_catalog.pg_foreign_server AS s WHERE s.srvname OPERATOR(pg_catalog.=) source;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING
+            MESSAGE = pg_catalog.format('server "%s" does not exist', source),
+            HINT = pg_catalog.format('Make it with CREATE SERVER %I FOREIGN DATA WRAPPER market_investor_fdw, or name yours with source => ''name''.', source);
     END IF;
     SELECT pg_catalog.quote_ident(n.nspname::pg_catalog.text) INTO STRICT ours
     FROM pg_catalog.pg_extension AS e
     JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
     WHERE e.extname OPERATOR(pg_catalog.=) 'market_investor_fdw';
 
-    -- pg_cron counts in GMT, and from 1.5 on in cron.timezone: by so many hours Seoul is ahead
-    hours := pg_catalog.date_part('epoch', pg_catalog.timezone('Asia/Seoul', pg_catalog.now())
-                 OPERATOR(pg_catalog.-) pg_catalog.timezone(zone, pg_catalog.now()))::pg_catalog.int4 OPERATOR(pg_catalog./) 3600;
-    IF NOT (hours OPERATOR(pg_catalog.>=) 0 AND hours OPERATOR(pg_catalog.<=) 9) THEN
+    EXECUTE pg_catalog.format('SELECT %1$s.kis_store_relation($1), %1$s.kis_cron_zone()', ours) INTO relation, zone USING store;
+
+    -- pg_cron counts in GMT, and from 1.5 on in cron.timezone: by so many seconds Seoul is ahead,
+    -- now and in half a year
+    SELECT pg_catalog.array_agg(pg_catalog.date_part('epoch', pg_catalog.timezone('Asia/Seoul', t.moment)
+                                    OPERATOR(pg_catalog.-) pg_catalog.timezone(zone, t.moment))::pg_catalog.int4 ORDER BY t.moment)
+    INTO ahead
+    FROM pg_catalog.unnest(ARRAY[pg_catalog.now(), pg_catalog.now() OPERATOR(pg_catalog.+) '183 days'::pg_catalog.interval]) AS t(moment);
+    hours := ahead[1] OPERATOR(pg_catalog./) 3600;
+    IF ahead[1] OPERATOR(pg_catalog.%) 3600 OPERATOR(pg_catalog.<>) 0 OR hours OPERATOR(pg_catalog.<) 0 OR hours OPERATOR(pg_catalog.>) 9 THEN
         RAISE feature_not_supported USING
             MESSAGE = pg_catalog.format('the session of the exchange is no day in the time zone "%s" of pg_cron', zone),
             HINT = 'Set cron.timezone to Asia/Seoul or to GMT, and restart the server.';
+    END IF;
+    IF ahead[1] OPERATOR(pg_catalog.<>) ahead[2] THEN
+        RAISE WARNING USING
+            MESSAGE = pg_catalog.format('the clocks of the time zone "%s" of pg_cron change during the year, and Seoul''s do not', zone),
+            HINT = 'Call schedule_market_investor_trend() again when they have changed; or set cron.timezone to Asia/Seoul or to GMT.';
     END IF;
     at_minute := CASE WHEN minutes OPERATOR(pg_catalog.=) 1 THEN '*' ELSE pg_catalog.concat('*/', minutes) END;
     EXECUTE pg_catalog.format('SELECT pg_catalog.array_agg(DISTINCT k.market_code) FROM %s.kis_sector AS k WHERE k.headline', ours) INTO headline;
 
     FOR job, schedule, command IN
-        SELECT pg_catalog.concat(relation, ' ', j.name), j.schedule, j.command
+        SELECT j.name, j.schedule, j.command
         FROM (VALUES
             ('by the minute', pg_catalog.format('%s %s-%s * * 1-5', at_minute, 9 OPERATOR(pg_catalog.-) hours, 19 OPERATOR(pg_catalog.-) hours),
              pg_catalog.format('CALL %s.market_investor_trend_job(%L, source => %L, store => %L%s)', ours, targets, source, relation,
@@ -1047,6 +1084,7 @@ BEGIN
             ('old runs', pg_catalog.format('0 %s * * *', 21 OPERATOR(pg_catalog.-) hours),
              'DELETE FROM cron.job_run_details WHERE end_time < now() - interval ''7 days''')) AS j(name, schedule, command)
     LOOP
+        EXECUTE pg_catalog.format('SELECT %s.kis_cron_job_name($1, $2)', ours) INTO job USING relation, job;
         EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job_id USING job, schedule, command;
         RETURN NEXT;
     END LOOP;
@@ -1060,22 +1098,35 @@ RETURNS pg_catalog.int4
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 AS $$
 DECLARE
-    relation pg_catalog.text;
+    relations pg_catalog.text[];
     found_jobs pg_catalog.int4;
 BEGIN
-    SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) INTO relation
-    FROM pg_catalog.pg_class AS c
-    JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-    WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(store)::pg_catalog.oid;
-    -- of a store that is gone, by the name that it had
-    relation := COALESCE(relation, store);
-    IF pg_catalog.to_regclass('cron.job') IS NULL THEN
+    relations := ARRAY(
+        SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+        WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(store)::pg_catalog.oid);
+    -- of a store that is gone, by the name that it had, or had in the search_path
+    IF pg_catalog.cardinality(relations) OPERATOR(pg_catalog.=) 0 THEN
+        relations := ARRAY(
+            SELECT pg_catalog.concat(pg_catalog.quote_ident(p.schema::pg_catalog.text) OPERATOR(pg_catalog.||) '.', i.name)
+            FROM (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(x.part), '.' ORDER BY x.n), pg_catalog.count(*)
+                  FROM pg_catalog.unnest(pg_catalog.parse_ident(store)) WITH ORDINALITY AS x(part, n)) AS i(name, parts)
+            LEFT JOIN pg_catalog.unnest(pg_catalog.current_schemas(false)) AS p(schema) ON i.parts OPERATOR(pg_catalog.=) 1);
+    END IF;
+    PERFORM FROM pg_catalog.pg_extension AS e WHERE e.extname OPERATOR(pg_catalog.=) 'pg_cron';
+    IF NOT FOUND THEN
         RETURN 0;
     END IF;
-    EXECUTE 'SELECT pg_catalog.count(cron.unschedule(j.jobid)) FROM cron.job AS j '
-        'WHERE j.username OPERATOR(pg_catalog.=) CURRENT_USER::pg_catalog.text AND j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1)'
+    EXECUTE (SELECT pg_catalog.format(
+                 'SELECT pg_catalog.count(cron.unschedule(j.jobid)) FROM cron.job AS j '
+                 'WHERE j.username OPERATOR(pg_catalog.=) CURRENT_USER::pg_catalog.text AND j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) ANY (ARRAY('
+                 'SELECT %I.kis_cron_job_name(r.name, n.name) FROM pg_catalog.unnest($1) AS r(name) CROSS JOIN pg_catalog.unnest($2) AS n(name)))', n.nspname)
+             FROM pg_catalog.pg_extension AS e
+             JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
+             WHERE e.extname OPERATOR(pg_catalog.=) 'market_investor_fdw')
         INTO found_jobs
-        USING ARRAY(SELECT pg_catalog.concat(relation, ' ', n) FROM pg_catalog.unnest(ARRAY['by the minute', 'of the day', 'of past days', 'old runs']) AS n);
+        USING relations, ARRAY['by the minute', 'of the day', 'of past days', 'old runs']::pg_catalog.text[];
     RETURN found_jobs;
 END $$;
 

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use FindBin;
+use IPC::Run ();
 use lib "$FindBin::RealBin/lib";
 use KisTest;
 use KisTest::Clock;
@@ -216,12 +217,53 @@ is(value(q{SELECT count(*) FROM cron.job WHERE jobname ~ 'trend'}), 4, 'those of
 is(value(q{SET ROLE collector; SELECT unschedule_market_investor_trend('flows.market_investor_trend')}), 4, 'until they take them');
 foreach my $case (
 	[ q{'90 seconds'}, '22023 invalid value for argument "every": "00:01:30"' ], [ q{'7 minutes'}, '22023 invalid value for argument "every": "00:07:00"' ],
-	[ q{'1 minute', store => 'nowhere'}, '42P01 store "nowhere" does not exist' ], [ q{NULL}, '22004 only the argument "channel" may be null' ])
+	[ q{'1 minute', store => 'nowhere'}, '42P01 store "nowhere" does not exist' ], [ q{NULL}, '22004 only the argument "channel" may be null' ],
+	[ q{'100000000 years'}, '22023 invalid value for argument "every": "100000000 years"' ], [ q{targets => '{}'}, '22023 invalid value for argument "targets": "{}"' ],
+	[ q{source => 'nobody'}, '42704 server "nobody" does not exist' ], [ q{store => 'pg_class'}, '42P16 relation "pg_class" cannot hold investor flows' ],
+	[ q{channel => ''}, '22023 invalid value for argument "channel": ""' ], [ q{channel => repeat('x', 64)}, '22023 invalid value for argument "channel": "' . 'x' x 64 . '"' ])
 {
 	my ($sqlstate, $message) = sql_error($node, 'postgres', "SELECT schedule_market_investor_trend($case->[0])");
 
 	is("$sqlstate $message", $case->[1], "every => $case->[0]");
 }
+is(value(q{SELECT count(*) FROM cron.job WHERE jobname ~ 'trend'}), 0, 'nothing of which is scheduled');
+
+# pg_cron 1.4 has no cron.timezone: whoever sets it sets nothing. From 1.5 on it is for superusers
+# to read, and the jobs of others keep to it as well
+SKIP:
+{
+	my $hours = q{SELECT split_part(schedule, ' ', 2) FROM schedule_market_investor_trend(store => 'flows.market_investor_trend') WHERE job ~ 'minute'};
+	my $library = PostgreSQL::Test::Utils::tempdir() . '/cron_timezone.so';
+	my $output = '';
+
+	skip 'this pg_cron has cron.timezone', 1 unless value(q{SELECT extversion < '1.5' FROM pg_extension WHERE extname = 'pg_cron'}) eq 't';
+	is(value("SET cron.timezone = 'Asia/Seoul'; $hours"), '0-10', 'GMT is what it counts in');
+	IPC::Run::run([ 'cc', '-shared', '-fPIC', '-I' . (`pg_config --includedir-server` =~ s/\n//r),
+			'-o', $library, "$FindBin::RealBin/../test/cron_timezone.c" ], '>&', \$output)
+	  or die "cron_timezone.c: $output";
+	foreach my $case ([ 'Asia/Seoul', '9-19' ], [ 'GMT', '0-10' ], [ 'Europe/Berlin', '2-12' ], [ 'Asia/Kolkata', '' ], [ 'America/New_York', '' ])
+	{
+		my $result = run_sql($node, 'postgres', "LOAD '$library'; SET cron.timezone = '$case->[0]'; SET ROLE collector; SET search_path = flows, public; $hours");
+
+		is($result->{output}, $case->[1], "$case->[0]: the hours of the session");
+		is(join(' ', map { "$_->{sqlstate} $_->{message}" } @{ $result->{messages} }),
+			$case->[0] =~ /^Europe/ ? qq{01000 the clocks of the time zone "$case->[0]" of pg_cron change during the year, and Seoul's do not}
+			: $case->[1] eq '' ? qq{0A000 the session of the exchange is no day in the time zone "$case->[0]" of pg_cron} : '', 'and what is to be said of it');
+	}
+	value(q{SELECT unschedule_market_investor_trend('flows.market_investor_trend'); SET ROLE collector; SELECT unschedule_market_investor_trend('flows.market_investor_trend')});
+}
+
+# A long name is cut, and there are still four jobs
+my $long = '"A schema with a name as long as this"."Ein Lager für ""Flüsse"", lang"';
+value("CREATE SCHEMA \"A schema with a name as long as this\"; SELECT create_market_investor_trend('$long')");
+is(value("SELECT count(DISTINCT job_id), max(octet_length(job)) <= 63 FROM schedule_market_investor_trend(store => '$long')"), '4|t', 'of a long name');
+is(value("SELECT count(*) FROM schedule_market_investor_trend(store => '$long'); SELECT count(*) FROM cron.job WHERE command ~ 'Lager'"), "4\n3", 'no more the second time');
+is(value("SELECT unschedule_market_investor_trend('$long')"), 4, 'which are taken away');
+
+# And of a store that is gone
+value(q{SELECT create_market_investor_trend('"Gone"'); SELECT schedule_market_investor_trend(store => '"Gone"'); DROP TABLE "Gone" CASCADE});
+is(value(q{SELECT unschedule_market_investor_trend('gone')}), 0, 'another store is gone, too');
+is(value(q{SELECT unschedule_market_investor_trend('"Gone"')}), 4, 'the jobs of one that is gone are taken away');
 value(q{CREATE DATABASE without; });
 $node->safe_psql('without', 'CREATE EXTENSION market_investor_fdw');
 is((sql_error($node, 'without', 'SELECT schedule_market_investor_trend()'))[1], 'pg_cron is not installed in this database', 'where there is no pg_cron');

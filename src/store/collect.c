@@ -378,7 +378,8 @@ market_investor_trend_job(PG_FUNCTION_ARGS)
 	if (collection->channel && (collection->channel[0] == '\0' || strlen(collection->channel) >= NAMEDATALEN))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for argument \"channel\": \"%s\"", kis_shown(collection->channel))));
+				 errmsg("invalid value for argument \"channel\": \"%s\"", kis_shown(collection->channel)),
+				 errhint("It is a name for LISTEN, of 1 to 63 bytes.")));
 	if (collection->ntargets > 0)
 	{
 		fetch(collection);
