@@ -10,9 +10,12 @@ use KisTest;
 use Test::More;
 
 my $simulator = KisTest::Simulator->new;
-my $node = new_node('main', conf => "track_functions = 'all'");
+my $cron = -f `pg_config --pkglibdir` =~ s/\n//r . '/pg_cron.so';
+my $node = new_node('main', conf => "track_functions = 'all'\n"
+	  . ($cron ? "shared_preload_libraries = 'market_investor_fdw, pg_cron'\ncron.database_name = 'postgres'" : ''));
 
 setup($node, 'postgres', $simulator, session_start => '00:00', import => 0);
+$node->safe_psql('postgres', 'CREATE EXTENSION pg_cron') if $cron;
 $node->safe_psql('postgres', q{
 	CREATE SCHEMA made; CREATE SCHEMA ours;
 	CREATE ROLE attacker LOGIN; CREATE SCHEMA evil AUTHORIZATION attacker;
@@ -144,8 +147,9 @@ foreach my $path ('evil, pg_catalog', 'evil, pg_temp, pg_catalog, public', q{''}
 	goes_well("CALL public.market_investor_trend_job('{KSP/0001}', store => '$store', channel => 'flows')", '', 'a job');
 	goes_well("SELECT pg_catalog.count(*) FROM ${store}_collection", 7, 'the log');
 	goes_well("SELECT pg_catalog.count(*) FROM public.market_investor_trend_gaps('$store', '2026-07-01', '2026-07-14') WHERE kind OPERATOR(pg_catalog.=) 'no day'", 3, 'what is missing');
-	is((($victim->query("SELECT public.schedule_market_investor_trend(store => '$store')"))->{errors}[0] // {})->{sqlstate}, '55000', 'a schedule, without pg_cron');
-	goes_well("SELECT public.unschedule_market_investor_trend('$store')", 0, 'and none');
+	goes_well("SELECT pg_catalog.count(*) FROM public.schedule_market_investor_trend(store => '$store', channel => 'flows')", 4, 'a schedule') foreach $cron ? 1 .. 2 : ();
+	is((($victim->query("SELECT public.schedule_market_investor_trend(store => '$store')"))->{errors}[0] // {})->{sqlstate}, '55000', 'none without pg_cron') unless $cron;
+	goes_well("SELECT public.unschedule_market_investor_trend('$store')", $cron ? 4 : 0, 'and none any more');
 	$simulator->config(overrides => {});
 	goes_well('SELECT pg_catalog.bool_and(ok) FROM public.kis_check()', 't', 'kis_check');
 	goes_well('SELECT pg_catalog.count(*) FROM public.kis_stat', 1, 'kis_stat');
