@@ -242,6 +242,22 @@ RETURN (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
 COMMENT ON FUNCTION kis_qualified_name(pg_catalog.oid) IS
 'name of a relation for SQL, which no search_path changes';
 
+CREATE FUNCTION kis_grant_commands(store pg_catalog.oid, collection pg_catalog.text)
+RETURNS pg_catalog.text[]
+-- volatile: it must see what the transaction has just made
+LANGUAGE sql VOLATILE STRICT PARALLEL SAFE
+RETURN ARRAY(
+    SELECT DISTINCT pg_catalog.format('GRANT INSERT ON %s TO %s', collection,
+                                      CASE WHEN g.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC'
+                                           ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)::pg_catalog.text) END)
+    FROM pg_catalog.pg_class AS c
+    CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS g
+    WHERE c.oid OPERATOR(pg_catalog.=) store AND g.privilege_type OPERATOR(pg_catalog.=) 'INSERT'
+      AND g.grantee OPERATOR(pg_catalog.<>) c.relowner);
+
+COMMENT ON FUNCTION kis_grant_commands(pg_catalog.oid, pg_catalog.text) IS
+'commands that let those who may add to a store add to a log that is new';
+
 CREATE FUNCTION kis_update_commands(relation pg_catalog.oid)
 RETURNS pg_catalog.text[]
 -- volatile: it must see what the transaction has just made

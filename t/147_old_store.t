@@ -99,13 +99,17 @@ value(q{DROP VIEW mine; CREATE ROLE "the collector"; GRANT CREATE ON SCHEMA publ
 	END $$});
 $node->safe_psql('postgres', "SET log_statement = 'none'; CREATE USER MAPPING FOR \"the collector\" SERVER kis OPTIONS (app_key "
 	  . sql_literal($simulator->app_key) . ', app_secret ' . sql_literal($simulator->app_secret) . ')');
-is(said(q{SELECT create_market_investor_trend(); SELECT create_market_investor_trend('eighteen')}),
+value(q{CREATE ROLE granted; GRANT SELECT, INSERT, UPDATE ON eighteen TO granted; GRANT USAGE ON FOREIGN SERVER kis TO granted});
+$node->safe_psql('postgres', "SET log_statement = 'none'; CREATE USER MAPPING FOR granted SERVER kis OPTIONS (app_key "
+	  . sql_literal($simulator->app_key) . ', app_secret ' . sql_literal($simulator->app_secret) . ')');
+is(said(q{SELECT create_market_investor_trend(); SELECT create_market_investor_trend('eighteen', snapshots => false)}),
 	'NOTICE store "market_investor_trend" belongs to role "the collector", NOTICE store "eighteen" belongs to role "the collector"', 'by a superuser');
 is(value(q{SELECT string_agg(DISTINCT relowner::regrole::text, ', '), count(*) FROM pg_class
-	WHERE relname ~ '^(market_investor_trend|eighteen)' AND relkind IN ('r', 'p', 'v', 'S') AND relnamespace = 'public'::regnamespace}), '"the collector"|20',
+	WHERE relname ~ '^(market_investor_trend|eighteen)' AND relkind IN ('r', 'p', 'v', 'S') AND relnamespace = 'public'::regnamespace}), '"the collector"|16',
 	'all of it belongs to the role');
 is(value(qq{SET ROLE "the collector"; SELECT outcome FROM collect_market_investor_trend('{KSP/0001}', store => '$_')}), 'inserted', "which collects into $_")
   foreach qw(market_investor_trend eighteen);
+is(value(q{SET ROLE granted; SELECT outcome FROM collect_market_investor_trend('{KSQ/1001}', store => 'eighteen')}), 'inserted', 'as does who was granted that');
 
 is_deeply([ $simulator->problems ], [], 'all requests were as KIS documents them');
 $node->stop;

@@ -332,6 +332,23 @@ make_partitioned(const KisStoreTable *store, const char *store_text, char *relna
 	return table;
 }
 
+/* The log of collections: who may add to an older store collects on, and may add to its new log. */
+static void
+make_log(const KisStoreTable *store, const char *store_text, Oid function)
+{
+	static const Oid types[] = {OIDOID, TEXTOID};
+	char	   *relname = kis_derived_name(store->plain_name, "collection");
+	bool		is_new = !OidIsValid(get_relname_relid(relname, store->namespace));
+	Datum		args[] = {
+		ObjectIdGetDatum(store->relid),
+		CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(store->namespace), relname))
+	};
+
+	(void) make_partitioned(store, store_text, relname, function, "kis_collection_commands", kis_collection_describe);
+	if (is_new)
+		kis_store_run(kis_store_commands(function, "kis_grant_commands", lengthof(types), types, args));
+}
+
 /*
  * create_market_investor_trend(store text, snapshots boolean) RETURNS void:
  * makes the store, its log of collections, its view by investor and, with
@@ -366,8 +383,7 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 	relid = ObjectIdGetDatum(store->relid);
 	kis_store_call(function, "kis_renumber", 1, of_oid, &relid, NULL);
 	make_view(store, store, "by_investor", function);
-	(void) make_partitioned(store, text_of_store, kis_derived_name(name->relname, "collection"), function,
-							"kis_collection_commands", kis_collection_describe);
+	make_log(store, text_of_store, function);
 	if (PG_GETARG_BOOL(1))
 	{
 		snapshots = make_partitioned(store, text_of_store, kis_derived_name(name->relname, "snapshot"), function,
