@@ -99,12 +99,14 @@ figures_text(const KisStoreTable *table, const KisTarget *target)
  * markets, sectors, trade dates, collected_at, figures and stored_at (NULL where
  * it is 0), $7 and $8 the two times. With a snapshot it sees what that shows,
  * else what is committed, as the isolation level has it. To be called inside
- * SPI, whose SPI_processed and SPI_tuptable are of it.
+ * SPI, whose SPI_processed and SPI_tuptable are of it. The memory context stays
+ * the caller's, where SPI itself leaves one that ends with it.
  */
 void
 kis_rows_execute(const char *query, const KisStoreTable *table, KisTarget *const *targets,
 				 int ntargets, TimestampTz seven, TimestampTz eight, Snapshot snapshot)
 {
+	MemoryContext context = CurrentMemoryContext;
 	SPIPlanPtr	plan = kis_rows_plan(query, lengthof(parameter_types), parameter_types);
 	Datum	   *columns[6];
 	bool	   *no_again = palloc(ntargets * sizeof(bool));
@@ -144,6 +146,7 @@ kis_rows_execute(const char *query, const KisStoreTable *table, KisTarget *const
 		result = SPI_execute_plan(plan, values, NULL, false, 0);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
+	MemoryContextSwitchTo(context);
 }
 
 /*
