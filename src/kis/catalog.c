@@ -112,21 +112,6 @@ kis_pair_find(const char *market, const char *sector)
 	return NULL;
 }
 
-/*
- * A pair whose units are those of all pairs of the market, listed or not; NULL
- * where that is not known.
- */
-const KisPair *
-kis_units_of_market(const char *market)
-{
-	for (int i = 0; share_markets[i] != NULL; i++)
-		if (strcmp(share_markets[i], market) == 0)
-			for (int pair = 0; pair < kis_pair_count; pair++)
-				if (strcmp(kis_pairs[pair].market, market) == 0)
-					return &kis_pairs[pair];
-	return NULL;
-}
-
 /* A call's member by KIS's name or ours; -1 where it has none. */
 int
 kis_call_member_find(const KisCall *call, const char *name)

@@ -78,9 +78,6 @@ extern const int kis_pair_count;
 extern const KisMarket *kis_market_find(const char *code);
 extern const KisPair *kis_pair_find(const char *market, const char *sector);
 
-/* A pair whose units are those of all pairs of the market, listed or not */
-extern const KisPair *kis_units_of_market(const char *market);
-
 /* The member of the trend call that holds a measure of an investor, all by number. */
 extern int	kis_figure(int investor, int measure);
 
