@@ -120,6 +120,7 @@ foreach my $case (
 {
 	is(job($case->[0]), $case->[1], $case->[0]);
 }
+is((sql_error($node, 'postgres', q{CALL market_investor_trend_job('{}')}))[1], 'invalid value for argument "targets": "{}"', 'a job for nothing');
 is(job('', 'SET default_transaction_read_only = on; '), '25006 cannot execute market_investor_trend_job() in a read-only transaction', 'a read-only transaction');
 is(logged(), '', 'nothing of that is logged');
 

@@ -55,7 +55,6 @@ my @idle = (
 	'CREATE FOREIGN TABLE hand (market_code text, net bigint OPTIONS (field \'frgn_ntby_qty\')) SERVER kis OPTIONS (table_name \'kis_market_trend\')',
 	'ALTER FOREIGN TABLE hand ALTER net OPTIONS (SET field \'prsn_ntby_qty\'), ADD all_of_it jsonb OPTIONS (field \'**\')',
 	'SELECT kis_comment_tables()', 'SELECT create_market_investor_trend()',
-	"SELECT * FROM collect_market_investor_trend('{}')",
 	'ANALYZE kis_market_trend', 'VACUUM kis_market_trend', 'ANALYZE',
 	'SELECT * FROM information_schema.tables', 'SELECT * FROM information_schema.columns',
 	'SELECT * FROM information_schema.foreign_table_options', 'SELECT * FROM information_schema.user_mapping_options',
@@ -71,7 +70,7 @@ foreach my $sql (
 	'UPDATE kis_market_trend SET foreign_net_qty = 0', 'TRUNCATE kis_market_trend',
 	'COPY kis_market_trend TO STDOUT', 'SELECT * FROM kis_market_trend TABLESAMPLE SYSTEM (1)',
 	'SELECT no_such_column FROM kis_market_trend',
-	"SELECT * FROM collect_market_investor_trend('{NONE}')",
+	"SELECT * FROM collect_market_investor_trend('{}')", "SELECT * FROM collect_market_investor_trend('{NONE}')",
 	"SELECT * FROM collect_market_investor_trend(store => 'no_such_table')")
 {
 	is(scalar @{ run_sql($node, 'postgres', $sql)->{errors} }, 1, "refused: $sql");

@@ -225,7 +225,7 @@ make_partitions(const Collection *collection, const KisStoreTable *table, Timest
 static void
 write_answers(Collection *collection, MemoryContext context)
 {
-	KisTarget **targets = palloc((collection->ntargets + 1) * sizeof(KisTarget *));
+	KisTarget **targets = palloc(collection->ntargets * sizeof(KisTarget *));
 	int			ntargets = 0;
 	int			nworth = 0;
 
@@ -315,18 +315,15 @@ collect_market_investor_trend(PG_FUNCTION_ARGS)
 	context = AllocSetContextCreate(caller, "market investor collection", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
 	collection = prepare(fcinfo, names, lengthof(names), "collect_market_investor_trend()", context);
-	if (collection->ntargets > 0)
-	{
-		fetch(collection);
-		if (count_failed(collection) == collection->ntargets)
-			raise_failures(collection);
-		find_tables(collection, RowExclusiveLock, true);
-		if (SPI_connect() != SPI_OK_CONNECT)
-			elog(ERROR, "SPI_connect failed");
-		write_answers(collection, context);
-		SPI_finish();
-		return_outcomes(collection, (ReturnSetInfo *) fcinfo->resultinfo);
-	}
+	fetch(collection);
+	if (count_failed(collection) == collection->ntargets)
+		raise_failures(collection);
+	find_tables(collection, RowExclusiveLock, true);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	write_answers(collection, context);
+	SPI_finish();
+	return_outcomes(collection, (ReturnSetInfo *) fcinfo->resultinfo);
 
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
@@ -380,17 +377,14 @@ market_investor_trend_job(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for argument \"channel\": \"%s\"", kis_shown(collection->channel)),
 				 errhint("It is a name for LISTEN, of 1 to 63 bytes.")));
-	if (collection->ntargets > 0)
-	{
-		fetch(collection);
-		find_tables(collection, RowExclusiveLock, true);
-		if (SPI_connect_ext(atomic ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
-			elog(ERROR, "SPI_connect failed");
-		write_answers(collection, context);
-		if (!atomic)
-			SPI_commit();
-		SPI_finish();
-	}
+	fetch(collection);
+	find_tables(collection, RowExclusiveLock, true);
+	if (SPI_connect_ext(atomic ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	write_answers(collection, context);
+	if (!atomic)
+		SPI_commit();
+	SPI_finish();
 
 	nfailed = count_failed(collection);
 	if (nfailed > 0 && (strcmp(raise_on, "any") == 0 ||

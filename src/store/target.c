@@ -177,7 +177,8 @@ kis_target_day_text(DateADT day)
 
 /*
  * The pairs that targets name, each once, in the order of their keys, which is
- * the order of writing. Raises 22023 with a hint where one names no known pair.
+ * the order of writing. Raises 22023 with a hint where there is none, or one
+ * names no known pair.
  */
 KisTarget *
 kis_targets(ArrayType *array, const KisServerOptions *options, int *ntargets)
@@ -191,6 +192,11 @@ kis_targets(ArrayType *array, const KisServerOptions *options, int *ntargets)
 	int			n = 0;
 
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &nelements);
+	if (nelements == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for argument \"targets\": \"{}\""),
+				 errhint("Name a market, such as KSP, or a pair, such as KSP/0001.")));
 	for (int i = 0; i < nelements; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -202,7 +208,7 @@ kis_targets(ArrayType *array, const KisServerOptions *options, int *ntargets)
 		add_element(&targets, TextDatumGetCString(elements[i]), options);
 	}
 
-	sorted = palloc0((list_length(targets) + 1) * sizeof(KisTarget));
+	sorted = palloc0(list_length(targets) * sizeof(KisTarget));
 	foreach(lc, targets)
 		sorted[n++] = *(KisTarget *) lfirst(lc);
 	qsort(sorted, n, sizeof(KisTarget), compare_pairs);
