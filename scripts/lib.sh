@@ -114,6 +114,10 @@ missing_programs() {
 			libpq-dev) probe='test -f "$("$PG_CONFIG" --includedir)/libpq-fe.h"' ;;
 			curl) probe='command -v curl' ;;
 			python3-psycopg2) probe='python3 -c "import psycopg2"' ;;
+			python3-uno) probe='python3 -c "import uno"' ;;
+			libreoffice-base) probe='command -v soffice' ;;
+			libreoffice-sdbc-postgresql) probe='test -f /usr/lib/libreoffice/program/libpostgresql-sdbclo.so' ;;
+			node-pg) probe='NODE_PATH=/usr/share/nodejs node -e "require(\"pg\")"' ;;
 			python3-pyodbc) probe='python3 -c "import pyodbc"' ;;
 			odbc-postgresql) probe='grep -qx "\[PostgreSQL Unicode\]" /etc/odbcinst.ini' ;;
 			libpostgresql-jdbc-java) probe='test -f /usr/share/java/postgresql.jar' ;;

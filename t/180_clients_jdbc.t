@@ -33,9 +33,17 @@ setup($node, 'postgres', $simulator);
 $node->safe_psql('postgres', "ALTER ROLE CURRENT_USER PASSWORD '$password';"
 	  . 'SELECT kis_comment_tables(); SELECT create_market_investor_trend()');
 
-my $client = KisTest::Client->new($node, 'postgres', [ 'java', '-XX:-UsePerfData', '-XX:TieredStopAtLevel=1', '-cp', $driver ],
-	'JdbcClient.java', 'jdbc:postgresql://127.0.0.1:' . $node->port . '/postgres?user=' . getpwuid($>)
-	  . "&password=$password&options=-c%20plan_cache_mode=force_generic_plan");
+# The driver has the server's session in the zone of its own
+sub client
+{
+	my ($zone) = @_;
+
+	return KisTest::Client->new($node, 'postgres', [ 'java', "-Duser.timezone=$zone", '-XX:-UsePerfData', '-XX:TieredStopAtLevel=1', '-cp', $driver ],
+		'JdbcClient.java', 'jdbc:postgresql://127.0.0.1:' . $node->port . '/postgres?user=' . getpwuid($>)
+		  . "&password=$password&options=-c%20plan_cache_mode=force_generic_plan");
+}
+
+my $client = client('Asia/Seoul');
 
 # ---- what a tool lists -------------------------------------------------------
 
@@ -118,6 +126,19 @@ foreach my $market (qw(KSP KSQ) x 4)
 is_deeply([ grep { !/^KS[PQ]/ } $simulator->pairs ], [], 'no call for another');
 cmp_ok(scalar $simulator->pairs, '<=', 8 * 9, 'and no more than six calls ahead');
 
-is($client->quit, '', 'the driver has nothing to say');
+# ---- the views of the store, in Seoul and in UTC -----------------------------
+
+my $in_utc = client('UTC');
+foreach my $query (queries_of_views($node))
+{
+	foreach my $zone ([ $client, '2020-07-10 08:59:30.0' ], [ $in_utc, '2020-07-09 23:59:30.0' ])
+	{
+		is(($zone->[0]->ask("values $query"))[0],
+			"Date 2020-07-10|Timestamp $zone->[1]|Timestamp 2020-07-10 08:59:30.0|String 외국인|Double -1234567.0|Double 9.87654321E7",
+			$query =~ s/.*FROM (\w+).*/$1/r . ($zone->[0] == $client ? ' in Seoul' : ' in UTC'));
+	}
+}
+
+is($_->quit, '', 'the driver has nothing to say') foreach $client, $in_utc;
 is_deeply([ $simulator->problems ], [], 'every request was as KIS documents it');
 done_testing();

@@ -98,6 +98,19 @@ push @rows, $in_parts->ask('fetch 71');
 is_deeply([ sort map { s/\|/\//r } @rows ], [ $simulator->pairs ], 'all rows, a call each');
 is(scalar @rows, 71, 'which are 71');
 
+# ---- the views of the store, in Seoul and in UTC -----------------------------
+
+foreach my $query (queries_of_views($node))
+{
+	foreach my $zone ([ 'Asia/Seoul', '2020-07-10 08:59:30' ], [ 'UTC', '2020-07-09 23:59:30' ])
+	{
+		$client->ask("open SET timezone = '$zone->[0]'");
+		is(($client->ask("values $query"))[0],
+			"date 2020-07-10|datetime $zone->[1]|datetime 2020-07-10 08:59:30|str 외국인|float -1234567.0|float 98765432.1",
+			$query =~ s/.*FROM (\w+).*/$1/r . " in $zone->[0]");
+	}
+}
+
 is($_->quit, '', 'the driver has nothing to say') foreach $client, $in_parts;
 is_deeply([ $simulator->problems ], [], 'every request was as KIS documents it');
 done_testing();

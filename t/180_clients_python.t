@@ -87,6 +87,19 @@ is($copied[0], 'market_code,sector_code,foreign_net_amount', 'COPY of a query, w
 like(join("\n", sort @copied[ 1 .. $#copied ]), qr/^KSP,0001,-?\d+\nKSQ,1001,-?\d+$/, 'and its rows');
 is_deeply([ $simulator->pairs ], [qw(KSP/0001 KSQ/1001)], 'by a call each');
 
+# ---- the views of the store, in Seoul and in UTC -----------------------------
+
+$node->safe_psql('postgres', 'SELECT create_market_investor_trend()');
+foreach my $query (queries_of_views($node))
+{
+	foreach my $zone ([ 'Asia/Seoul', '2020-07-10 08:59:30+09:00' ], [ 'UTC', '2020-07-09 23:59:30+00:00' ])
+	{
+		is(($client->ask("values SET timezone = '$zone->[0]'; $query"))[0],
+			"date 2020-07-10|datetime $zone->[1]|datetime 2020-07-10 08:59:30|str 외국인|float -1234567.0|float 98765432.1",
+			$query =~ s/.*FROM (\w+).*/$1/r . " in $zone->[0]");
+	}
+}
+
 is($client->quit, '', 'nothing else is said');
 is_deeply([ $simulator->problems ], [], 'every request was as KIS documents it');
 done_testing();

@@ -50,6 +50,7 @@ public class JdbcClient {
             case "keys" -> print(data.getPrimaryKeys(null, argument, "market_investor_trend"), "COLUMN_NAME");
             case "indexes" -> print(data.getIndexInfo(null, argument, "kis_market_trend", false, true), "COLUMN_NAME");
             case "describe" -> describe(argument);
+            case "values" -> values(argument);
             case "prepare" -> prepared = connection.prepareStatement(argument);
             case "execute" -> {
                 prepared.setString(1, argument);
@@ -81,6 +82,18 @@ public class JdbcClient {
                 out.println("parameter|" + statement.getParameterMetaData().getParameterTypeName(i));
             for (int i = 1; i <= columns.getColumnCount(); i++)
                 out.println(columns.getColumnName(i) + "|" + columns.getColumnTypeName(i));
+        }
+    }
+
+    // What getObject() gives, with its class
+    private static void values(String sql) throws SQLException {
+        try (ResultSet rows = connection.createStatement().executeQuery(sql)) {
+            while (rows.next()) {
+                StringJoiner line = new StringJoiner("|");
+                for (int i = 1; i <= rows.getMetaData().getColumnCount(); i++)
+                    line.add(rows.getObject(i).getClass().getSimpleName() + " " + rows.getObject(i));
+                out.println(line);
+            }
         }
     }
 

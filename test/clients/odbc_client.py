@@ -32,6 +32,8 @@ def answer(request, argument):
         show((name, kind.__name__) for name, kind, *_ in cursor.description)
     elif request == "query":
         show(cursor.execute(argument).fetchall())
+    elif request == "values":
+        show([f"{type(part).__name__} {part}" for part in row] for row in cursor.execute(argument).fetchall())
     elif request == "with":
         sql, *parameters = argument.split("|")
         show(cursor.execute(sql, *parameters).fetchall())

@@ -24,6 +24,10 @@ def answer(request, argument):
         with connection, connection.cursor() as cursor:
             cursor.execute(sql, parameters or None)
             show(cursor.fetchall())
+    elif request == "values":
+        with connection, connection.cursor() as cursor:
+            cursor.execute(argument)
+            show([f"{type(part).__name__} {part}" for part in row] for row in cursor.fetchall())
     elif request == "describe":
         with connection, connection.cursor() as cursor:
             cursor.execute(argument)

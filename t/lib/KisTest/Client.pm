@@ -16,7 +16,7 @@ use Test::More;
 
 use PostgreSQL::Test::Utils ();
 
-our @EXPORT = qw(need_client asks_nothing);
+our @EXPORT = qw(need_client asks_nothing queries_of_views);
 
 my $programs = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../../test/clients');
 
@@ -42,6 +42,22 @@ sub asks_nothing
 	is_deeply([ map { $_->{path} } $simulator->requests ], [], $name);
 	$simulator->reset(keep_tokens => JSON::PP::true);
 	return;
+}
+
+# Puts a row of a morning into the store and its snapshots: in UTC it is the day
+# before. Returns a query of each of the two views.
+sub queries_of_views
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres', q{
+		CREATE TABLE y2020 PARTITION OF market_investor_trend_snapshot FOR VALUES FROM ('2020-01-01 00:00+09') TO ('2021-01-01 00:00+09');
+		INSERT INTO market_investor_trend (market_code, sector_code, trade_date, collected_at, foreign_net_qty, foreign_net_amount)
+		VALUES ('KSP', '0001', '2020-07-10', '2020-07-10 08:59:30+09', -1234567, 9876543210);
+		INSERT INTO market_investor_trend_snapshot (market_code, sector_code, trade_date, collected_at, foreign_net_qty, foreign_net_amount)
+		SELECT market_code, sector_code, trade_date, collected_at, foreign_net_qty, foreign_net_amount FROM market_investor_trend});
+	return map { "SELECT trade_date, collected_at, collected_at_seoul, screen_name, net_qty, net_amount_eok FROM market_investor_trend_$_"
+		  . q{ WHERE trade_date = '2020-07-10' AND investor = 'foreign'} } qw(by_investor intraday);
 }
 
 # Starts a program: the command that runs it, its name, its arguments. libpq's
