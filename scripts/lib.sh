@@ -183,7 +183,7 @@ need_packages() {
 	root=$(way_to_root)
 	if [[ $root != no ]]; then
 		update_lists "$root"
-		mapfile -t wanted < <(known_packages "${wanted[@]}")
+		mapfile -t wanted < <(installable_packages "${wanted[@]}")
 		install_packages "$root" "${missing[@]}" "${wanted[@]}"
 	fi
 	mapfile -t missing < <(missing_packages "${needed[@]}")
@@ -237,11 +237,11 @@ update_lists() {
 	apt_get "$1" update || say "apt-get update failed; trying with the lists at hand"
 }
 
-# Those of the packages that this release has.
-known_packages() {
+# Those of the packages that this release has, and that nothing installed is in the way of.
+installable_packages() {
 	local package
 	for package; do
-		apt-cache show "$package" >/dev/null 2>&1 && echo "$package"
+		apt-get -q --simulate install "$package" >/dev/null 2>&1 && echo "$package"
 	done
 }
 

@@ -33,8 +33,8 @@ sub lines_of
 
 write_program('sudo', 'case "$*" in -n*|-v) exit ${NO_SUDO:-0};; env*) exec "$@";; esac; cat >/dev/null');
 write_program('dpkg-query', 'for package; do :; done; grep -qx "$package" installed && printf installed');
-write_program('apt-cache', 'shift; grep -qx "$1" known');
 write_program('apt-get', <<'END');
+case "$*" in *--simulate*) for package; do :; done; grep -qx "$package" known; exit;; esac
 for argument; do
 	case $argument in
 		update) echo update >>calls; exit;;
