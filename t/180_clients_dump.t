@@ -100,6 +100,54 @@ is(value('SELECT count(*) FROM pg_foreign_data_wrapper', 'elsewhere'), 0, 'which
 is(value('TABLE market_investor_trend_by_investor ORDER BY market_code, investor', 'elsewhere'), $by_investor, 'with its view');
 is(value('TABLE market_investor_trend_snapshot ORDER BY 1, 2', 'elsewhere'), $snapshots, 'and the snapshots');
 
+# ---- a materialized view of a live table: the restore fills it -----------------
+
+value(q{CREATE DATABASE live});
+value(setup_sql($simulator) . q{CREATE MATERIALIZED VIEW board AS SELECT market_code, foreign_net_qty FROM kis_market_trend WHERE market_code = 'KSP';
+	CREATE INDEX board_index ON board (market_code)}, 'live');
+
+my $made = 0;
+
+# With a fault of KIS's or none, restores a dump into a database of its own and returns what is told, how many calls it made, and whether the view has rows and an index
+sub restore
+{
+	my ($sql, $fault) = @_;
+	my $db = 'live' . ++$made;
+
+	value("CREATE DATABASE $db");
+	$simulator->reset(keep_tokens => JSON::PP::true);
+	$simulator->fault($fault) if $fault;
+	my $result = ref $sql ? $sql->($db) : run_sql($node, $db, "SET log_statement = 'none'; $sql");
+	my $calls = $simulator->calls;
+
+	return join ' ', (map { $_->{sqlstate} } @{ $result->{errors} }), "$calls calls,", value(q{SELECT CASE WHEN relispopulated THEN 'rows' ELSE 'no rows' END || CASE WHEN relhasindex THEN ', an index' ELSE '' END
+		FROM pg_class WHERE relname = 'board'}, $db);
+}
+
+my $of_live = dump_of('live');
+
+is(restore($of_live), '1 calls, rows, an index', 'a restore of a dump with it calls KIS');
+is(restore(dump_of('live', '--section=pre-data', '--section=data')), '0 calls, no rows', 'that of two sections does not');
+is(restore($of_live, { fault => 'error', params => { msg_cd => 'OPSQ0002' } }), 'HV000 1 calls, no rows, an index', 'where KIS refuses, the view is there without rows, and all else');
+
+my $file = $node->basedir . '/live.dump';
+
+dump_of('live', '-Fc', '-f', $file);
+is(restore(sub {
+			my ($db) = @_;
+			my $output;
+
+			IPC::Run::run([ 'sh', '-c', 'pg_restore -l "$0" | grep -v "MATERIALIZED VIEW DATA" >"$0.list" && pg_restore -h "$1" -p "$2" -L "$0.list" -d "$3" "$0"', $file, $node->host, $node->port, $db ],
+				'>&', \$output);
+			is($output, '', 'pg_restore of a list');
+			return { errors => [] };
+		}), '0 calls, no rows, an index', 'pg_restore without its data calls nobody, either');
+value('REFRESH MATERIALIZED VIEW board', "live$made");
+is(value('SELECT market_code FROM board', "live$made"), 'KSP', 'and a refresh fills it');
+value('REFRESH MATERIALIZED VIEW board WITH NO DATA', 'live');
+is(restore(dump_of('live')), '0 calls, no rows, an index', 'nor that of one without rows');
+is((sql_error($node, "live$made", 'SELECT * FROM board'))[0], '55000', 'which a query can\'t read');
+
 # ---- secrets in it -----------------------------------------------------------
 
 like($dump, qr/\Q@{[$simulator->app_secret]}\E/, "a superuser's dump has the secrets of user mappings");
