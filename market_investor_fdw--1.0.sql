@@ -206,7 +206,9 @@ RETURN pg_catalog.array_cat(ARRAY[
          WHERE t.part OPERATOR(pg_catalog.=) ANY (ARRAY['net', 'total']))),
     -- a day of all pairs: rows lie in the order of time, which is all that BRIN needs
     pg_catalog.format('CREATE INDEX ON %s USING brin (collected_at, trade_date) WITH (autosummarize = true)', snapshots),
-    pg_catalog.format('CREATE INDEX ON %s (trade_date, market_code, sector_code)', snapshots)],
+    -- a pair's day by trade_date, which comes last: an index that began with it would be taken
+    -- for all pairs' day, too, and bring its rows pair by pair
+    pg_catalog.format('CREATE INDEX ON %s (market_code, sector_code, trade_date)', snapshots)],
     kis_comment_commands('TABLE', snapshots, '{snapshots,key,net,total}'));
 
 COMMENT ON FUNCTION kis_snapshots_commands(pg_catalog.text) IS
@@ -270,7 +272,7 @@ RETURN ARRAY(
       AND a.attname OPERATOR(pg_catalog.=) 'source' AND NOT a.attisdropped AND NOT a.atthasdef
     UNION ALL
     -- of snapshots, which are partitioned by collected_at
-    SELECT pg_catalog.format('CREATE INDEX ON %s (trade_date, market_code, sector_code)', kis_qualified_name(relation))
+    SELECT pg_catalog.format('CREATE INDEX ON %s (market_code, sector_code, trade_date)', kis_qualified_name(relation))
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid OPERATOR(pg_catalog.=) c.oid
     JOIN pg_catalog.pg_attribute AS k
@@ -283,7 +285,7 @@ RETURN ARRAY(
                       JOIN pg_catalog.pg_class AS i ON i.oid OPERATOR(pg_catalog.=) x.indexrelid
                       JOIN pg_catalog.pg_am AS m ON m.oid OPERATOR(pg_catalog.=) i.relam
                       WHERE x.indrelid OPERATOR(pg_catalog.=) relation AND m.amname OPERATOR(pg_catalog.=) 'btree'
-                        AND x.indkey[0] OPERATOR(pg_catalog.=) d.attnum));
+                        AND x.indkey[2] OPERATOR(pg_catalog.=) d.attnum));
 
 COMMENT ON FUNCTION kis_update_commands(pg_catalog.oid) IS
 'commands that bring a table of an older store up to date, where the caller has its owner''s rights';

@@ -49,7 +49,7 @@ def select(table, *conditions):
 # What is asked of a day of a table
 QUERIES = (
     ("a pair's day", lambda table, day: select(table, PAIR, in_day(day))),
-    ("a pair's day, by trade_date (2)", lambda table, day: select(table, PAIR, "trade_date = '%s'" % day)),
+    ("a pair's day, by trade_date", lambda table, day: select(table, PAIR, "trade_date = '%s'" % day)),
     ("a pair's day in changes a minute", lambda table, day: MINUTES % (table, PAIR, in_day(day))),
     ("all pairs' day", lambda table, day: select(table, in_day(day))),
     ("all pairs' day, by trade_date", lambda table, day: select(table, "trade_date = '%s'" % day)),
@@ -290,9 +290,6 @@ planned each time. Flat: a year's time is at most %g times a week's.
 NOTES = """
 1. The processor's time, which other work on the machine disturbs less: what the collections
    use more than those into a store without snapshots.
-2. The key has no trade_date, so it gives the rows of the pair's whole month, of which a bitmap
-   keeps the day's: it grows with what the month holds, not with the number of months. A range
-   of collected_at does not.
 """
 
 
