@@ -131,9 +131,10 @@ my @kinds = (
 	[ 'a trigger that keeps updates out', "CREATE TABLE s ($columns, $key); $null; CREATE TRIGGER t BEFORE UPDATE ON s FOR EACH ROW EXECUTE FUNCTION refuse()", 'inserted', '55000 could not write the row' ],
 	[ 'a trigger that changes figures', "CREATE TABLE s ($columns, $key); CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.foreign_net_qty := 0; RETURN NEW; END';"
 		  . ' CREATE TRIGGER t BEFORE INSERT ON s FOR EACH ROW EXECUTE FUNCTION refuse()', 'inserted', 'updated' ],
-	[ 'a rule that does nothing instead', "CREATE TABLE s ($columns, $key); CREATE RULE r AS ON INSERT TO s DO INSTEAD NOTHING", '55000 could not write the row' ],
-	[ 'a rule that updates nothing', "CREATE TABLE s ($columns, $key); CREATE RULE r AS ON UPDATE TO s DO INSTEAD NOTHING", '0A000 INSERT or UPDATE rules', undef ],
-	[ 'a rule that does something besides', "CREATE TABLE s ($columns, $key); CREATE TABLE l (a int); CREATE RULE r AS ON INSERT TO s DO ALSO INSERT INTO l VALUES (1)", '0A000 INSERT or UPDATE rules' ],
+	[ 'a rule that does nothing instead', "CREATE TABLE s ($columns, $key); CREATE RULE r AS ON INSERT TO s DO INSTEAD NOTHING", '42P16 cannot hold' ],
+	[ 'a rule that updates nothing', "CREATE TABLE s ($columns, $key); CREATE RULE r AS ON UPDATE TO s DO INSTEAD NOTHING", '42P16 cannot hold' ],
+	[ 'a rule that does something besides', "CREATE TABLE s ($columns, $key); CREATE TABLE l (a int); CREATE RULE r AS ON INSERT TO s DO ALSO INSERT INTO l VALUES (1)", '42P16 cannot hold' ],
+	[ 'a rule on DELETE', "CREATE TABLE s ($columns, $key); CREATE RULE r AS ON DELETE TO s DO INSTEAD NOTHING", 'inserted', 'updated' ],
 	[ 'row security that hides', "CREATE TABLE s ($columns, $key); INSERT INTO s SELECT 'KSP', '0001', d::date FROM generate_series(now() - interval '6 days', now() + interval '1 day', '1 day') d;"
 		  . ' ALTER TABLE s ENABLE ROW LEVEL SECURITY; CREATE POLICY w ON s FOR INSERT WITH CHECK (true); CREATE POLICY r ON s FOR SELECT USING (foreign_net_qty > 0); CREATE POLICY u ON s FOR UPDATE USING (true); GRANT ALL ON s TO clerk; SET ROLE clerk',
 		'55000 could not write the row', undef, 'works' ],
@@ -192,6 +193,19 @@ foreach my $kind (@kinds)
 			END LOOP; END $$;
 		DROP TYPE IF EXISTS s CASCADE; DROP FUNCTION IF EXISTS refuse CASCADE});
 }
+
+# A rule that comes when this session has written, and knows how: of each table a statement would be gone
+$session->query_safe('SELECT create_market_investor_trend()');
+is($session->query_safe(q{SELECT outcome FROM collect_market_investor_trend('{KSP}')}), 'inserted', 'a store without rules');
+foreach my $table (map { "market_investor_trend$_" } '', '_snapshot', '_collection')
+{
+	$simulator->reset(keep_tokens => JSON::PP::true);
+	$session->query_safe("CREATE RULE r AS ON INSERT TO $table DO INSTEAD NOTHING");
+	matches($session->query(q{SELECT outcome FROM collect_market_investor_trend('{KSP}')}), qq{42P16 relation "$table" cannot hold}, "a rule on $table");
+	is($simulator->calls('any'), 0, 'refused before anything is asked');
+	$session->query_safe("DROP RULE r ON $table");
+}
+is($session->query_safe(q{SELECT outcome FROM collect_market_investor_trend('{KSP}')}), 'updated', 'without them it goes on');
 
 is_deeply([ $simulator->problems ], [], 'every request was as KIS documents it');
 $session->quit;

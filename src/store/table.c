@@ -255,6 +255,16 @@ find_figures(Relation rel, KisStoreTable *table)
 					"Add columns such as foreign_net_qty, of type bigint.");
 }
 
+/* A rule could take a statement of ours away, so that nothing tells that it wrote nothing. */
+static void
+refuse_rules(Relation rel)
+{
+	for (int i = 0; rel->rd_rules != NULL && i < rel->rd_rules->numLocks; i++)
+		if (rel->rd_rules->rules[i]->event == CMD_INSERT || rel->rd_rules->rules[i]->event == CMD_UPDATE)
+			not_a_store(RelationGetRelationName(rel), "It has a rule on INSERT or UPDATE.",
+						"Drop that, and have a trigger do the same.");
+}
+
 static KisStoreTable *
 describe(Relation rel, const NeededColumn *columns, const char *key_columns)
 {
@@ -262,6 +272,7 @@ describe(Relation rel, const NeededColumn *columns, const char *key_columns)
 	AttrNumber	key[KEY_COLUMNS];
 	int			nkey = 0;
 
+	refuse_rules(rel);
 	for (const NeededColumn *column = columns; column->name; column++)
 	{
 		AttrNumber	attnum = find_column(rel, column);
