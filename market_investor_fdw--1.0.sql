@@ -862,6 +862,9 @@ LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE ROWS 100000
 AS $$
 BEGIN
     IF pg_catalog.to_regclass(log) IS NULL THEN
+        RAISE NOTICE USING
+            MESSAGE = pg_catalog.format('minutes without a look are not known: there is no log of collections %s', log),
+            HINT = 'create_market_investor_trend() makes it, and collections are in it from then on.';
         RETURN;
     END IF;
     RETURN QUERY EXECUTE pg_catalog.format(
@@ -876,6 +879,22 @@ END $$;
 
 COMMENT ON FUNCTION kis_looks(pg_catalog.text, pg_catalog.timestamptz, pg_catalog.timestamptz) IS
 'looks that a store''s log has of each pair, and the first of all; a row of nulls for a pair that has none of them';
+
+CREATE FUNCTION kis_require_arguments(arguments pg_catalog.json)
+RETURNS pg_catalog.void
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+AS $$
+DECLARE
+    argument pg_catalog.text;
+BEGIN
+    SELECT a.key INTO argument FROM pg_catalog.json_each_text(arguments) AS a WHERE a.value IS NULL LIMIT 1;
+    IF FOUND THEN
+        RAISE null_value_not_allowed USING MESSAGE = pg_catalog.format('argument "%s" must not be null', argument);
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION kis_require_arguments(pg_catalog.json) IS
+'raises where an argument is null';
 
 CREATE FUNCTION market_investor_trend_gaps(
     store pg_catalog.text,
@@ -892,8 +911,10 @@ RETURNS TABLE (
     gap_to pg_catalog.timestamptz,
     kind pg_catalog.text,
     repair pg_catalog.text)
-LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
+    SELECT kis_require_arguments(pg_catalog.json_build_object('store', store, 'from_date', from_date, 'to_date', to_date,
+                                                              'every', every, 'session', session, 'source', source));
     -- each open day's session, as far as it is over
     WITH sessions AS MATERIALIZED (
         SELECT d.day, s.begins,

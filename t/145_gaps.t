@@ -50,6 +50,20 @@ foreach my $case (
 	is($hint, $case->[2], 'and what to do');
 }
 value('DROP SCHEMA aside CASCADE');
+foreach my $null (qw(store from_date to_date every session source))
+{
+	my %argument = (store => "'market_investor_trend'", from_date => "'2026-07-10'", to_date => "'2026-07-10'", $null => 'NULL');
+
+	is(join(' ', (sql_error($node, 'postgres', 'SELECT * FROM market_investor_trend_gaps(' . join(', ', map { "$_ => $argument{$_}" } sort keys %argument) . ')'))[0, 1]),
+		qq{22004 argument "$null" must not be null}, "no $null");
+}
+
+# A store that has no log
+value('CREATE TABLE bare (LIKE market_investor_trend INCLUDING ALL)');
+is_deeply([ map { "$_->{message}: $_->{hint}" } @{ run_sql($node, 'postgres', q{SELECT * FROM market_investor_trend_gaps('bare', '2026-07-08', '2026-07-10')})->{notices} } ],
+	[ 'minutes without a look are not known: there is no log of collections public.bare_collection: '
+		  . 'create_market_investor_trend() makes it, and collections are in it from then on.' ], 'where there is no log, that is told');
+value('DROP TABLE bare');
 
 # ---- an hour of minutes -------------------------------------------------------------
 
