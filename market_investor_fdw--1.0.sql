@@ -1121,7 +1121,7 @@ BEGIN
              pg_catalog.format('CALL %s.backfill_market_investor_trend((now() AT TIME ZONE ''Asia/Seoul'')::date - 10, (now() AT TIME ZONE ''Asia/Seoul'')::date - 1, source => %L, store => %L)',
                                ours, source, relation)),
             ('old runs', pg_catalog.format('0 %s * * *', 21 OPERATOR(pg_catalog.-) hours),
-             'DELETE FROM cron.job_run_details WHERE end_time < now() - interval ''7 days''')) AS j(name, schedule, command)
+             'DELETE FROM cron.job_run_details WHERE username = current_user AND end_time < now() - interval ''7 days''')) AS j(name, schedule, command)
     LOOP
         EXECUTE pg_catalog.format('SELECT %s.kis_cron_job_name($1, $2)', ours) INTO job USING relation, job;
         EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job_id USING job, schedule, command;

@@ -171,13 +171,14 @@ is($result->{output} =~ s/^\n//r, join("\n", 'public.market_investor_trend by th
 value('TRUNCATE cron.job_run_details');
 value('SELECT cron.schedule($$each minute$$, $$* * * * *$$, $$SELECT$$)');
 
-# What is started at that minute in Seoul and succeeds. The scheduler passes over minutes
+# What is started at that minute in Seoul and succeeds, once the SQL has run. The scheduler passes over minutes
 # that are skipped, but not over jobs at fixed times within three hours.
 sub started
 {
-	my ($minute) = @_;
+	my ($minute, $sql) = @_;
 
 	value('TRUNCATE cron.job_run_details');
+	value($sql) if defined $sql;
 	$clock->set("$minute:00");
 	last_run('each minute', 1);
 	eventually {
@@ -197,7 +198,11 @@ is(started('2026-07-15 15:45'), $each_minute, 'go on after the close');
 is(started('2026-07-15 19:59'), $each_minute, 'until eight in the evening');
 is(started('2026-07-15 20:10'), 'public.market_investor_trend of the day', 'then the rows of the day');
 is(started('2026-07-15 20:40'), 'public.market_investor_trend of past days', 'and the days before');
-is(started('2026-07-15 21:00'), 'public.market_investor_trend old runs', 'old runs are removed');
+is(started('2026-07-15 21:00', q{INSERT INTO cron.job_run_details (runid, username, status, end_time)
+		SELECT - row_number() OVER (), u, 'succeeded', now() - a FROM unnest(ARRAY[CURRENT_USER, 'collector']) u, unnest('{6 days,8 days}'::interval[]) a}),
+	'public.market_investor_trend old runs', 'old runs are removed');
+is(value(q{SELECT string_agg(replace(username, CURRENT_USER, 'own') || ' ' || justify_days(date_trunc('day', now() - end_time)), ', ' ORDER BY username = CURRENT_USER, end_time DESC) FROM cron.job_run_details WHERE runid < 0}),
+	'collector 6 days, collector 8 days, own 6 days', 'those of the caller alone, superuser or not');
 is(started('2026-07-18 10:00'), 'nothing', 'nothing runs on a Saturday');
 is(value(q{SELECT count(*) FROM public.market_investor_trend WHERE trade_date = '2026-07-15'}), 19,
 	'the day has a row of each headline pair');
