@@ -1018,6 +1018,14 @@ LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION kis_cron_zone() IS
 'time zone that pg_cron counts in: cron.timezone, or GMT where this pg_cron has no such setting';
 
+CREATE FUNCTION kis_check_targets(source pg_catalog.name, targets pg_catalog.text[])
+RETURNS pg_catalog.void
+AS 'MODULE_PATHNAME', 'kis_check_targets'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION kis_check_targets(pg_catalog.name, pg_catalog.text[]) IS
+'raises where the caller could not collect these targets from the server source';
+
 CREATE FUNCTION kis_cron_job_name(relation pg_catalog.text, job pg_catalog.text)
 RETURNS pg_catalog.text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
@@ -1058,6 +1066,11 @@ BEGIN
             HINT = 'Install it, add it to shared_preload_libraries, set cron.database_name to this database, restart the server, and run CREATE EXTENSION pg_cron. Or have another scheduler CALL market_investor_trend_job().';
     END IF;
     IF every IS NULL OR targets IS NULL OR source IS NULL OR store IS NULL THEN
+    IF NOT pg_catalog.has_schema_privilege('cron', 'USAGE') THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = 'permission denied for schema cron',
+            HINT = pg_catalog.format('Have a superuser run GRANT USAGE ON SCHEMA cron TO %I.', CURRENT_USER);
+    END IF;
         RAISE null_value_not_allowed USING MESSAGE = 'only the argument "channel" may be null';
     END IF;
     IF minutes OPERATOR(pg_catalog.<) 1 OR minutes OPERATOR(pg_catalog.>) 60 OR 60 OPERATOR(pg_catalog.%) minutes OPERATOR(pg_catalog.<>) 0
@@ -1066,21 +1079,10 @@ BEGIN
             MESSAGE = pg_catalog.format('invalid value for argument "every": "%s"', every),
             HINT = 'It is a number of minutes that an hour can be divided by, such as 1 minute or 5 minutes.';
     END IF;
-    IF pg_catalog.cardinality(targets) OPERATOR(pg_catalog.=) 0 THEN
-        RAISE invalid_parameter_value USING
-            MESSAGE = 'invalid value for argument "targets": "{}"',
-            HINT = 'Name a market, such as KSP, or a pair, such as KSP/0001.';
-    END IF;
     IF NOT pg_catalog.octet_length(channel) OPERATOR(pg_catalog.<@) '[1,63]'::pg_catalog.int4range THEN
         RAISE invalid_parameter_value USING
             MESSAGE = pg_catalog.format('invalid value for argument "channel": "%s"', channel),
             HINT = 'It is a name for LISTEN, of 1 to 63 bytes.';
-    END IF;
-    PERFORM FROM pg_catalog.pg_foreign_server AS s WHERE s.srvname OPERATOR(pg_catalog.=) source;
-    IF NOT FOUND THEN
-        RAISE undefined_object USING
-            MESSAGE = pg_catalog.format('server "%s" does not exist', source),
-            HINT = pg_catalog.format('Make it with CREATE SERVER %I FOREIGN DATA WRAPPER market_investor_fdw, or name yours with source => ''name''.', source);
     END IF;
     SELECT pg_catalog.quote_ident(n.nspname::pg_catalog.text) INTO STRICT ours
     FROM pg_catalog.pg_extension AS e
@@ -1088,6 +1090,7 @@ BEGIN
     WHERE e.extname OPERATOR(pg_catalog.=) 'market_investor_fdw';
 
     EXECUTE pg_catalog.format('SELECT %1$s.kis_store_relation($1), %1$s.kis_cron_zone()', ours) INTO relation, zone USING store;
+    EXECUTE pg_catalog.format('SELECT %s.kis_check_targets($1, $2)', ours) USING source, targets;
 
     -- pg_cron counts in GMT, and from 1.5 on in cron.timezone: by so many seconds Seoul is ahead,
     -- now and in half a year

@@ -224,13 +224,20 @@ foreach my $case (
 	[ q{'90 seconds'}, '22023 invalid value for argument "every": "00:01:30"' ], [ q{'7 minutes'}, '22023 invalid value for argument "every": "00:07:00"' ],
 	[ q{'1 minute', store => 'nowhere'}, '42P01 store "nowhere" does not exist' ], [ q{NULL}, '22004 only the argument "channel" may be null' ],
 	[ q{'100000000 years'}, '22023 invalid value for argument "every": "100000000 years"' ], [ q{targets => '{}'}, '22023 invalid value for argument "targets": "{}"' ],
-	[ q{source => 'nobody'}, '42704 server "nobody" does not exist' ], [ q{store => 'pg_class'}, '42P16 relation "pg_class" cannot hold investor flows' ],
+	[ q{source => 'nobody'}, '42704 server "nobody" does not exist' ], [ q{targets => '{KSP,KOSPI}'}, '22023 invalid target "KOSPI"' ],
+	[ q{targets => '{KSP,NULL}'}, '22023 a target must not be null' ], [ q{store => 'pg_class'}, '42P16 relation "pg_class" cannot hold investor flows' ],
 	[ q{channel => ''}, '22023 invalid value for argument "channel": ""' ], [ q{channel => repeat('x', 64)}, '22023 invalid value for argument "channel": "' . 'x' x 64 . '"' ])
 {
 	my ($sqlstate, $message) = sql_error($node, 'postgres', "SELECT schedule_market_investor_trend($case->[0])");
 
 	is("$sqlstate $message", $case->[1], "every => $case->[0]");
 }
+is((sql_error($node, 'postgres', q{SELECT schedule_market_investor_trend(targets => '{KOSPI}')}))[3], 'Did you mean "KSP"?', 'a target with a hint, as of a collection');
+value('CREATE ROLE clerk');
+is(join(' ', (sql_error($node, 'postgres', 'SET ROLE clerk; SELECT schedule_market_investor_trend()'))[0, 1, 3]),
+	'42501 permission denied for schema cron Have a superuser run GRANT USAGE ON SCHEMA cron TO clerk.', 'a right that is missing');
+value('GRANT USAGE ON SCHEMA cron TO clerk');
+is((sql_error($node, 'postgres', 'SET ROLE clerk; SELECT schedule_market_investor_trend()'))[1], 'permission denied for foreign server kis', 'and another');
 is(value(q{SELECT count(*) FROM cron.job WHERE jobname ~ 'trend'}), 0, 'nothing of which is scheduled');
 
 # pg_cron 1.4 has no cron.timezone: whoever sets it sets nothing. From 1.5 on it is for superusers

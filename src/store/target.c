@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -16,7 +17,10 @@
 #include "common/suggest.h"
 #include "kis.h"
 #include "kis/catalog.h"
+#include "store/open.h"
 #include "store/target.h"
+
+PG_FUNCTION_INFO_V1(kis_check_targets);
 
 /* Longer than any code, or any name of a market that is typed for one. */
 #define MAX_TARGET_LEN	200
@@ -218,4 +222,18 @@ kis_targets(ArrayType *array, const KisServerOptions *options, int *ntargets)
 		if (*ntargets == 0 || compare_pairs(&sorted[*ntargets - 1], &sorted[i]) != 0)
 			sorted[(*ntargets)++] = sorted[i];
 	return sorted;
+}
+
+/*
+ * kis_check_targets(source name, targets text[]): raises what a collection of
+ * them would raise before it calls KIS, user mapping and store aside.
+ */
+Datum
+kis_check_targets(PG_FUNCTION_ARGS)
+{
+	Oid			serverid = kis_store_server(NameStr(*PG_GETARG_NAME(0)), fcinfo->flinfo->fn_oid);
+	int			ntargets;
+
+	kis_targets(PG_GETARG_ARRAYTYPE_P(1), kis_server_options(serverid), &ntargets);
+	PG_RETURN_VOID();
 }
