@@ -1051,6 +1051,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 DECLARE
     relation pg_catalog.text;
+    gone pg_catalog.text;
     ours pg_catalog.text;
     zone pg_catalog.text;
     headline pg_catalog.text[];
@@ -1065,12 +1066,12 @@ BEGIN
             MESSAGE = 'pg_cron is not installed in this database',
             HINT = 'Install it, add it to shared_preload_libraries, set cron.database_name to this database, restart the server, and run CREATE EXTENSION pg_cron. Or have another scheduler CALL market_investor_trend_job().';
     END IF;
-    IF every IS NULL OR targets IS NULL OR source IS NULL OR store IS NULL THEN
     IF NOT pg_catalog.has_schema_privilege('cron', 'USAGE') THEN
         RAISE insufficient_privilege USING
             MESSAGE = 'permission denied for schema cron',
             HINT = pg_catalog.format('Have a superuser run GRANT USAGE ON SCHEMA cron TO %I.', CURRENT_USER);
     END IF;
+    IF every IS NULL OR targets IS NULL OR source IS NULL OR store IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'only the argument "channel" may be null';
     END IF;
     IF minutes OPERATOR(pg_catalog.<) 1 OR minutes OPERATOR(pg_catalog.>) 60 OR 60 OPERATOR(pg_catalog.%) minutes OPERATOR(pg_catalog.<>) 0
@@ -1089,8 +1090,8 @@ BEGIN
     JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
     WHERE e.extname OPERATOR(pg_catalog.=) 'market_investor_fdw';
 
-    EXECUTE pg_catalog.format('SELECT %1$s.kis_store_relation($1), %1$s.kis_cron_zone()', ours) INTO relation, zone USING store;
     EXECUTE pg_catalog.format('SELECT %s.kis_check_targets($1, $2)', ours) USING source, targets;
+    EXECUTE pg_catalog.format('SELECT %1$s.kis_store_relation($1), %1$s.kis_cron_zone()', ours) INTO relation, zone USING store;
 
     -- pg_cron counts in GMT, and from 1.5 on in cron.timezone: by so many seconds Seoul is ahead,
     -- now and in half a year
@@ -1111,6 +1112,22 @@ BEGIN
     END IF;
     at_minute := CASE WHEN minutes OPERATOR(pg_catalog.=) 1 THEN '*' ELSE pg_catalog.concat('*/', minutes) END;
     EXECUTE pg_catalog.format('SELECT pg_catalog.array_agg(DISTINCT k.market_code) FROM %s.kis_sector AS k WHERE k.headline', ours) INTO headline;
+
+    -- a store that was moved or dropped leaves jobs that can only fail
+    FOR gone IN EXECUTE pg_catalog.format($query$
+        SELECT s.name
+        FROM cron.job AS j
+        CROSS JOIN LATERAL (SELECT pg_catalog.replace((pg_catalog.regexp_match(j.command, $re$store => '((?:[^']|'')*)'$re$))[1], $q$''$q$, $q$'$q$)) AS s(name)
+        WHERE j.username OPERATOR(pg_catalog.=) CURRENT_USER::pg_catalog.text
+          AND j.database OPERATOR(pg_catalog.=) pg_catalog.current_database()::pg_catalog.text
+          AND j.jobname::pg_catalog.text OPERATOR(pg_catalog.=) %s.kis_cron_job_name(s.name, 'by the minute')
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c
+                          JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+                          WHERE pg_catalog.format('%%I.%%I', n.nspname, c.relname) OPERATOR(pg_catalog.=) s.name)$query$, ours)
+    LOOP
+        EXECUTE pg_catalog.format('SELECT %s.unschedule_market_investor_trend($1)', ours) USING gone;
+        RAISE NOTICE USING MESSAGE = pg_catalog.format('the jobs of store "%s" are taken away, for it does not exist any more', gone);
+    END LOOP;
 
     FOR job, schedule, command IN
         SELECT j.name, j.schedule, j.command
@@ -1133,7 +1150,7 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION schedule_market_investor_trend(pg_catalog.interval, pg_catalog.text[], pg_catalog.name, pg_catalog.text, pg_catalog.text) IS
-'has pg_cron collect for the caller: the targets by the minute from 09:00 to 20:00 in Seoul, the rows of all headline pairs at 20:10, the daily history of the last ten days at 20:40, and old runs removed at 21:00; called again it changes these jobs';
+'has pg_cron collect for the caller: the targets by the minute from 09:00 to 20:00 in Seoul, the rows of all headline pairs at 20:10, the daily history of the last ten days at 20:40, and the caller''s old runs removed at 21:00; called again it changes these jobs, and takes away those of a store that is gone';
 
 CREATE FUNCTION unschedule_market_investor_trend(store pg_catalog.text DEFAULT 'market_investor_trend')
 RETURNS pg_catalog.int4

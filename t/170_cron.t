@@ -240,6 +240,22 @@ value('GRANT USAGE ON SCHEMA cron TO clerk');
 is((sql_error($node, 'postgres', 'SET ROLE clerk; SELECT schedule_market_investor_trend()'))[1], 'permission denied for foreign server kis', 'and another');
 is(value(q{SELECT count(*) FROM cron.job WHERE jobname ~ 'trend'}), 0, 'nothing of which is scheduled');
 
+# What has moved: called again it mends the jobs
+value('SELECT schedule_market_investor_trend()');
+my $by_minute = q{SELECT string_agg(split_part(command, '(', 1) || substring(command, ' store => .*'), ' ') FROM cron.job WHERE jobname ~ 'trend by the minute'};
+value('CREATE SCHEMA moved; ALTER EXTENSION market_investor_fdw SET SCHEMA moved');
+is(value("SELECT count(*) FROM moved.schedule_market_investor_trend(); SELECT count(*) FROM cron.job WHERE jobname ~ 'trend'; $by_minute"),
+	"4\n4\nCALL moved.market_investor_trend_job store => 'public.market_investor_trend')", 'of an extension in another schema');
+value(q{ALTER EXTENSION market_investor_fdw SET SCHEMA public;
+	SELECT format('ALTER TABLE %I SET SCHEMA moved', relname) FROM pg_class
+	WHERE relnamespace = 'public'::regnamespace AND relname ~ '^market_investor_trend(_[a-z]+)?$' AND relkind IN ('r', 'p', 'v') \gexec});
+my $told = run_sql($node, 'postgres', q{SELECT count(*) FROM schedule_market_investor_trend(store => 'moved.market_investor_trend')});
+is_deeply([ $told->{output}, map { $_->{message} } @{ $told->{messages} } ], [ 4,
+		'the jobs of store "public.market_investor_trend" are taken away, for it does not exist any more' ], 'of a store in another schema');
+is(value("SELECT count(*) FROM cron.job WHERE jobname ~ 'trend'; $by_minute"),
+	"4\nCALL public.market_investor_trend_job store => 'moved.market_investor_trend')", 'instead of those that could only fail');
+is(value(q{SELECT unschedule_market_investor_trend('moved.market_investor_trend')}), 4, 'which are taken away');
+
 # pg_cron 1.4 has no cron.timezone: whoever sets it sets nothing. From 1.5 on it is for superusers
 # to read, and the jobs of others keep to it as well
 SKIP:
