@@ -292,7 +292,36 @@ is(value("SELECT unschedule_market_investor_trend('$long')"), 4, 'which are take
 value(q{SELECT create_market_investor_trend('"Gone"'); SELECT schedule_market_investor_trend(store => '"Gone"'); DROP TABLE "Gone" CASCADE});
 is(value(q{SELECT unschedule_market_investor_trend('gone')}), 0, 'another store is gone, too');
 is(value(q{SELECT unschedule_market_investor_trend('"Gone"')}), 4, 'the jobs of one that is gone are taken away');
-value(q{CREATE DATABASE without; });
+
+# ---- many runs, of which some fail: a hundred in a long run, else twenty -----
+
+my $times = $ENV{KIS_TEST_LONG} ? 5 : 1;
+
+value('SELECT cron.unschedule(jobid) FROM cron.job');
+foreach my $raise_on (qw(all any))
+{
+	value("SELECT create_market_investor_trend('of_$raise_on'); SELECT cron.schedule('of $raise_on', '* * * * *',"
+		  . "\$\$CALL market_investor_trend_job('{KSP/0001,KSQ/1001}', store => 'of_$raise_on', raise_on => '$raise_on')\$\$)");
+}
+value('TRUNCATE cron.job_run_details');
+foreach my $i (1 .. 20 * $times)
+{
+	$simulator->fault;
+	$simulator->fault({ fault => 'error', match => { pair => $_ }, params => { msg_cd => 'OPSQ0002' } })
+	  foreach $i % 20 == 0 ? qw(KSP/0001 KSQ/1001) : $i % 10 == 5 ? 'KSQ/1001' : ();
+	$clock->set(sprintf '2026-07-20 %02d:%02d:00', 10 + int(($i - 1) / 60), ($i - 1) % 60);
+	eventually { value(q{SELECT count(*) FROM cron.job_run_details WHERE status IN ('succeeded', 'failed')}) >= 2 * $i }
+	or die value('SELECT * FROM cron.job_run_details');
+}
+is(value(q{SELECT jobname, status, count(*) FROM cron.job_run_details JOIN cron.job USING (jobid) GROUP BY 1, 2 ORDER BY 1, 2}),
+	join("\n", map { s/(\d+)$/$1 * $times/er } 'of all|failed|1', 'of all|succeeded|19', 'of any|failed|3', 'of any|succeeded|17'),
+	'pg_cron shows the failures that raise_on names');
+is(value("SELECT market_code, outcome = 'failed', count(*) FROM of_${_}_collection GROUP BY 1, 2 ORDER BY 1, 2"),
+	join("\n", map { s/(\d+)$/$1 * $times/er } 'KSP|f|19', 'KSP|t|1', 'KSQ|f|17', 'KSQ|t|3'), "and the log has each look, raise_on $_") foreach qw(all any);
+value(q{SELECT cron.unschedule(jobid) FROM cron.job});
+$simulator->fault;
+
+value(q{CREATE DATABASE without});
 $node->safe_psql('without', 'CREATE EXTENSION market_investor_fdw');
 is((sql_error($node, 'without', 'SELECT schedule_market_investor_trend()'))[1], 'pg_cron is not installed in this database', 'where there is no pg_cron');
 
