@@ -14,6 +14,7 @@ use HTTP::Tiny;
 use JSON::PP ();
 use KisTest;
 use KisTest::Clock;
+use KisTest::Page qw(blocks run_block);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -30,52 +31,6 @@ my %secret = (app_key => $simulator->app_key, app_secret => $simulator->app_secr
 
 append_to_file("$files/$_", "$secret{$_}\n") foreach keys %secret;
 chdir $files or die "$files: $!";
-
-# The blocks of a page: a hash each of its line, its SQL, and what it is to say.
-sub blocks
-{
-	my ($page) = @_;
-	my @lines = split /\n/, Encode::decode('UTF-8', slurp_file("$top/$page"));
-	my (@blocks, $csv, $fence, $text, $begin);
-
-	foreach my $i (0 .. $#lines)
-	{
-		if (!defined $fence)
-		{
-			next unless $lines[$i] =~ /^ *```(\w*)/ || (@blocks && $lines[$i] =~ /\S/ && ($blocks[-1]{complete} = 1, 0));
-			($fence, $text, $begin) = ($1, '', $i + 1);
-			next;
-		}
-		if ($lines[$i] !~ /^ *```\s*$/)
-		{
-			$text .= "$lines[$i]\n";
-			next;
-		}
-		if ($fence eq 'sql')
-		{
-			push @blocks, { line => $begin, sql => $text, csv => $csv };
-			$csv = undef;
-		}
-		elsif ($fence eq 'text' && @blocks && !$blocks[-1]{complete})
-		{
-			$blocks[-1]{says} = $text;
-		}
-		elsif ($fence eq 'xml')
-		{
-			my ($do, $undo) = map { $text =~ m{<$_>(.*?)</$_>}s } qw(sql rollback);
-
-			push @blocks, { line => $begin, sql => "$do;\n$undo$do;\n" };
-		}
-		elsif ($fence =~ /^(?:sh)?$/ && $text =~ /^\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|GRANT|REVOKE|CALL|SET|COMMENT)\s/m)
-		{
-			fail("$page, line $begin: SQL that nobody runs");
-		}
-		$csv = $text if $fence eq 'csv';
-		$blocks[-1]{complete} = 1 if @blocks && $fence ne 'sql';
-		undef $fence;
-	}
-	return @blocks;
-}
 
 # Where KIS is, where the keys lie, what is typed, and what Grafana makes of its macro.
 sub substitute
@@ -129,58 +84,20 @@ sub keep_token
 	return;
 }
 
-# Lines without what only lays them out. Versions differ in which side of a join's
-# condition comes first.
-sub plain_lines
+# Runs a block with what it takes beside it.
+sub run_with_files
 {
-	my ($text) = @_;
-
-	return grep { /\S/ && !/^[-+ ]+$/ && !/^QUERY PLAN$|^\(\d+ rows?\)$|^Planning:$|^Buffers: |^LINE \d+: |^\^$/ }
-	  map { s/\s+/ /gr =~ s/^ | $//gr =~ s/^psql:\S+ //r =~ s/rows=\d+\K\.00//r
-	  =~ s/\((\w+\.\w+) = (\w+)\)/($2 = $1)/gr } split /\n/, $text;
-}
-
-# Does it say what the page shows? Messages come by another way than rows, so
-# each is compared with its kind.
-sub says
-{
-	my ($shown, $output, $messages) = @_;
-	my $is_message = qr/^(?:ERROR|WARNING|NOTICE|DETAIL|HINT|CONTEXT): /;
-	my @shown = plain_lines($shown);
-	my @said = ((grep { !/$is_message/ } plain_lines($output)), plain_lines($messages));
-
-	@shown = ((grep { !/$is_message/ } @shown), grep { /$is_message/ } @shown);
-	return '' unless @shown == @said;
-	foreach my $i (0 .. $#shown)
-	{
-		my $pattern = join '.*', map { quotemeta } split /…/, $shown[$i], -1;
-		return '' unless $said[$i] =~ /^$pattern$/;
-	}
-	return 1;
-}
-
-sub run_block
-{
-	my ($node, $name, $block) = @_;
-	my ($output, $messages) = ('', '');
-	my ($first) = $block->{sql} =~ /^\s*(?!--)(\S.*)$/m;
+	my ($node, $page, $block) = @_;
 
 	if (defined $block->{csv})
 	{
-		my ($file) = $block->{sql} =~ /FROM '([\w.]+\.csv)'/ or die "$name: reads no csv file";
+		my ($file) = $block->{sql} =~ /FROM '([\w.]+\.csv)'/ or die "$page, line $block->{line}: reads no csv file";
 		append_to_file("$files/$file", Encode::encode('UTF-8', $block->{csv}));
 	}
 	# another way to the mapping that is there
 	$node->safe_psql('postgres', 'DROP USER MAPPING IF EXISTS FOR CURRENT_USER SERVER kis')
 	  if $block->{sql} =~ /^(?:\\if .*)?CREATE USER MAPPING FOR CURRENT_USER SERVER kis/m;
-	$node->psql('postgres', Encode::encode('UTF-8', substitute($block->{sql})),
-		stdout => \$output, stderr => \$messages, on_error_stop => 0,
-		extra_params => [ '-P', 'format=aligned', '-P', 'tuples_only=off', '-v', 'SHOW_CONTEXT=never', '-v', 'settings=1' ]);
-	$_ = Encode::decode('UTF-8', $_) foreach $output, $messages;
-	ok(defined $block->{says} ? says($block->{says}, $output, $messages) : $messages eq '',
-		Encode::encode('UTF-8', "$name, line $block->{line}: $first"))
-	  or diag(Encode::encode('UTF-8',
-		  $messages . (defined $block->{says} ? "$output\nbut the page shows\n$block->{says}" : '')));
+	run_block($node, $page, $block, substitute($block->{sql}));
 	return;
 }
 
@@ -200,7 +117,7 @@ foreach my $page (@pages)
 			  if !$has_cron && $block->{sql} =~ /\bcron\./;
 			skip "$page, line $block->{line}: pg_partman 4 is not installed", 1
 			  if !$has_partman && $block->{sql} =~ /\bpartman\./;
-			run_block($node, $page, $block);
+			run_with_files($node, $page, $block);
 		}
 	}
 	$node->stop;
