@@ -912,6 +912,8 @@ RETURNS TABLE (
     kind pg_catalog.text,
     repair pg_catalog.text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
+-- whose rows the planner overestimates: to compile it would take seconds
+SET jit = off
 BEGIN ATOMIC
     SELECT kis_require_arguments(pg_catalog.json_build_object('store', store, 'from_date', from_date, 'to_date', to_date,
                                                               'every', every, 'session', session, 'source', source));

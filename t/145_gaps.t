@@ -7,6 +7,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 use KisTest;
 use KisTest::Clock;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $simulator = KisTest::Simulator->new;
@@ -130,6 +131,12 @@ $clock->set('2026-07-16 10:00:01');
 value(q{CALL market_investor_trend_job('{KSP/0001}')});
 $clock->set('2026-07-16 10:02:00');
 is(gaps('2026-07-16', '2026-07-16'), "ETF 07-16 10:00 10:02 not collected\nKSP 07-16 10:01 10:02 not collected", 'on a late open the session begins at ten');
+
+# The planner takes it for something larger than it is, and would compile it for seconds
+my $session = $node->session;
+$session->query_safe(q{SELECT count(*) FROM market_investor_trend_gaps('market_investor_trend', '2026-07-10', '2026-07-10')});
+ok(slurp_file('/proc/' . $session->pid . '/maps') !~ /llvmjit\./, 'no time goes into compiling it');
+$session->quit;
 
 # Without a calendar there is no answer
 $simulator->fault({ fault => 'error', params => { msg_cd => 'OPSQ0002' } });
