@@ -117,10 +117,6 @@ is(collect($second), 'inserted inserted inserted', 'a month later');
 is($second->safe_psql('postgres', q{SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_inherits JOIN pg_class ON oid = inhrelid
 	WHERE inhparent = 'market_investor_trend_snapshot'::regclass AND relname > 'market_investor_trend_snapshot_y2026m08'}),
 	join(' ', map { "market_investor_trend_snapshot_y2026m$_" } qw(09 10 11)), 'with partitions as on any server');
-diag $second->safe_psql('postgres', q{\timing on
-SELECT count(*) FROM market_investor_trend_gaps('market_investor_trend', '2026-09-02', '2026-09-02');
-set jit = off;
-SELECT count(*) FROM market_investor_trend_gaps('market_investor_trend', '2026-09-02', '2026-09-02')});
 is($second->safe_psql('postgres', q{SELECT count(*) > 0, count(*) FILTER (WHERE kind = 'no day') FROM market_investor_trend_gaps('market_investor_trend', '2026-09-02', '2026-09-02')}),
 	't|0', 'and gaps by the log of both');
 

@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 use KisTest;
 use KisTest::Client;
+use KisTest::Page;
 use Test::More;
 
 my $simulator = KisTest::Simulator->new;
@@ -24,6 +25,7 @@ my $standby = KisTest::Node->new('standby');
 $standby->init_from_backup($primary, 'copy', has_streaming => 1);
 $standby->start;
 
+my $page = KisTest::Page->new('doc/scale.md', 'A hot standby', nodes => { standby => $standby });
 my $ksp = q{SELECT market_code FROM kis_market_trend WHERE market_code = 'KSP'};
 
 # What writes, each with the command that PostgreSQL says it can't run
@@ -66,6 +68,7 @@ is($standby->safe_psql('postgres', 'SELECT count(*) FROM kis_market_trend JOIN k
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM market_investor_trend'), 3, 'the store is read there');
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM market_investor_trend_by_investor'), 36, 'and its view');
 like($standby->safe_psql('postgres', 'SELECT calls, errors FROM kis_stat'), qr/^21\|/, 'kis_stat counts the calls of this server');
+$page->run(qr/gaps/);
 is($standby->safe_psql('postgres', q{SELECT string_agg(step, ' ') FROM kis_check() WHERE NOT ok}), '', 'kis_check finds nothing wrong');
 is($standby->safe_psql('postgres', q{BEGIN; DECLARE c CURSOR FOR SELECT market_code FROM kis_market_trend WHERE market_code IN ('KSP', 'KSQ'); FETCH c; FETCH c; COMMIT}),
 	"KSP\nKSQ", 'a cursor');
@@ -103,7 +106,8 @@ is($reader->result->{output}, 'KSP', 'and the query gets its row');
 
 # Promoted, it writes
 $simulator->fault;
-$standby->promote;
+$simulator->config(overrides => { 'KSP/0001' => { frgn_ntby_qty => '1234' } });
+$page->run;
 is($reader->query_safe($ksp), 'KSP', 'a session that was there before the promotion');
 $simulator->config(overrides => { 'KSP/0001' => { frgn_ntby_qty => '12345' } });
 is($reader->query_safe(q{SELECT outcome FROM collect_market_investor_trend('{KSP}')}), 'updated', 'collects after it');

@@ -21,8 +21,6 @@ use Test::More;
 my $top = "$FindBin::RealBin/..";
 my @pages = map { s{^\Q$top\E/}{}r } sort glob("$top/README*.md"), sort glob("$top/doc/*.md");
 my $has_cron = -f `pg_config --pkglibdir` =~ s/\n//r . '/pg_cron.so';
-my $partman = `pg_config --sharedir` =~ s/\n//r . '/extension/pg_partman.control';
-my $has_partman = -f $partman && slurp_file($partman) =~ /^default_version = '4\./m;
 
 my $simulator = KisTest::Simulator->new;
 my $clock = KisTest::Clock->new($simulator);
@@ -58,7 +56,6 @@ sub server_of_page
 	$clock->set('2025-06-02 10:30:00');
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION pg_cron') if $has_cron;
-	$node->safe_psql('postgres', 'CREATE SCHEMA partman; CREATE EXTENSION pg_partman SCHEMA partman') if $has_partman;
 	if (!$bare)
 	{
 		setup($node, 'postgres', $simulator, cache_ttl => undef, calendar => undef, requests_per_second => undef);
@@ -104,6 +101,18 @@ sub run_with_files
 foreach my $page (@pages)
 {
 	my @blocks = blocks($page) or next;
+
+	# whose sections need engines and servers, so that each has a test of its own
+	if ($page eq 'doc/scale.md')
+	{
+		my @tests = grep { /scale\.md/ } map { slurp_file($_) } grep { $_ ne __FILE__ } glob "$top/t/*.t";
+
+		foreach my $section (sort keys %{ { map { $_->{section} => 1 } @blocks } })
+		{
+			ok((grep { index($_, $section) >= 0 } @tests), "$page, $section: a test runs it");
+		}
+		next;
+	}
 	my ($first) = grep { $blocks[$_]{sql} =~ /CREATE EXTENSION market_investor_fdw/ } 0 .. $#blocks;
 	my $node = server_of_page($page =~ s/\W/_/gr, defined $first);
 
@@ -115,8 +124,6 @@ foreach my $page (@pages)
 		{
 			skip "$page, line $block->{line}: pg_cron is not installed", 1
 			  if !$has_cron && $block->{sql} =~ /\bcron\./;
-			skip "$page, line $block->{line}: pg_partman 4 is not installed", 1
-			  if !$has_partman && $block->{sql} =~ /\bpartman\./;
 			run_with_files($node, $page, $block);
 		}
 	}
