@@ -480,7 +480,7 @@ LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 AS $$
 -- Whoever has a number waits for us or we for him, so that none goes back: the
 -- table is locked before its numbers are read again, and ALTER SEQUENCE locks
--- the sequence.
+-- the sequence. Citus alters none of its tables': there the table's lock must do.
 DECLARE
     counted pg_catalog.record;
     next pg_catalog.int8;
@@ -511,7 +511,8 @@ BEGIN
         EXECUTE pg_catalog.format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', counted.table);
         EXECUTE counted.query INTO next;
         CONTINUE WHEN next IS NULL;
-        EXECUTE pg_catalog.format('ALTER SEQUENCE %s RESTART WITH %s', counted.sequence, next);
+        EXECUTE pg_catalog.format(CASE WHEN pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NULL THEN 'ALTER SEQUENCE %1$s RESTART WITH %2$s'
+                                       ELSE 'SELECT pg_catalog.setval(%1$L, %2$s, false)' END, counted.sequence, next);
     END LOOP;
 END $$;
 

@@ -39,6 +39,7 @@ static Oid	parameter_types[] = {
  * The plan of a statement, which lives as long as the session, as far as there
  * is room: none makes room for another, as it may be one that runs while a
  * trigger collects. It is generic: how many targets there are changes nothing.
+ * But Citus needs the parameters' values to plan a statement that writes.
  */
 SPIPlanPtr
 kis_rows_plan(const char *query, int nparameters, Oid *types)
@@ -51,7 +52,8 @@ kis_rows_plan(const char *query, int nparameters, Oid *types)
 		if (strcmp(statements[i].query, query) == 0)
 			return statements[i].plan;
 
-	plan = SPI_prepare_cursor(query, nparameters, types, CURSOR_OPT_GENERIC_PLAN);
+	plan = SPI_prepare_cursor(query, nparameters, types,
+							  OidIsValid(kis_citus_catalog()) ? 0 : CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
 	if (nstatements < MAX_STATEMENTS)
@@ -167,43 +169,63 @@ kis_rows_columns(const KisStoreTable *table, const char *separator, const char *
 	return list.data;
 }
 
+int
+kis_rows_at_once(const KisStoreTable *table, int ntargets)
+{
+	return table->is_distributed ? Min(ntargets, 1) : ntargets;
+}
+
+/* The row that the last statement has read, with the target's number as n; allocated in the caller's context. */
+static KisStoredRow *
+take_row(const KisStoreTable *table, HeapTuple tuple, int64 *n)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	KisStoredRow *row = palloc0(sizeof(KisStoredRow));
+	bool		isnull;
+	int			nfigures;
+
+	*n = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
+	row->trade_date = DatumGetDateADT(SPI_getbinval(tuple, desc, 2, &isnull));
+	row->collected_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 3, &isnull));
+	if (isnull)
+		row->collected_at = DT_NOBEGIN;
+	row->from_daily = DatumGetBool(SPI_getbinval(tuple, desc, 4, &isnull)) && !isnull;
+	deconstruct_array(DatumGetArrayTypePCopy(SPI_getbinval(tuple, desc, 5, &isnull)), INT8OID,
+					  sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &row->figures, &row->nulls, &nfigures);
+	Assert(nfigures == table->nfigures);
+	return row;
+}
+
 /*
  * Reads a row beside each target, as an array of as many, NULL where there is
- * none. "from" is what follows FROM: it has the targets as t, KIS_TARGET_KEYS,
- * and the rows as s. What is returned is allocated in the caller's context.
+ * none. "beside" is what follows the targets' keys, t, after FROM: it has the
+ * rows as s. What is returned is allocated in the caller's context.
  */
 KisStoredRow **
-kis_rows_read(const KisStoreTable *table, KisTarget *const *targets, int ntargets, const char *from)
+kis_rows_read(const KisStoreTable *table, KisTarget *const *targets, int ntargets, const char *beside)
 {
 	KisStoredRow **rows = palloc0(ntargets * sizeof(KisStoredRow *));
+	int			step = kis_rows_at_once(table, ntargets);
 
 	/* the columns' list begins with its separator */
-	const char *query = psprintf("SELECT t.n, s.trade_date, s.collected_at, %s, ARRAY[%s]::pg_catalog.int8[] FROM %s",
+	const char *query = psprintf("SELECT t.n, s.trade_date, s.collected_at, %s, ARRAY[%s]::pg_catalog.int8[] FROM %s %s",
 								 table->has_source ?
 								 "s.source::pg_catalog.text OPERATOR(pg_catalog.=) 'daily'::pg_catalog.text" :
 								 "false",
-								 kis_rows_columns(table, ", ", "s.", false) + 2, from);
-	TupleDesc	desc;
+								 kis_rows_columns(table, ", ", "s.", false) + 2,
+								 table->is_distributed ? KIS_ONE_TARGET : KIS_TARGET_KEYS, beside);
 
-	kis_rows_execute(query, table, targets, ntargets, 0, 0, InvalidSnapshot);
-	desc = SPI_tuptable->tupdesc;
-	for (uint64 i = 0; i < SPI_processed; i++)
+	for (int first = 0; first < ntargets; first += step)
 	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		KisStoredRow *row = palloc0(sizeof(KisStoredRow));
-		bool		isnull;
-		int			n;
+		kis_rows_execute(query, table, targets + first, step, 0, 0, InvalidSnapshot);
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			int64		n;
+			KisStoredRow *row = take_row(table, SPI_tuptable->vals[i], &n);
 
-		rows[DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull)) - 1] = row;
-		row->trade_date = DatumGetDateADT(SPI_getbinval(tuple, desc, 2, &isnull));
-		row->collected_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 3, &isnull));
-		if (isnull)
-			row->collected_at = DT_NOBEGIN;
-		row->from_daily = DatumGetBool(SPI_getbinval(tuple, desc, 4, &isnull)) && !isnull;
-		deconstruct_array(DatumGetArrayTypePCopy(SPI_getbinval(tuple, desc, 5, &isnull)), INT8OID,
-						  sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &row->figures, &row->nulls, &n);
-		Assert(n == table->nfigures);
+			rows[first + n - 1] = row;
+		}
+		SPI_freetuptable(SPI_tuptable);
 	}
-	SPI_freetuptable(SPI_tuptable);
 	return rows;
 }

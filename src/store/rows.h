@@ -36,6 +36,11 @@ typedef struct KisStoredRow
 	"pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6)) " \
 	"WITH ORDINALITY AS u(market_code, sector_code, trade_date, collected_at, figures, again, n) OFFSET 0) AS t"
 
+/* Both of one target alone, as the planner of Citus must see it: a row of values. */
+#define KIS_ONE_TARGET \
+	"(SELECT ($1)[1] AS market_code, ($2)[1] AS sector_code, ($3)[1] AS trade_date, ($4)[1] AS collected_at, " \
+	"($5)[1]::pg_catalog.int8[] AS f, ($6)[1] AS again, 1::pg_catalog.int8 AS n) AS t"
+
 #define KIS_SAME_PAIR \
 	"s.market_code OPERATOR(pg_catalog.=) t.market_code AND s.sector_code OPERATOR(pg_catalog.=) t.sector_code"
 
@@ -47,9 +52,12 @@ extern void kis_rows_execute(const char *query, const KisStoreTable *table,
 							 KisTarget *const *targets, int ntargets,
 							 TimestampTz seven, TimestampTz eight, Snapshot snapshot);
 
-/* Reads a row beside each target, NULL where there is none; from is SQL after FROM, with the rows as s. */
+/* How many targets a statement on the table takes of these. */
+extern int	kis_rows_at_once(const KisStoreTable *table, int ntargets);
+
+/* Reads a row beside each target, NULL where there is none; beside is SQL after the targets, t, with the rows as s. */
 extern KisStoredRow **kis_rows_read(const KisStoreTable *table, KisTarget *const *targets,
-									int ntargets, const char *from);
+									int ntargets, const char *beside);
 
 /* The table's figure columns as a list for SQL: each by name, or numbered as prefix[n]. */
 extern char *kis_rows_columns(const KisStoreTable *table, const char *separator, const char *prefix,

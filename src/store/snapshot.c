@@ -126,13 +126,17 @@ lacks_partition(Relation snapshots, TimestampTz moment, PartitionRange *range)
 	return true;
 }
 
-/* Partitions belong to the table's owner, whose rights its members have. */
+/*
+ * Partitions belong to the table's owner, whose rights its members have. But of a
+ * distributed table Citus lets nobody else write in the transaction that made one.
+ */
 static bool
 may_make_partitions(Relation snapshots)
 {
 	Oid			owner = snapshots->rd_rel->relowner;
 
 	return has_privs_of_role(GetUserId(), owner) &&
+		(GetUserId() == owner || !kis_citus_distributes(RelationGetRelid(snapshots))) &&
 		kis_namespace_aclcheck(RelationGetNamespace(snapshots), owner, ACL_CREATE) == ACLCHECK_OK;
 }
 
@@ -418,8 +422,8 @@ append_statement(const KisStoreTable *snapshots)
 	const char *figures = kis_rows_columns(snapshots, ", ", "s.", false) + 2;
 
 	return psprintf("INSERT INTO %s (market_code, sector_code, collected_at, trade_date%s) "
-					"SELECT t.market_code, t.sector_code, r.collected_at, t.trade_date%s FROM " KIS_TARGETS
-					" %s AS b ON true %s AS a ON true "
+					"SELECT t.market_code, t.sector_code, r.collected_at, t.trade_date%s FROM %s "
+					"%s AS b ON true %s AS a ON true "
 					"CROSS JOIN LATERAL (VALUES (t.collected_at, t.f), "
 					"(CASE WHEN b.collected_at IS NOT NULL AND (a.collected_at OPERATOR(pg_catalog.<=) t.again) IS NOT TRUE "
 					"AND (a.f OPERATOR(pg_catalog.=) b.f) IS NOT TRUE THEN t.again END, b.f)) AS r(collected_at, f) "
@@ -428,6 +432,7 @@ append_statement(const KisStoreTable *snapshots)
 					"ON CONFLICT (market_code, sector_code, collected_at) DO NOTHING",
 					snapshots->name, kis_rows_columns(snapshots, ", ", "", false),
 					kis_rows_columns(snapshots, ", ", "r.f", true),
+					snapshots->is_distributed ? KIS_ONE_TARGET : KIS_TARGETS,
 					beside_query(snapshots, figures, "<", "DESC"),
 					beside_query(snapshots, figures, ">", "ASC"));
 }
@@ -442,6 +447,7 @@ kis_snapshot_append(const KisStoreTable *snapshots, KisTarget **targets, int nta
 	Month		first = INT_MAX;
 	Month		last = 0;
 	TimestampTz now = GetCurrentTimestamp();
+	int			step = kis_rows_at_once(snapshots, ntargets);
 
 	if (ntargets == 0)
 		return;
@@ -462,6 +468,7 @@ kis_snapshot_append(const KisStoreTable *snapshots, KisTarget **targets, int nta
 			target->stored_at = 0;
 	}
 	/* what others have committed counts in every isolation level */
-	kis_rows_execute(append_statement(snapshots), snapshots, targets, ntargets,
-					 month_start(first - 1), month_start(last + 2), GetLatestSnapshot());
+	for (int i = 0; i < ntargets; i += step)
+		kis_rows_execute(append_statement(snapshots), snapshots, targets + i, step,
+						 month_start(first - 1), month_start(last + 2), GetLatestSnapshot());
 }

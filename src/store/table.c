@@ -8,9 +8,11 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -22,6 +24,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/varlena.h"
@@ -295,6 +298,37 @@ describe(Relation rel, const NeededColumn *columns, const char *key_columns)
 	return table;
 }
 
+Oid
+kis_citus_catalog(void)
+{
+	return get_relname_relid("pg_dist_partition", PG_CATALOG_NAMESPACE);
+}
+
+/* Are the table's rows on other servers? Its reference tables, of the method 'n', are on all. */
+bool
+kis_citus_distributes(Oid relid)
+{
+	Oid			catalog = kis_citus_catalog();
+	Relation	tables;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		isnull;
+	bool		distributes;
+
+	if (!OidIsValid(catalog))
+		return false;
+	tables = table_open(catalog, AccessShareLock);
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(tables, InvalidOid, false, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	distributes = HeapTupleIsValid(tuple) &&
+		DatumGetChar(heap_getattr(tuple, 2, RelationGetDescr(tables), &isnull)) != 'n';
+	systable_endscan(scan);
+	table_close(tables, AccessShareLock);
+	return distributes;
+}
+
 /* The table's shape; raises 42P16 where it can't be a store or its snapshots. */
 KisStoreTable *
 kis_store_describe(Relation store)
@@ -305,7 +339,10 @@ kis_store_describe(Relation store)
 KisStoreTable *
 kis_snapshot_describe(Relation snapshots)
 {
-	return describe(snapshots, snapshot_columns, "market_code, sector_code, collected_at");
+	KisStoreTable *table = describe(snapshots, snapshot_columns, "market_code, sector_code, collected_at");
+
+	table->is_distributed = kis_citus_distributes(table->relid);
+	return table;
 }
 
 /* The same of a store's log of collections, which needs no key and has no figures. */

@@ -27,6 +27,8 @@ typedef struct KisStoreTable
 	char	  **columns;		/* their names, quoted */
 	bool		has_source;
 	bool		has_updated_at;
+	bool		is_distributed; /* by Citus, which finds rows of it for one
+								 * target at a time */
 } KisStoreTable;
 
 /* The name of a store, from the text that a user gave. */
@@ -39,6 +41,10 @@ extern char *kis_derived_name(const char *table, const char *label);
 extern KisStoreTable *kis_store_describe(Relation store);
 extern KisStoreTable *kis_snapshot_describe(Relation snapshots);
 extern KisStoreTable *kis_collection_describe(Relation collection);
+
+/* The catalog of Citus's tables, InvalidOid where that extension is not; is a table distributed by it? */
+extern Oid	kis_citus_catalog(void);
+extern bool kis_citus_distributes(Oid relid);
 
 /* Raises 42501 where the user lacks a right; to be called before a relation is locked. */
 extern void kis_store_require_rights(Oid relid, AclMode rights);

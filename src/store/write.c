@@ -45,16 +45,16 @@
 #define SAME_DAY \
 	KIS_SAME_PAIR " AND s.trade_date OPERATOR(pg_catalog.=) t.trade_date"
 
-/* From all keys: the day's rows, and the newest of the days before. */
+/* Beside all keys: the day's rows, and the newest of the days before. */
 #define DAYS_ROWS \
-	KIS_TARGET_KEYS " JOIN %s AS s ON " SAME_DAY " ORDER BY t.n"
+	"JOIN %s AS s ON " SAME_DAY " ORDER BY t.n"
 #define ROWS_BEFORE \
-	KIS_TARGET_KEYS " CROSS JOIN LATERAL (SELECT s.* FROM %s AS s WHERE " KIS_SAME_PAIR \
+	"CROSS JOIN LATERAL (SELECT s.* FROM %s AS s WHERE " KIS_SAME_PAIR \
 	" AND s.trade_date OPERATOR(pg_catalog.<) t.trade_date ORDER BY s.trade_date DESC LIMIT 1) AS s"
 
 /* The pairs' last snapshots of the days before the one of collecting, in the months at hand. */
 #define LAST_SNAPSHOTS \
-	KIS_TARGET_KEYS " CROSS JOIN LATERAL (SELECT s.* FROM %s AS s WHERE " KIS_SAME_PAIR \
+	"CROSS JOIN LATERAL (SELECT s.* FROM %s AS s WHERE " KIS_SAME_PAIR \
 	" AND s.trade_date OPERATOR(pg_catalog.<)" \
 	" pg_catalog.timezone('Asia/Seoul', t.collected_at)::pg_catalog.date" \
 	" AND s.collected_at OPERATOR(pg_catalog.>=)" \
@@ -415,15 +415,15 @@ act(Batch *batch, Action action)
 	return batch->missing == 0;
 }
 
-/* Reads a row beside each entry's target, by "from" of the table. */
+/* Reads a row beside each entry's target, by "beside" of the table. */
 static KisStoredRow **
-read_beside(const Batch *batch, const KisStoreTable *table, const char *from)
+read_beside(const Batch *batch, const KisStoreTable *table, const char *beside)
 {
 	KisTarget **targets = palloc(batch->nentries * sizeof(KisTarget *));
 
 	for (int i = 0; i < batch->nentries; i++)
 		targets[i] = batch->entries[i].target;
-	return kis_rows_read(table, targets, batch->nentries, psprintf(from, table->name));
+	return kis_rows_read(table, targets, batch->nentries, psprintf(beside, table->name));
 }
 
 /* May KIS still show the day before in this answer? */
