@@ -100,8 +100,6 @@ sub run_with_files
 
 foreach my $page (@pages)
 {
-	# whose tests have the engines that it is about
-	next if $page eq 'doc/scale.md';
 	my @blocks = blocks($page) or next;
 
 	# whose sections need engines and servers, so that each has a test of its own
