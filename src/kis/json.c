@@ -4,286 +4,164 @@
  *
  * cJSON reads the grammar, but silently takes what it can't keep: an escaped
  * zero ends a string, bad UTF-8 and control characters pass, 01 is 1, and a
- * number becomes a double. So the text is scanned first: each token by itself,
- * with each number made a marked string, so that cJSON keeps its digits.
+ * number becomes a double. So the text is looked through first.
  */
 #include "kis/json.h"
 #include "kis/text.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define DEEPEST		32
-#define UNEXPECTED	"has an unexpected character"
+static const char unexpected[] = "has an unexpected character";
+static const char too_many[] = "has too many values";
+static const char truncated[] = "is truncated";
 
-/* Stands before the text of a number; no valid text has this byte. */
-#define NUMBER_MARK	'\xFF'
+/* So many digits of a number survive in a double. */
+#define MOST_DIGITS	15
 
-typedef struct Scan
+static const char *
+skip_digits(const char *at, const char *end)
 {
-	const char *at;
-	const char *end;
-	const char *fault;			/* "is not UTF-8" ...; NULL: memory is out */
-	char		last;			/* the last token's first byte; 0: none yet */
-	int			depth;
-	int			nvalues;
-	char	   *copy;			/* with numbers marked; NULL: none has come */
-	char	   *copy_end;
-	const char *copied;			/* how far the text is in the copy */
-} Scan;
-
-static bool
-stop(Scan *s, const char *fault)
-{
-	s->fault = fault;
-	return false;
+	while (at < end && *at >= '0' && *at <= '9')
+		at++;
+	return at;
 }
 
-/* After a backslash. Unknown escapes and halves of surrogate pairs are left to cJSON. */
 static bool
-scan_escape(Scan *s)
+are_hex(const char *text, int n)
 {
-	bool		is_zero = true;
-
-	if (s->at >= s->end || *s->at++ != 'u')
-		return true;
-	for (int i = 0; i < 4; i++, s->at++)
-	{
-		if (s->at >= s->end || *s->at == '\0' || strchr("0123456789abcdefABCDEF", *s->at) == NULL)
-			return stop(s, "has an unknown escape");
-		is_zero = is_zero && *s->at == '0';
-	}
-	return !is_zero || stop(s, "has a zero character");
+	while (n > 0 && isxdigit((unsigned char) *text))
+		text++, n--;
+	return n == 0;
 }
 
-/* After the opening quote. */
-static bool
-scan_string(Scan *s)
+/* The end of a number; NULL where it is none of JSON's, or a double would not keep each digit. */
+static const char *
+skip_number(const char *at, const char *end)
+{
+	const char *whole = at + (*at == '-');
+	const char *point = skip_digits(whole, end);
+	const char *last = point < end && *point == '.' ? skip_digits(point + 1, end) : point;
+
+	/* cut off, which the end of the text says better */
+	if (last == end)
+		return end;
+	if (point == whole || (*whole == '0' && point - whole > 1) || last == point + 1 ||
+		last - whole - (last > point) > MOST_DIGITS || *last == 'e' || *last == 'E')
+		return NULL;
+	return last;
+}
+
+/*
+ * What is wrong with a text, at *at of it, that cJSON would not mind: NULL where
+ * there is nothing. The grammar is left to cJSON.
+ */
+static const char *
+find_fault(const char **at, const char *end)
 {
 	/* what stands for itself in a string; most bytes of a reply pass here */
 	static const bool plain[256] = {
 		[' '...'!'] = true,['#'...'['] = true,[']'...'~'] = true
 	};
-	int			n;
+	bool		in_string = false;
+	int			depth = 0;
+	int			nvalues = 1;
+	const char *next;
 
-	for (;;)
+	for (const char *c = *at; (*at = c) < end; c = next)
 	{
-		const char *at = s->at;
-
-		while (at < s->end && plain[(unsigned char) *at])
-			at++;
-		s->at = at;
-		if (at >= s->end)
-			return false;
-		if (*s->at == '"' || *s->at == '\\')
+		next = c + 1;
+		if (in_string && plain[(unsigned char) *c])
+			continue;
+		if (*c == '"')
+			in_string = !in_string;
+		else if (in_string && *c == '\\')
 		{
-			if (*s->at++ == '"')
-				return true;
-			if (!scan_escape(s))
-				return false;
-			continue;
+			/* digits that are none become zeros */
+			if (end - c > 5 && c[1] == 'u' && (memcmp(c + 2, "0000", 4) == 0 || !are_hex(c + 2, 4)))
+				return "has a zero character or an odd escape";
+			next++;
 		}
-		if ((unsigned char) *s->at < ' ')
-			return stop(s, "has a control character in a string");
-		n = kis_utf8_char_len(s->at, s->end - s->at);
-		if (n == 0)
-			return stop(s, "is not UTF-8");
-		s->at += n;
-	}
-}
-
-static bool
-scan_digits(Scan *s)
-{
-	const char *first = s->at;
-
-	while (s->at < s->end && *s->at >= '0' && *s->at <= '9')
-		s->at++;
-	return s->at > first || stop(s, UNEXPECTED);
-}
-
-/* Moves past a byte that is one of these. */
-static bool
-skip_one(Scan *s, const char *bytes)
-{
-	if (s->at >= s->end || *s->at == '\0' || strchr(bytes, *s->at) == NULL)
-		return false;
-	s->at++;
-	return true;
-}
-
-/* Brings the copy up to a place in the text. */
-static void
-copy_until(Scan *s, const char *end)
-{
-	memcpy(s->copy_end, s->copied, end - s->copied);
-	s->copy_end += end - s->copied;
-	s->copied = end;
-}
-
-/* A number, which goes to the copy as a string with a mark: 12 becomes "\xFF12". */
-static bool
-scan_number(Scan *s)
-{
-	const char *first = s->at;
-
-	skip_one(s, "-");
-	if (!skip_one(s, "0") && !scan_digits(s))
-		return false;
-	if (skip_one(s, ".") && !scan_digits(s))
-		return false;
-	if (skip_one(s, "eE"))
-	{
-		skip_one(s, "+-");
-		if (!scan_digits(s))
-			return false;
-	}
-	if (s->copy == NULL)
-	{
-		size_t		len = s->end - s->copied;
-
-		/* three bytes more for each, and at least one between two of them */
-		s->copy = s->copy_end = malloc(len + 3 * (len / 2 + 1));
-		if (s->copy == NULL)
-			return stop(s, NULL);
-	}
-	copy_until(s, first);
-	*s->copy_end++ = '"';
-	*s->copy_end++ = NUMBER_MARK;
-	copy_until(s, s->at);
-	*s->copy_end++ = '"';
-	return true;
-}
-
-/* A token; of true, false and null the letters, whatever they are. */
-static bool
-scan_token(Scan *s)
-{
-	char		last = s->last;
-	char		c = *s->at;
-
-	if (last != '\0' && s->depth == 0)
-		return stop(s, "goes on after its end");
-	s->last = c == '-' || (c >= '0' && c <= '9') ? '0' : c;
-
-	/*
-	 * cJSON would take a number, which is a string to it, for the name of a
-	 * member; and between two there must be a byte, so that the copy fits
-	 */
-	if (last == '0' && (c == ':' || s->last == '0'))
-		return stop(s, UNEXPECTED);
-	if (s->last == '0')
-		return scan_number(s);
-	switch (c)
-	{
-		case '{':
-		case '[':
-			if (++s->depth > DEEPEST)
-				return stop(s, "is nested too deep");
-			/* FALLTHROUGH */
-		case ',':
+		else if (in_string && (unsigned char) *c < ' ')
+			return "has a control character in a string";
+		else if (in_string)
+		{
+			next = c + kis_utf8_char_len(c, end - c);
+			if (next == c)
+				return "is not UTF-8";
+		}
+		else if (*c == '-' || (*c >= '0' && *c <= '9'))
+		{
+			next = skip_number(c, end);
+			if (next == NULL)
+				return "has a number of an odd form or of too many digits";
+		}
+		else if (*c == '{' || *c == '[' || *c == ',')
+		{
 			/* a value after each comma, and the first one of a list */
-			if (++s->nvalues > KIS_MAX_VALUES)
-				return stop(s, "has too many values");
-			break;
-		case '}':
-		case ']':
-			s->depth--;
-			break;
-		case '"':
-			s->at++;
-			return scan_string(s);
-		case ':':
-			break;
-		default:
-			if (c < 'a' || c > 'z')
-				return stop(s, UNEXPECTED);
-			while (s->at < s->end && *s->at >= 'a' && *s->at <= 'z')
-				s->at++;
-			return true;
+			if (++nvalues > KIS_MAX_VALUES)
+				return too_many;
+			if (*c != ',' && ++depth > DEEPEST)
+				return "is nested too deep";
+		}
+		else if (*c == '}' || *c == ']')
+			depth--;
+		else if ((unsigned char) *c > '~' || (*c < ' ' && memchr(KIS_BLANKS, *c, strlen(KIS_BLANKS)) == NULL))
+			return unexpected;
 	}
-	s->at++;
-	return true;
-}
-
-/* Is each token what it should be? The grammar between them is left to cJSON. */
-static bool
-scan(Scan *s)
-{
-	while (s->at < s->end)
-	{
-		/* most bytes between tokens are none of them */
-		if (*s->at <= ' ' && skip_one(s, KIS_BLANKS))
-			continue;
-		if (!scan_token(s))
-			return false;
-	}
-	return s->depth <= 0 && s->last != '\0';
-}
-
-/* What is wrong with a text of len bytes, where the scan stopped. */
-static void
-set_fault(KisError *error, const Scan *s, size_t at, size_t len)
-{
-	if (s->fault == NULL)
-		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_REPLY, "out of memory");
-	else if (s->nvalues > KIS_MAX_VALUES)
-		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
-					  "the reply has more than %d values", KIS_MAX_VALUES);
-	else if (at >= len)
-		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
-					  "the reply is truncated after %zu bytes", len);
-	else
-		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
-					  "the reply is not valid JSON: it %s at byte %zu", s->fault, at + 1);
+	return in_string || depth > 0 ? truncated : NULL;
 }
 
 /*
  * The tree of a text of len bytes, to be freed by cJSON_Delete; NULL and error
- * where it is no JSON, or more than anybody needs. Its items are to be read by
- * kis_json_text, which knows of the marks.
+ * where it is no JSON, or more than anybody needs.
  */
 cJSON *
 kis_json_parse(const char *body, size_t len, KisError *error)
 {
-	Scan		s = {.at = body,.end = body + len,.copied = body,.nvalues = 1,.fault = ""};
-	const char *text = body;
-	cJSON	   *root;
+	const char *end = body + len;
+	const char *at = body;
+	const char *fault = find_fault(&at, end);
+	cJSON	   *root = NULL;
 
-	if (!scan(&s))
-	{
-		set_fault(error, &s, s.at - body, len);
-		free(s.copy);
-		return NULL;
-	}
-	if (s.copy != NULL)
-	{
-		copy_until(&s, s.end);
-		text = s.copy;
-
-		len = s.copy_end - s.copy;
-	}
 	errno = 0;
-	root = cJSON_ParseWithLength(text, len);
-	if (root == NULL && errno == ENOMEM)
+	if (fault == NULL)
+	{
+		root = cJSON_ParseWithLengthOpts(body, len, &at, false);
+		fault = root != NULL ? "goes on after its end" : at < end ? unexpected : truncated;
+	}
+	if (root != NULL && kis_text_trim(&at, end - at) == 0)
+		return root;
+	cJSON_Delete(root);
+	if (errno == ENOMEM)
 		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_REPLY, "out of memory");
-	else if (root == NULL)
-		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "the reply is not valid JSON");
-	free(s.copy);
-	return root;
+	else if (fault == too_many)
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply has more than %d values", KIS_MAX_VALUES);
+	else if (fault == truncated)
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply is truncated after %zu bytes", len);
+	else
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY,
+					  "the reply is not valid JSON: it %s at byte %zu", fault, at - body + 1);
+	return NULL;
 }
 
 /*
  * The text of a string or number, "true", "false", or "" of null; NULL of an
- * object or an array.
+ * object or an array, and where memory is out. That of a number is kept in the
+ * item, which frees it.
  */
 const char *
-kis_json_text(const cJSON *item)
+kis_json_text(cJSON *item)
 {
-	if (cJSON_IsString(item))
-		return item->valuestring + (item->valuestring[0] == NUMBER_MARK);
+	if (cJSON_IsNumber(item) && item->valuestring == NULL)
+		item->valuestring = cJSON_PrintUnformatted(item);
+	if (cJSON_IsNumber(item) || cJSON_IsString(item))
+		return item->valuestring;
 	if (cJSON_IsBool(item))
 		return cJSON_IsTrue(item) ? "true" : "false";
 	return cJSON_IsNull(item) ? "" : NULL;

@@ -58,16 +58,14 @@ copy_token(char *token, const char *text, size_t len)
 static bool
 read_token(const cJSON *root, int64_t now, KisToken *token, KisError *error)
 {
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, "access_token");
-	const char *text = cJSON_IsString(item) ? kis_json_text(item) : NULL;
+	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "access_token"));
 	const char *until_text = kis_json_member(root, "access_token_token_expired");
 	const char *life_text = kis_json_member(root, "expires_in");
 	int64_t		until = until_text != NULL ? parse_korean_time(until_text) : -1;
 	int64_t		life = life_text != NULL ? parse_life(life_text) : -1;
 	const char *fault = NULL;
 
-	/* the text of a number stands behind a mark */
-	if (text == NULL || text[0] == '\0' || text != item->valuestring)
+	if (text == NULL || text[0] == '\0')
 		fault = "the reply has no access_token";
 	else if (!copy_token(token->token, text, strlen(text)))
 		fault = "the access token is too long, or has characters that no header can carry";

@@ -129,13 +129,11 @@ test_values(void **state)
 		{"12", KIS_VALUE_INTEGER, 12, "12"},
 		{"-7", KIS_VALUE_INTEGER, -7, "-7"},
 		{"-0", KIS_VALUE_INTEGER, 0, "-0"},
-		{"9007199254740993", KIS_VALUE_INTEGER, INT64_C(9007199254740993), "9007199254740993"},
-		{"-9223372036854775808", KIS_VALUE_INTEGER, INT64_MIN, "-9223372036854775808"},
-		{"9223372036854775808", KIS_VALUE_TEXT, 0, "9223372036854775808"},
+		{"999999999999999", KIS_VALUE_INTEGER, INT64_C(999999999999999), "999999999999999"},
+		{"-999999999999999", KIS_VALUE_INTEGER, INT64_C(-999999999999999), "-999999999999999"},
 		{"0.1", KIS_VALUE_TEXT, 0, "0.1"},
-		{"123456789012345678.90", KIS_VALUE_TEXT, 0, "123456789012345678.90"},
-		{"1e400", KIS_VALUE_TEXT, 0, "1e400"},
-		{"1E-2", KIS_VALUE_TEXT, 0, "1E-2"},
+		{"-7475.94", KIS_VALUE_TEXT, 0, "-7475.94"},
+		{"9999999999999.99", KIS_VALUE_TEXT, 0, "9999999999999.99"},
 	};
 
 	(void) state;
@@ -599,7 +597,8 @@ test_no_json(void **state)
 		"{\"a_qty\":\"\xF4\x90\x80\x80\"}", "{\"a_qty\":\"\xF8\x88\x80\x80\x80\"}", "{\"a_qty\":\"\xFF\"}",
 		"{\"a_qty\":\"\xED\x95\"}", "{\"\xB0\":\"1\"}",
 		"{\"a_qty\":01}", "{\"a_qty\":+1}", "{\"a_qty\":1.}", "{\"a_qty\":.5}", "{\"a_qty\":-}",
-		"{\"a_qty\":1e}", "{\"a_qty\":0x10}", "{\"a_qty\":NaN}", "{\"a_qty\":Infinity}", "{\"a_qty\":1 2}",
+		"{\"a_qty\":1e}", "{\"a_qty\":1e5}", "{\"a_qty\":1E-2}", "{\"a_qty\":1e400}", "{\"a_qty\":-.5}",
+		"{\"a_qty\":9007199254740993}", "{\"a_qty\":123456789012345678.90}", "{\"a_qty\":0x10}", "{\"a_qty\":NaN}", "{\"a_qty\":Infinity}", "{\"a_qty\":1 2}",
 		"{\"a_qty\":True}", "{\"a_qty\":nul}", "{\"a_qty\":'1'}", "{a_qty:1}", "{\"a_qty\" \"1\"}",
 		"{\"a_qty\":\"1\",}", "{,}", "{\"a_qty\":}", "{}{}", "{/* */}", "{\"a_qty\":\"1\"],",
 	};
@@ -725,7 +724,7 @@ static void
 test_truncations(void **state)
 {
 	static const char body[] =
-		"{\"output\":[{\"a_qty\":\"12\",\"b_qty\":-3.5e+1,\"c_amt\":\"\\ud83d\\ude00한\",\"x\":[true,false,null,\"\\\\\"]},"
+		"{\"output\":[{\"a_qty\":\"12\",\"b_qty\":-3.5,\"c_amt\":\"\\ud83d\\ude00한\",\"x\":[true,false,null,\"\\\\\"]},"
 		"{\"a_qty\":0}]," TAIL "}";
 
 	(void) state;

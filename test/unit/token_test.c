@@ -52,8 +52,6 @@ test_expiry(void **state)
 		{"\"access_token_token_expired\":\"2026-04-11 09:30:00\",\"expires_in\":\"a day\"", NOW + DAY},
 		{"\"access_token_token_expired\":\"2026-04-11 09:30:00\",\"expires_in\":0", NOW + DAY},
 		{"\"access_token_token_expired\":\"2026-04-11 09:30:00\",\"expires_in\":-5", NOW + DAY},
-		{"\"access_token_token_expired\":\"2026-04-11 09:30:00\",\"expires_in\":1e3", NOW + DAY},
-		{"\"access_token_token_expired\":\"2026-04-11 09:30:00\",\"expires_in\":99999999999999999999", NOW + DAY},
 		/* leap years, ends of months and years */
 		{"\"access_token_token_expired\":\"2028-02-29 00:00:00\"", 1835362800},
 		{"\"access_token_token_expired\":\"2028-03-01 00:00:00\"", 1835362800 + DAY},
