@@ -55,6 +55,58 @@ skip_number(const char *at, const char *end)
 	return last;
 }
 
+/* Moves *at past a string, from its opening quote on; or to what is wrong with it, which is returned. */
+static const char *
+skip_string(const char **at, const char *end)
+{
+	/* what stands for itself; most bytes of a reply pass here */
+	static const bool plain[256] = {
+		[' '...'!'] = true,['#'...'['] = true,[']'...'~'] = true
+	};
+	const char *c = *at + 1;
+	int			len;
+
+	for (;;)
+	{
+		while (c < end && plain[(unsigned char) *c])
+			c++;
+		*at = c;
+		if (c >= end)
+			return truncated;
+		if (*c == '"')
+		{
+			*at = c + 1;
+			return NULL;
+		}
+		/* of digits that are none cJSON makes zeros */
+		if (*c == '\\' && end - c > 5 && c[1] == 'u' && (memcmp(c + 2, "0000", 4) == 0 || !are_hex(c + 2, 4)))
+			return "has a zero character or an odd escape";
+		if ((unsigned char) *c < ' ')
+			return "has a control character in a string";
+		len = *c == '\\' ? 2 : kis_utf8_char_len(c, end - c);
+		if (len == 0)
+			return "is not UTF-8";
+		c += len;
+	}
+}
+
+/* Counts values and depth by a byte between strings and numbers; what is wrong with it, or NULL. */
+static const char *
+count_byte(char c, int *nvalues, int *depth)
+{
+	if (c == '{' || c == '[')
+		++*depth;
+	else if (c == '}' || c == ']')
+		--*depth;
+	else if ((unsigned char) c > '~' || (c < ' ' && memchr(KIS_BLANKS, c, strlen(KIS_BLANKS)) == NULL))
+		return unexpected;
+
+	/* a value after each comma, and the first one of a list */
+	if ((c == '{' || c == '[' || c == ',') && ++*nvalues > KIS_MAX_VALUES)
+		return too_many;
+	return *depth > DEEPEST ? "is nested too deep" : NULL;
+}
+
 /*
  * What is wrong with a text, at *at of it, that cJSON would not mind: NULL where
  * there is nothing. The grammar is left to cJSON.
@@ -62,57 +114,33 @@ skip_number(const char *at, const char *end)
 static const char *
 find_fault(const char **at, const char *end)
 {
-	/* what stands for itself in a string; most bytes of a reply pass here */
-	static const bool plain[256] = {
-		[' '...'!'] = true,['#'...'['] = true,[']'...'~'] = true
-	};
-	bool		in_string = false;
 	int			depth = 0;
 	int			nvalues = 1;
-	const char *next;
 
-	for (const char *c = *at; (*at = c) < end; c = next)
+	while (*at < end)
 	{
-		next = c + 1;
-		if (in_string && plain[(unsigned char) *c])
-			continue;
-		if (*c == '"')
-			in_string = !in_string;
-		else if (in_string && *c == '\\')
+		const char *fault = NULL;
+
+		if (**at == '"')
+			fault = skip_string(at, end);
+		else if (**at == '-' || (**at >= '0' && **at <= '9'))
 		{
-			/* digits that are none become zeros */
-			if (end - c > 5 && c[1] == 'u' && (memcmp(c + 2, "0000", 4) == 0 || !are_hex(c + 2, 4)))
-				return "has a zero character or an odd escape";
-			next++;
-		}
-		else if (in_string && (unsigned char) *c < ' ')
-			return "has a control character in a string";
-		else if (in_string)
-		{
-			next = c + kis_utf8_char_len(c, end - c);
-			if (next == c)
-				return "is not UTF-8";
-		}
-		else if (*c == '-' || (*c >= '0' && *c <= '9'))
-		{
-			next = skip_number(c, end);
+			const char *next = skip_number(*at, end);
+
 			if (next == NULL)
 				return "has a number of an odd form or of too many digits";
+			*at = next;
 		}
-		else if (*c == '{' || *c == '[' || *c == ',')
+		else
 		{
-			/* a value after each comma, and the first one of a list */
-			if (++nvalues > KIS_MAX_VALUES)
-				return too_many;
-			if (*c != ',' && ++depth > DEEPEST)
-				return "is nested too deep";
+			fault = count_byte(**at, &nvalues, &depth);
+			if (fault == NULL)
+				++*at;
 		}
-		else if (*c == '}' || *c == ']')
-			depth--;
-		else if ((unsigned char) *c > '~' || (*c < ' ' && memchr(KIS_BLANKS, *c, strlen(KIS_BLANKS)) == NULL))
-			return unexpected;
+		if (fault != NULL)
+			return fault;
 	}
-	return in_string || depth > 0 ? truncated : NULL;
+	return depth > 0 ? truncated : NULL;
 }
 
 /*
