@@ -143,6 +143,20 @@ find_fault(const char **at, const char *end)
 	return depth > 0 ? truncated : NULL;
 }
 
+/* Gives each number of a tree its text, which the item frees. False: memory is out. */
+static bool
+write_numbers(cJSON *item)
+{
+	for (; item != NULL; item = item->next)
+	{
+		if (cJSON_IsNumber(item))
+			item->valuestring = cJSON_PrintUnformatted(item);
+		if ((cJSON_IsNumber(item) && item->valuestring == NULL) || !write_numbers(item->child))
+			return false;
+	}
+	return true;
+}
+
 /*
  * The tree of a text of len bytes, to be freed by cJSON_Delete; NULL and error
  * where it is no JSON, or more than anybody needs.
@@ -161,7 +175,9 @@ kis_json_parse(const char *body, size_t len, KisError *error)
 		root = cJSON_ParseWithLengthOpts(body, len, &at, false);
 		fault = root != NULL ? "goes on after its end" : at < end ? unexpected : truncated;
 	}
-	if (root != NULL && kis_text_trim(&at, end - at) == 0)
+	if (!write_numbers(root))
+		errno = ENOMEM;
+	else if (root != NULL && kis_text_trim(&at, end - at) == 0)
 		return root;
 	cJSON_Delete(root);
 	if (errno == ENOMEM)
@@ -180,14 +196,11 @@ kis_json_parse(const char *body, size_t len, KisError *error)
 
 /*
  * The text of a string or number, "true", "false", or "" of null; NULL of an
- * object or an array, and where memory is out. That of a number is kept in the
- * item, which frees it.
+ * object or an array.
  */
 const char *
-kis_json_text(cJSON *item)
+kis_json_text(const cJSON *item)
 {
-	if (cJSON_IsNumber(item) && item->valuestring == NULL)
-		item->valuestring = cJSON_PrintUnformatted(item);
 	if (cJSON_IsNumber(item) || cJSON_IsString(item))
 		return item->valuestring;
 	if (cJSON_IsBool(item))

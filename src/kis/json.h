@@ -15,7 +15,7 @@
 extern cJSON *kis_json_parse(const char *body, size_t len, KisError *error);
 
 /* The text of a string or number, "true", "false", or "" of null; NULL of an object or an array. */
-extern const char *kis_json_text(cJSON *item);
+extern const char *kis_json_text(const cJSON *item);
 
 /* The same of an object's member; NULL where it is missing, too. */
 extern const char *kis_json_member(const cJSON *object, const char *name);

@@ -151,7 +151,7 @@ keep_row(Layout *layout, const cJSON *object)
 	{
 		.kind = KIS_VALUE_MISSING,.text = layout->nothing
 	};
-	for (cJSON *item = object->child; item != NULL; item = item->next)
+	for (const cJSON *item = object->child; item != NULL; item = item->next)
 	{
 		int			i = member_index(call, item->string, at++);
 		bool		is_twice = i >= 0 && values[i].kind != KIS_VALUE_MISSING;
