@@ -11,6 +11,7 @@
 #include <math.h>
 
 #include "access/transam.h"
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
