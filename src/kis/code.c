@@ -70,7 +70,7 @@ kis_after_failure(KisRetry retry, int max_retries, bool has_files, KisTries *tri
 				tries->new_token = true;
 				return KIS_ACTION_NEW_TOKEN;
 			}
-			/* FALLTHROUGH */
+			__attribute__((fallthrough));
 		case KIS_RETRY_REREAD_FILES:
 			if (tries->reread_files || !has_files)
 				break;
