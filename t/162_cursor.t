@@ -26,12 +26,13 @@ sub fresh_count
 	return;
 }
 
-# A session with warm connections and a cursor over the 19 pairs
+# A session with a cursor over the 19 pairs, and connections so warm that a second
+# reply might still come on them
 sub session_with_cursor
 {
 	my $session = $node->session;
 
-	$simulator->config(latency_ms => 50);
+	$simulator->config(latency_ms => 10);
 	$session->query_safe('SELECT count(*) FROM kis_market_trend');
 	$session->query_safe(q{BEGIN; DECLARE c CURSOR FOR SELECT market_code, sector_code,
 		extract(epoch FROM collected_at) FROM kis_market_trend});

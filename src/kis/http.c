@@ -58,6 +58,7 @@ struct KisHttp
 	int64_t		curl_due_us;	/* when libcurl wants to be called, or -1 */
 	int64_t		attended_us;	/* until when the owner looks, as far as is
 								 * known */
+	int64_t		arrived_us;		/* of this step, by the owner's clock */
 };
 
 /* ---- libcurl's callbacks: they note, and never fail the multi handle ------------ */
@@ -381,6 +382,8 @@ note_done(KisTransfer *transfer, CURLcode result)
 	bool		stale = kis_transfer_was_stale(transfer, result);
 	int64_t		now = kis_now_monotonic_us();
 
+	/* and not when it has settled */
+	transfer->arrived_us = transfer->http->arrived_us;
 	kis_transfer_note_outcome(transfer, result);
 	detach(transfer);
 	if (stale)
@@ -459,6 +462,7 @@ check_limits(KisHttp *http)
 			else
 				kis_error_set(&transfer->failure, KIS_ERROR_LOCAL, transfer->phase,
 							  "can't watch a socket: %s", strerror(http->poll_errno));
+			transfer->arrived_us = http->arrived_us;
 			finish(transfer);
 			let_go(transfer);
 		}
@@ -488,16 +492,18 @@ serve_sockets(KisHttp *http)
 
 /*
  * Moves all transfers on as far as they go without waiting; what has arrived
- * comes before what is too late. After a start, this is what sends.
+ * comes before what is too late. After a start, this is what sends. What is here
+ * now came at arrived_us, by a clock of the owner's.
  */
 void
-kis_http_step(KisHttp *http)
+kis_http_step(KisHttp *http, int64_t arrived_us)
 {
 	sigset_t	all;
 	sigset_t	before;
 	int			nrunning;
 
 	note_owner(http);
+	http->arrived_us = arrived_us;
 
 	/*
 	 * the resolver's threads inherit the mask and must not take the process's
@@ -541,6 +547,13 @@ void *
 kis_transfer_owner(const KisTransfer *transfer)
 {
 	return transfer->owner;
+}
+
+/* When what ended it was here, as kis_http_step was told. */
+int64_t
+kis_transfer_arrived_us(const KisTransfer *transfer)
+{
+	return transfer->arrived_us;
 }
 
 /* Bytes of the reply's body. */

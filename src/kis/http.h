@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "kis.h"
 
@@ -23,14 +24,17 @@ extern int	kis_http_fd(const KisHttp *http);
 /* Milliseconds until kis_http_step must be called whatever the descriptor says; -1: none. */
 extern long kis_http_timeout_ms(KisHttp *http);
 
-/* Moves all transfers on as far as they go without waiting. */
-extern void kis_http_step(KisHttp *http);
+/* Moves all transfers on as far as they go without waiting; what is here now came at arrived_us. */
+extern void kis_http_step(KisHttp *http, int64_t arrived_us);
 
 /* A transfer that has ended since the last call, or NULL. */
 extern KisTransfer *kis_http_finished(KisHttp *http);
 
 /* What it was started with. */
 extern void *kis_transfer_owner(const KisTransfer *transfer);
+
+/* When what ended it was here, as kis_http_step was told. */
+extern int64_t kis_transfer_arrived_us(const KisTransfer *transfer);
 
 /* Bytes of the reply's body. */
 extern size_t kis_transfer_bytes(const KisTransfer *transfer);

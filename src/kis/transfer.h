@@ -78,6 +78,7 @@ struct KisTransfer
 	int64_t		due_us;			/* when all of it must be */
 	int64_t		started_us;
 	int64_t		ended_us;
+	int64_t		arrived_us;		/* what ended it, by the clock of the owner */
 	int64_t		unattended_us;
 
 	/* what came */

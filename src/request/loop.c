@@ -48,11 +48,11 @@ step(void)
 	KisTransfer *transfer;
 	bool		any = false;
 
-	kis_http_step(http);
+	kis_http_step(http, arrived_us);
 	while ((transfer = kis_http_finished(http)) != NULL)
 	{
 		KisJob	   *job = kis_transfer_owner(transfer);
-		int64		job_arrived_us = Max(arrived_us, job->sent_at_us);
+		int64		job_arrived_us = Max(kis_transfer_arrived_us(transfer), job->sent_at_us);
 
 		now_us = kis_now_us();
 		if (job->call != NULL)

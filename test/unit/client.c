@@ -54,7 +54,7 @@ step_once(Client *client)
 	struct pollfd pollfd = {.fd = kis_http_fd(client->http), .events = POLLIN};
 
 	poll(&pollfd, 1, (int) kis_http_timeout_ms(client->http));
-	kis_http_step(client->http);
+	kis_http_step(client->http, 0);
 }
 
 KisTransfer *

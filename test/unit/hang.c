@@ -71,7 +71,7 @@ step_until_look_up(Client *client, int count)
 
 	while (!begun && kis_http_finished(client->http) == NULL)
 	{
-		kis_http_step(client->http);
+		kis_http_step(client->http, 0);
 		pthread_mutex_lock(&look_up_lock);
 		begun = look_ups_begun >= count;
 		pthread_mutex_unlock(&look_up_lock);

@@ -135,7 +135,7 @@ test_reply_while_away(void **state)
 		KisError	error;
 
 		for (int i = 0; i < steps; i++)
-			kis_http_step(client->http);
+			kis_http_step(client->http, 0);
 		pause_ms(600);
 		assert_ptr_equal(wait_for_transfer(client), transfer);
 		reply = kis_transfer_reply(transfer, &error);
@@ -168,7 +168,7 @@ test_unattended(void **state)
 	(void) state;
 	/* the server gave up while nobody looked */
 	transfer = start_call(client, NULL);
-	kis_http_step(client->http);
+	kis_http_step(client->http, 0);
 	pause_ms(1100);
 	wait_for_transfer(client);
 	assert_null(kis_transfer_reply(transfer, &error));
@@ -197,10 +197,10 @@ test_limit_after_absence(void **state)
 	(void) state;
 	client->endpoint.request_timeout_ms = 400;
 	start_call(client, NULL);
-	kis_http_step(client->http);
+	kis_http_step(client->http, 0);
 	pause_ms(600);
 	begun = now_ms();
-	kis_http_step(client->http);
+	kis_http_step(client->http, 0);
 	assert_int_in_range(kis_http_timeout_ms(client->http), 0, 400);
 	kis_transfer_release(wait_for_transfer(client));
 	assert_true(now_ms() - begun >= 350);
@@ -217,7 +217,7 @@ take_request(Client *client, int fd, bool answer)
 
 	do
 	{
-		kis_http_step(client->http);
+		kis_http_step(client->http, 0);
 		len = recv(fd, request, sizeof(request), MSG_DONTWAIT);
 	} while (len < 0);
 	assert_true(len > 0);
@@ -239,7 +239,7 @@ test_connect_after_absence(void **state)
 	int			fd;
 
 	(void) state;
-	kis_http_step(client->http);
+	kis_http_step(client->http, 0);
 	fd = accept(listener, NULL, NULL);
 	take_request(client, fd, true);
 	assert_ptr_equal(wait_for_transfer(client), transfer);
@@ -253,7 +253,7 @@ test_connect_after_absence(void **state)
 	close(fd);
 	begun = now_ms();
 	while (transfer->phase == KIS_PHASE_REPLY)
-		kis_http_step(client->http);
+		kis_http_step(client->http, 0);
 	assert_int_in_range(kis_http_timeout_ms(client->http), 0, 300);
 	wait_for_transfer(client);
 	assert_true(now_ms() - begun >= 250);

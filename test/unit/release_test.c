@@ -34,7 +34,7 @@ send_request(Client *client, Server *server, int count)
 	{
 		struct pollfd pollfd = {.fd = kis_http_fd(client->http), .events = POLLIN};
 
-		kis_http_step(client->http);
+		kis_http_step(client->http, 0);
 		poll(&pollfd, 1, 1);
 	}
 }
@@ -60,7 +60,7 @@ test_release_while_replying(void **state)
 			if (n == 100)
 				fds = count_fds();
 		}
-		kis_http_step(client->http);
+		kis_http_step(client->http, 0);
 		assert_null(kis_http_finished(client->http));
 		assert_int_equal(kis_http_timeout_ms(client->http), -1);
 		/* the server's ends, in this process as well, may still be open */
@@ -105,7 +105,7 @@ test_release_while_connecting(void **state)
 		KisTransfer *transfer = start_call(client, NULL);
 
 		for (int i = 0; i < n % 4; i++)
-			kis_http_step(client->http);
+			kis_http_step(client->http, 0);
 		release_at_once(transfer);
 	}
 	assert_int_equal(count_fds(), fds);
@@ -131,8 +131,8 @@ test_release_during_tls(void **state)
 		KisTransfer *transfer = start_call(client, NULL);
 
 		while (server_connections(server) < n)
-			kis_http_step(client->http);
-		kis_http_step(client->http);
+			kis_http_step(client->http, 0);
+		kis_http_step(client->http, 0);
 		release_at_once(transfer);
 		if (n == 50)
 			fds = count_fds();
@@ -182,7 +182,7 @@ test_release_while_resolving(void **state)
 		struct pollfd pollfd = {.fd = kis_http_fd(client->http), .events = POLLIN};
 
 		poll(&pollfd, 1, 10);
-		kis_http_step(client->http);
+		kis_http_step(client->http, 0);
 	}
 	assert_int_equal(server_connections(server), 0);
 	assert_null(kis_http_finished(client->http));
