@@ -32,7 +32,8 @@ where a reply leaves open what a figure is, it is none.
   KIOK0560 there need be no list.
 - "" and null are no value, a member that is missing is none either. Blanks
   around a figure, zeros before it, a sign + and JSON's own numbers are KIS's
-  ways to write one; a fraction, an exponent or any other digits are not. Of the
+  ways to write one; a fraction, an exponent or any other digits are not. One of
+  JSON's own that a double would not keep makes the reply none. Of the
   index any decimal number is one, of yes and no whatever PostgreSQL takes.
 - A row of the live call without a single value: KIS doesn't know the pair.
 - Rows of days have one each, YYYYMMDD; it goes on in one direction. Those of
@@ -90,6 +91,13 @@ class Number(str):
     """A number as it was written."""
 
 
+def kept(text):
+    """A number of JSON's own, as short as it can be; ValueError where a double would not keep it."""
+    if 'e' in text.lower() or len(text.lstrip('-').replace('.', '')) > 15:
+        raise ValueError(text)
+    return Number('%.15g' % float(text))
+
+
 class Members(list):
     """An object's members in their order, doubles too."""
 
@@ -125,7 +133,7 @@ def texts_of(value):
 def tree(body):
     try:
         text = body.removeprefix(b'\xef\xbb\xbf').decode('utf-8')
-        value = json.loads(text, object_pairs_hook=Members, parse_int=Number, parse_float=Number,
+        value = json.loads(text, object_pairs_hook=Members, parse_int=kept, parse_float=kept,
                            parse_constant=no_constant)
         if depth_of(value) > DEEPEST:
             raise NoReply
