@@ -52,7 +52,7 @@ def one_pair_beside_loop(bench, name, delay_us, bar):
 
 
 def one_pair(bench):
-    yield one_pair_beside_loop(bench, 'usual', SERVER_TAKES_US, 1.5)
+    yield one_pair_beside_loop(bench, 'usual', SERVER_TAKES_US, 1.35)
     yield one_pair_beside_loop(bench, 'quick', 0, None)
 
 
