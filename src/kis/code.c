@@ -10,11 +10,21 @@
 #include "kis.h"
 #include "kis/code.h"
 
-#include <string.h>
-#include <strings.h>
+#include <ctype.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 #define FIRST_PAUSE_MS		200
 #define LONGEST_PAUSE_MS	5000
+
+/* Is it the code of a rule, or does it begin as that does up to its asterisk? */
+static bool
+fits(const char *code, const char *rule)
+{
+	while (*rule != '\0' && tolower((unsigned char) *code) == tolower((unsigned char) *rule))
+		code++, rule++;
+	return *rule == '*' || (*rule == '\0' && *code == '\0');
+}
 
 /*
  * The rule for a code, in whatever case KIS writes it: the first that fits. NULL:
@@ -26,10 +36,8 @@ kis_code_rule(const char *code, int http_status)
 	for (int i = 0; i < kis_code_rule_count; i++)
 	{
 		const KisCodeRule *rule = &kis_code_rules[i];
-		size_t		len = strcspn(rule->code, "*");
 
-		if (http_status >= rule->from_status && http_status <= rule->to_status &&
-			strncasecmp(rule->code, code, len) == 0 && (rule->code[len] == '*' || code[len] == '\0'))
+		if (http_status >= rule->from_status && http_status <= rule->to_status && fits(code, rule->code))
 			return rule;
 	}
 	return NULL;

@@ -149,9 +149,9 @@ write_numbers(cJSON *item)
 {
 	for (; item != NULL; item = item->next)
 	{
-		if (cJSON_IsNumber(item))
-			item->valuestring = cJSON_PrintUnformatted(item);
-		if ((cJSON_IsNumber(item) && item->valuestring == NULL) || !write_numbers(item->child))
+		if (cJSON_IsNumber(item) && (item->valuestring = cJSON_PrintUnformatted(item)) == NULL)
+			return false;
+		if (!write_numbers(item->child))
 			return false;
 	}
 	return true;

@@ -46,7 +46,7 @@ read_entity(const char *text, size_t len, unsigned *character)
 	size_t		n;
 
 	if (len > prefix && text[0] == '#')
-		n = read_number(text +prefix, len - prefix, hex ? 16 : 10, 7, character);
+		n = read_number(text + prefix, len - prefix, hex ? 16 : 10, 7, character);
 	else
 	{
 		/* whatever it is, it is no letter of a secret */
@@ -69,16 +69,16 @@ read_character(const char *text, size_t len, unsigned *character)
 
 	if (text[0] == '\\' && len >= 2)
 	{
-		if (text[1] == 'u' && read_number(text +2, len - 2, 16, 4, character) == 4)
+		if (text[1] == 'u' && read_number(text + 2, len - 2, 16, 4, character) == 4)
 			return 6;
 		*character = strchr("\"\\/", text[1]) != NULL ? (unsigned char) text[1] : ' ';
 
 		if (text[1] != '\0' && strchr("\"\\/bfnrt", text[1]) != NULL)
 			return 2;
 	}
-	else if (text[0] == '%' && read_number(text +1, len - 1, 16, 2, character) == 2)
+	else if (text[0] == '%' && read_number(text + 1, len - 1, 16, 2, character) == 2)
 		return 3;
-	else if (text[0] == '&' && (n = read_entity(text +1, len - 1, character)) > 0)
+	else if (text[0] == '&' && (n = read_entity(text + 1, len - 1, character)) > 0)
 		return 1 + n;
 	*character = (unsigned char) text[0];
 
@@ -115,7 +115,7 @@ covered(const char *text, size_t len, const char *secret, size_t from, bool in_j
 
 		/* a backslash is never itself in JSON */
 		if (text[at] != *letter || (in_json && *letter == '\\'))
-			n = read_character(text +at, len - at, &character);
+			n = read_character(text + at, len - at, &character);
 		if (character == (unsigned char) *letter)
 		{
 			letter++;
@@ -157,7 +157,8 @@ static void
 mask(char *text, size_t len, const KisSecrets *all, size_t shortest, bool in_json)
 {
 	const char *secrets[3] = {all->app_key, all->app_secret, all->token};
-	bool		begins[256] = {['\\'] = true,['%'] = true,['&'] = true};
+	char		begins[256] = "\\%&";
+	size_t		nbegins = strlen(begins);
 	size_t		masked_until = 0;
 	size_t		covered_until;
 	unsigned	ignored;
@@ -168,33 +169,33 @@ mask(char *text, size_t len, const KisSecrets *all, size_t shortest, bool in_jso
 			secrets[s] = "";
 		/* in a message a part may begin with each letter */
 		for (size_t from = 0; secrets[s][from] != '\0' && (from == 0 || !in_json); from++)
-			begins[(unsigned char) secrets[s][from]] = true;
+			if (strchr(begins, secrets[s][from]) == NULL)
+				begins[nbegins++] = secrets[s][from];
 	}
 	for (size_t i = 0; i < len; i++)
 	{
-		/* most bytes of a reply end here */
+		/* most bytes of a reply are passed here */
 		if (i >= masked_until)
-			while (i < len && !begins[(unsigned char) text[i]])
-				i++;
+			i += strcspn(text + i, begins);
 		if (i >= len)
 			break;
-		covered_until = i + longest_covered(text +i, len - i, secrets, in_json);
+		covered_until = i + longest_covered(text + i, len - i, secrets, in_json);
 		if (covered_until > masked_until)
 			masked_until = covered_until;
 		if (i < masked_until)
-			text[		i] = '*';
-
+			text[i] = '*';
 		else if (in_json && text[i] == '\\')
 			/* what an escape is written with is no character itself */
-			i += read_character(text +i, len - i, &ignored) - 1;
+			i += read_character(text + i, len - i, &ignored) - 1;
 	}
 }
 
 /*
- * Masks every occurrence of the secrets in a message with asterisks, in place: also parts of eight characters or more, and the beginning of one at
- * the end of text, which may have been cut there; also where their letters are
- * written as JSON, a URL or HTML may do it, and whatever that is no visible
- * ASCII stands between them. Secrets of less than four characters are none.
+ * Masks every occurrence of the secrets in a message with asterisks, in place:
+ * also parts of eight characters or more, and the beginning of one at the end of
+ * text, which may have been cut there; also where their letters are written as
+ * JSON, a URL or HTML may do it, and whatever that is no visible ASCII stands
+ * between them. Secrets of less than four characters are none.
  */
 void
 kis_redact(char *text, const KisSecrets *secrets)
@@ -204,7 +205,7 @@ kis_redact(char *text, const KisSecrets *secrets)
 
 /*
  * Masks whole secrets of so many characters or more in a reply's body of len
- * bytes, in place; JSON stays valid. What is no JSON may have zeros in it.
+ * bytes and a NUL, in place; JSON stays valid. What is no JSON may have zeros in it.
  */
 void
 kis_redact_json(char *text, size_t len, const KisSecrets *secrets, size_t shortest)

@@ -52,8 +52,7 @@ static bool
 find_rows(const KisCall *call, const cJSON *root, const cJSON **first, int *nrows, KisError *error)
 {
 	const cJSON *output = cJSON_GetObjectItemCaseSensitive(root, call->rows);
-
-	const KisCodeRule *rule = kis_code_rule(error->code, 200);
+	const KisCodeRule *rule;
 
 	*first = NULL;
 	*nrows = 0;
@@ -71,6 +70,7 @@ find_rows(const KisCall *call, const cJSON *root, const cJSON **first, int *nrow
 			refuse(error, "the reply has too many rows", NULL);
 	}
 	/* KIS says that there are none */
+	rule = kis_code_rule(error->code, 200);
 	if (rule != NULL && strcmp(rule->code, KIS_CODE_EMPTY_PAGE) == 0)
 		return true;
 	return refuse(error, output == NULL || cJSON_IsNull(output) ? "the reply has no \"%.64s\"" :

@@ -262,18 +262,11 @@ on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, in
 void
 kis_transfer_clear(KisTransfer *transfer)
 {
-	KisTransfer cleared = {
-		.next = transfer->next,
-		.http = transfer->http,
-		.pool = transfer->pool,
-		.easy = transfer->easy,
-	};
-
-	kis_wipe(transfer->request, sizeof(transfer->request));
+	kis_wipe(transfer->request, transfer->request_len);
 	/* the reply to a token request is a secret too */
 	kis_wipe(transfer->body, transfer->body_len);
 	free(transfer->body);
-	*transfer = cleared;
+	memset(&transfer->state, 0, offsetof(KisTransfer, request) - offsetof(KisTransfer, state));
 }
 
 /* Options that are the same for each request. */

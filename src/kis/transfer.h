@@ -47,12 +47,12 @@ struct KisTransfer
 	KisTransfer *next;
 	KisHttp    *http;			/* for http.c */
 	KisPool    *pool;
-	CURL	   *easy;			/* kept for the next use */
+	CURL	   *easy;			/* kept for the next use, as all before it */
+
 	TransferState state;
 	void	   *owner;
 
-	/* the request: one text after another, some of which hold secrets */
-	char		request[KIS_MAX_REQUEST];
+	/* the request, which lies in the last member */
 	size_t		request_len;
 	const char *url;
 	const char *post;			/* NULL: a GET */
@@ -90,6 +90,9 @@ struct KisTransfer
 	size_t		body_len;
 	size_t		body_size;
 	char		curl_error[CURL_ERROR_SIZE];
+
+	/* one text after another, some of which hold secrets: wiped, not zeroed */
+	char		request[KIS_MAX_REQUEST];
 };
 
 /* Look-ups that hang hold a thread each: with so many, no more are begun. */
