@@ -248,7 +248,8 @@ my $day = 24 * 3600;
 
 empty();
 $clock->set('2026-07-15 10:00:00');
-foreach my $case ([ -$day, "$day s ahead of" ], [ 3600, '3600 s behind' ], [ -150, '15\d s ahead of' ], [ 150, '1[45]\d s behind' ])
+# a header has whole seconds, and a busy machine takes some to read it
+foreach my $case ([ -$day, '864\d\d s ahead of' ], [ 3600, '3(?:5\d\d|600) s behind' ], [ -150, '1[56]\d s ahead of' ], [ 150, '1[45]\d s behind' ])
 {
 	my ($offset, $words) = @$case;
 
