@@ -11,6 +11,7 @@
 
 #include "plan/import.h"
 #include "plan/plan.h"
+#include "scan/async.h"
 #include "scan/explain.h"
 #include "scan/scan.h"
 #include "shared/block.h"
@@ -41,6 +42,10 @@ market_investor_fdw_handler(PG_FUNCTION_ARGS)
 	routine->ReScanForeignScan = kisReScanForeignScan;
 	routine->EndForeignScan = kisEndForeignScan;
 	routine->ExplainForeignScan = kisExplainForeignScan;
+	routine->IsForeignPathAsyncCapable = kisIsForeignPathAsyncCapable;
+	routine->ForeignAsyncRequest = kisForeignAsyncRequest;
+	routine->ForeignAsyncConfigureWait = kisForeignAsyncConfigureWait;
+	routine->ForeignAsyncNotify = kisForeignAsyncNotify;
 	routine->ImportForeignSchema = kisImportForeignSchema;
 
 	PG_RETURN_POINTER(routine);

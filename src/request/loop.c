@@ -3,13 +3,19 @@
  *		The event loop: a session waits for a request and moves on all that it
  *		has under way.
  *
- * This is the one place that waits. The session owns calls and token requests that
- * others wait for only in here; it leaves them to the others when it goes, however
- * it goes.
+ * This is the one place that waits, but for PostgreSQL's Append, which waits for
+ * several scans at once: it turns the loop by kis_loop_turn() and sleeps on
+ * kis_loop_fd(). The session owns calls and token requests that others wait for
+ * only in here; it leaves them to the others when it goes, however it goes.
  */
 #include "postgres.h"
 
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+#include "access/xact.h"
 #include "miscadmin.h"
+#include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 
@@ -28,11 +34,24 @@
 /* The session has been elsewhere for longer than this: replies may have come unseen. */
 #define ABSENT_US			(100 * 1000)
 
+/* What another session has to say is looked for so often where no latch tells of it. */
+#define LOOK_US				(10 * 1000)
+
 /* When the session last renewed its leases. */
 static int64 renewed_us = 0;
 
 /* When it last looked at its transfers. */
 static int64 attended_us = 0;
+
+/* The query for which an Append turns the loop; NULL: none, or it has left. */
+static KisQuery *appending = NULL;
+
+/* Since when the Append sleeps, and does so for rate, token or retries alone; 0: it does not. */
+static int64 asleep_since_us = 0;
+static bool sleeps_for_others = false;
+
+/* Its last turn has moved what the next one goes on with. */
+static bool has_moved = false;
 
 /*
  * Moves transfers on without waiting, and takes what those that ended have brought:
@@ -158,6 +177,8 @@ renew(int64 lease_us)
 static void
 leave(void)
 {
+	appending = NULL;
+	asleep_since_us = 0;
 	ConditionVariableCancelSleep();
 	kis_session_leave_queues(PG_INT64_MAX);
 	renew(KIS_GRACE_US);
@@ -198,6 +219,74 @@ leave_at_exit(int code, Datum arg)
 	}
 }
 
+/* The same for a transaction, or a part of it, that fails while an Append waits. */
+static void
+leave_at_abort(void)
+{
+	const KisQuery *query = appending;
+
+	if (query == NULL)
+		return;
+	leave();
+	abandon_all(query);
+}
+
+static void
+leave_at_xact_abort(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT)
+		leave_at_abort();
+}
+
+static void
+leave_at_subxact_abort(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		leave_at_abort();
+}
+
+static void
+enter(void)
+{
+	static bool registered = false;
+
+	if (registered)
+		return;
+	before_shmem_exit(leave_at_exit, (Datum) 0);
+	RegisterXactCallback(leave_at_xact_abort, NULL);
+	RegisterSubXactCallback(leave_at_subxact_abort, NULL);
+	registered = true;
+}
+
+static void
+renew_in_time(int64 now_us)
+{
+	if (now_us - renewed_us >= KIS_LEASE_US)
+		kis_in_flight_extend_leases(now_us);
+	if (now_us - renewed_us >= KIS_RENEW_US)
+		renew(KIS_LEASE_US);
+}
+
+/* What max_wait leaves the query to wait for the request: microseconds. */
+static int64
+patience_us(const KisRequest *request)
+{
+	return request->connection->options->max_wait * INT64CONST(1000) -
+		request->query->waited_us;
+}
+
+/* Is max_wait over, or is it known beforehand that what it waits for comes too late? */
+static bool
+is_hopeless(const KisRequest *request, int64 now_us)
+{
+	const KisWait *wait = &request->job.wait;
+	int64		left_us = patience_us(request);
+
+	return wait->reason != KIS_OK &&
+		(left_us <= 0 || (wait->wake_at_us != PG_INT64_MAX && wait->on == NULL &&
+						  wait->wake_at_us - now_us > left_us));
+}
+
 /* One turn of the loop, waiting included. */
 static void
 turn(KisRequest *request)
@@ -207,12 +296,8 @@ turn(KisRequest *request)
 	int64		now_us = kis_now_us();
 	int64		wake_at_us = PG_INT64_MAX;
 	ConditionVariable *waited_on = wait->on;
-	int64		left_us;
 
-	if (now_us - renewed_us >= KIS_LEASE_US)
-		kis_in_flight_extend_leases(now_us);
-	if (now_us - renewed_us >= KIS_RENEW_US)
-		renew(KIS_LEASE_US);
+	renew_in_time(now_us);
 
 	/*
 	 * (Again) in the list before looking, so that a signal after the look is
@@ -230,17 +315,12 @@ turn(KisRequest *request)
 		wait_until(wake_at_us);
 		return;
 	}
-	left_us = request->connection->options->max_wait * INT64CONST(1000) -
-		query->waited_us;
-	/* known beforehand: no use in waiting for what comes too late */
-	if (left_us <= 0 ||
-		(wait->wake_at_us != PG_INT64_MAX && wait->on == NULL &&
-		 wait->wake_at_us - now_us > left_us))
+	if (is_hopeless(request, now_us))
 	{
 		kis_request_give_up(request, now_us);
 		return;
 	}
-	wait_until(Min(wake_at_us, now_us + left_us));
+	wait_until(Min(wake_at_us, now_us + patience_us(request)));
 	/* a session that stood still has not waited for KIS */
 	query->waited_us += Min(kis_now_us() - now_us, KIS_LEASE_US);
 }
@@ -252,15 +332,9 @@ turn(KisRequest *request)
 bool
 kis_request_wait(KisRequest *request)
 {
-	static bool registered = false;
-
 	if (request->done)
 		return request->reply != NULL;
-	if (!registered)
-	{
-		before_shmem_exit(leave_at_exit, (Datum) 0);
-		registered = true;
-	}
+	enter();
 	PG_TRY();
 	{
 		renew(KIS_LEASE_US);
@@ -286,4 +360,140 @@ kis_request_wait_or_raise(KisRequest *request)
 		return;
 	abandon_all(request->query);
 	kis_raise(&request->error, request->connection->server_name);
+}
+
+/*
+ * For an Append: moves on all that the session has under way, for this query first
+ * of all, and never sleeps. kis_loop_fd() or kis_loop_leave() is to follow, or an
+ * error. Raises what secret files raise.
+ */
+void
+kis_loop_turn(KisQuery *query)
+{
+	int64		now_us = kis_now_us();
+	int64		slept_us = now_us - asleep_since_us;
+	int64		wake_at_us = PG_INT64_MAX;
+
+	enter();
+	if (asleep_since_us != 0 && slept_us <= KIS_RENEW_US + ABSENT_US)
+		attended_us = now_us;
+	if (asleep_since_us != 0 && sleeps_for_others)
+		query->waited_us += Min(slept_us, KIS_LEASE_US);
+	asleep_since_us = 0;
+	if (appending == NULL)
+		renew(KIS_LEASE_US);
+	appending = query;
+	renew_in_time(now_us);
+	advance_all(query, now_us, &wake_at_us);
+	has_moved = step();
+}
+
+/*
+ * When the next turn has something to do, but for transfers, which have a descriptor.
+ * Sees as well whether the query sleeps for rate, token or retries alone.
+ */
+static int64
+next_turn_us(const KisQuery *query, int64 now_us)
+{
+	int64		next_us = has_moved ? now_us : now_us + KIS_RENEW_US;
+	long		http_ms = kis_http_timeout_ms(kis_session_http());
+	bool		needs_kis = false;
+	dlist_iter	iter;
+
+	if (http_ms >= 0)
+		next_us = Min(next_us, now_us + http_ms * INT64CONST(1000));
+	sleeps_for_others = false;
+	dlist_foreach(iter, &kis_jobs)
+	{
+		const KisJob *job = dlist_container(KisJob, node, iter.cur);
+		const KisWait *wait = &job->wait;
+		bool		is_mine = job->call != NULL && ((KisRequest *) job)->query == query;
+		bool		waits = job->transfer == NULL && wait->reason != KIS_OK;
+
+		sleeps_for_others |= is_mine && waits;
+		needs_kis |= is_mine && !waits;
+		if (job->transfer != NULL)
+			continue;
+		next_us = Min(next_us, wait->wake_at_us);
+		if (wait->on != NULL || (waits && wait->wake_at_us == PG_INT64_MAX))
+			next_us = Min(next_us, now_us + LOOK_US);
+	}
+	sleeps_for_others &= !needs_kis;
+	return next_us;
+}
+
+/* The descriptor of the transfers and a timer, as one; both live as long as the session. */
+static int
+make_descriptors(int *timer)
+{
+	struct epoll_event readable = {.events = EPOLLIN};
+	int			transfers = kis_http_fd(kis_session_http());
+	int			fd = epoll_create1(EPOLL_CLOEXEC);
+
+	*timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (epoll_ctl(fd, EPOLL_CTL_ADD, *timer, &readable) != 0 ||
+		epoll_ctl(fd, EPOLL_CTL_ADD, transfers, &readable) != 0)
+	{
+		int			cause = errno;
+
+		close(*timer);
+		close(fd);
+		errno = cause;
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not wait for several scans at once: %m")));
+	}
+	ReserveExternalFD();
+	ReserveExternalFD();
+	return fd;
+}
+
+/*
+ * A descriptor that is readable when a turn has something to do; at_once: when its
+ * owner has. stays: the session does nothing but sleep on it, so it keeps what
+ * others wait for; else it leaves that to them, unless it is back within a moment.
+ */
+int
+kis_loop_fd(KisQuery *query, bool at_once, bool stays)
+{
+	static int	fd = -1;
+	static int	timer = -1;
+	int64		now_us = kis_now_us();
+	int64		delay_us = at_once ? 0 : next_turn_us(query, now_us) - now_us;
+	struct itimerspec due = {0};
+
+	if (fd < 0)
+		fd = make_descriptors(&timer);
+	if (!stays)
+	{
+		leave();
+		delay_us = Min(delay_us, KIS_GRACE_US / 2);
+	}
+	else
+		asleep_since_us = now_us;
+	/* no time at all would stop the timer */
+	delay_us = Max(delay_us, 1);
+	due.it_value.tv_sec = delay_us / KIS_US;
+	due.it_value.tv_nsec = delay_us % KIS_US * 1000;
+	timerfd_settime(timer, 0, &due, NULL);
+	return fd;
+}
+
+/* The Append goes on with something else. */
+void
+kis_loop_leave(void)
+{
+	if (appending != NULL)
+		leave();
+}
+
+/* Is the reply here? Never waits; but where max_wait is over it fails, see request->done. */
+bool
+kis_request_poll(KisRequest *request)
+{
+	int64		now_us = kis_now_us();
+
+	if (!request->done && is_hopeless(request, now_us))
+		kis_request_give_up(request, now_us);
+	return request->reply != NULL;
 }

@@ -145,6 +145,18 @@ kis_query_has_answer(KisQuery *query, KisConnection *connection,
 	return fresh;
 }
 
+/* How many of the query's requests have not been answered yet. */
+int
+kis_query_under_way(const KisQuery *query)
+{
+	int			n = 0;
+	ListCell   *cell;
+
+	foreach(cell, query->requests)
+		n += !((KisRequest *) lfirst(cell))->done;
+	return n;
+}
+
 /* Does max_calls leave room for so many new calls? */
 bool
 kis_query_allows(const KisQuery *query, const KisConnection *connection, int64 ncalls)

@@ -38,6 +38,9 @@ extern KisRequest *kis_query_find_request(const KisQuery *query, const KisConnec
 extern bool kis_query_has_answer(KisQuery *query, KisConnection *connection,
 								 const KisCall *call, const KisCallArgs *args);
 
+/* How many of the query's requests have not been answered yet. */
+extern int	kis_query_under_way(const KisQuery *query);
+
 /* Does max_calls leave room for so many new calls? */
 extern bool kis_query_allows(const KisQuery *query, const KisConnection *connection,
 							 int64 ncalls);

@@ -167,6 +167,10 @@ request_pages(KisScan *scan, const KisPairScan *next)
 
 		if (pair->is_through || (scan->plan->by_day && pair->day != next->day))
 			continue;
+		/* scans that are asked at once share the session's room */
+		if (pair != next && scan->never_waits &&
+			kis_query_under_way(scan->query) >= scan->connection->options->max_concurrent_requests)
+			break;
 		request_page(scan, pair);
 		wanted--;
 	}
@@ -269,14 +273,26 @@ take_row(KisScan *scan, KisPairScan *pair, KisTableRow *row)
 	scan->last = pair;
 }
 
+/* Requests more for a scan that awaits a page, where there is room by now. */
+void
+kis_request_ahead(KisScan *scan)
+{
+	scan->never_waits = true;
+	request_pages(scan, next_pair(scan));
+	scan->never_waits = false;
+}
+
 /*
  * The next row of the scan, whose request stays pinned until the one after it;
- * false after the last. Waits for KIS, and raises what a call's failure is.
+ * false after the last. Waits for KIS, and raises what a call's failure is; one that
+ * never waits comes back with false and what it awaits, failed or not.
  */
 bool
 kis_next_row(KisScan *scan, KisTableRow *row)
 {
 	KisPairScan *pair;
+
+	scan->awaited = NULL;
 
 	/*
 	 * not sooner: what stands behind the last row that is wanted doesn't
@@ -295,6 +311,11 @@ kis_next_row(KisScan *scan, KisTableRow *row)
 			return true;
 		}
 		request_pages(scan, pair);
+		if (scan->never_waits && !kis_request_poll(pair->page))
+		{
+			scan->awaited = pair->page;
+			return false;
+		}
 		kis_request_wait_or_raise(pair->page);
 		seek_row(scan, pair);
 	}

@@ -17,7 +17,10 @@ extern void kis_pair_rewind(KisPairScan *pair);
 /* The calls that the scan will take besides those made already, as far as can be known. */
 extern int64 kis_remaining_calls(const KisScan *scan);
 
-/* The next row of the scan; false after the last. */
+/* Requests more for a scan that awaits a page, where there is room by now. */
+extern void kis_request_ahead(KisScan *scan);
+
+/* The next row of the scan; false after the last, or where it never waits and awaits one. */
 extern bool kis_next_row(KisScan *scan, KisTableRow *row);
 
 #endif							/* KIS_SCAN_PAGES_H */

@@ -225,7 +225,10 @@ prepare_calls(ForeignScanState *node, KisScan *scan)
 		}
 }
 
-/* The scan's next row; an empty slot after the last. Waits for KIS, and raises what a call's failure is. */
+/*
+ * The scan's next row; an empty slot after the last. Waits for KIS, and raises what
+ * a call's failure is; one that never waits has an empty slot instead, see its awaited.
+ */
 TupleTableSlot *
 kisIterateForeignScan(ForeignScanState *node)
 {
@@ -265,6 +268,7 @@ kisReScanForeignScan(ForeignScanState *node)
 		scan->chosen = false;
 	scan->counted = false;
 	scan->last = NULL;
+	scan->awaited = NULL;
 	scan->next_part = 0;
 	scan->ntaken = 0;
 	for (int i = 0; i < scan->npairs; i++)

@@ -74,6 +74,10 @@ typedef struct KisScan
 	int			next_part;		/* of the rows of the table that its row is */
 	int64		max_rows;		/* so many rows of replies are wanted at most */
 	int64		ntaken;			/* rows of replies so far */
+
+	/* below an Append that asks several scans at once */
+	bool		never_waits;	/* it is asked for a row that is here */
+	KisRequest *awaited;		/* NULL: there was one, or there are no more */
 } KisScan;
 
 #endif							/* KIS_SCAN_STATE_H */
