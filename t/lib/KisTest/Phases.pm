@@ -267,13 +267,13 @@ sub finish
 	return;
 }
 
-# It waits, and in our code.
+# It waits, and in our code, or in an Append's for us.
 sub is_waiting
 {
 	my ($self, $session) = @_;
 
 	return $self->{monitor}->query_safe("SELECT count(*) FROM pg_stat_activity WHERE pid = "
-		  . $session->pid . " AND state = 'active' AND wait_event_type = 'Extension'") eq '1';
+		  . $session->pid . " AND state = 'active' AND (wait_event_type = 'Extension' OR wait_event = 'AppendReady')") eq '1';
 }
 
 # It has been at its query for a while, whether or not it waits.
