@@ -134,6 +134,34 @@ def parallel(bench):
                milliseconds(transfers), median_ratio(took['ours'], transfers), None, '<=', '')
 
 
+def side_by_side(bench):
+    url = bench.start_server(300000)
+    bench.make_source('late', url, cache_ttl='0', requests_per_second='1000',
+                      max_concurrent_requests='6')
+    sectors = ['0001', '1001', 'T000', 'F001', 'OC01', 'OP01']
+    bench.sql('CREATE TABLE six (market_code text, sector_code text, foreign_net_qty bigint)'
+              ' PARTITION BY LIST (sector_code);' + ';'.join(
+                  "CREATE FOREIGN TABLE six_%s PARTITION OF six FOR VALUES IN ('%s') SERVER late"
+                  " OPTIONS (table_name 'kis_market_trend')" % (name, name) for name in sectors))
+    columns = 'market_code, sector_code, foreign_net_qty'
+
+    def one_scan(names):
+        return ("SELECT %s FROM late.kis_market_trend WHERE sector_code IN ('%s')"
+                % (columns, "', '".join(names)))
+
+    union = ' UNION ALL '.join(one_scan([name]) for name in sectors[:3])
+    for work, query, names in (('UNION ALL of 3', union, sectors[:3]),
+                               ('6 partitions', 'SELECT %s FROM six' % columns, sectors)):
+        ours = Session(bench, len(names), query, one_scan(names))
+        ours.seconds(1, 0), ours.seconds(1, 1)
+        took = alternate(bench.some(9, 3), ours=lambda: ours.seconds(1, 0),
+                         pairs=lambda: ours.seconds(1, 1))
+        ours.close()
+        yield Line(work + ', 300 ms replies', milliseconds(took['ours']),
+                   'the same pairs by IN', milliseconds(took['pairs']),
+                   median_ratio(took['ours'], took['pairs']), 1.2, '<=', '')
+
+
 def cached(bench):
     url = bench.start_server(0)
     bench.make_source('cached', url, cache_ttl='1h')
@@ -240,7 +268,8 @@ def main():
     lines = []
     try:
         prepare(bench)
-        for work in (one_pair, script, parallel, cached, cold_pair, limited, flat, collection, page):
+        for work in (one_pair, script, parallel, side_by_side, cached, cold_pair, limited, flat,
+                     collection, page):
             for line in work(bench):
                 print(line.text(), flush=True)
                 lines.append(line)

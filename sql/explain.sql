@@ -106,6 +106,11 @@ END $$;
 SELECT * FROM analyzed($$SELECT * FROM kis_market_trend WHERE market_code = 'K2I'$$);
 SELECT * FROM analyzed($$SELECT count(*) FROM pairs JOIN kis_sector_trend ON m = market_code AND s = sector_code$$, ', TIMING OFF');
 SELECT * FROM analyzed($$SELECT FROM kis_market_trend WHERE market_code = 'KOSPI'$$, ', TIMING OFF');
+-- scans below an Append ask at the same time
+SELECT * FROM analyzed($$SELECT FROM kis_market_trend WHERE market_code = 'KSP' UNION ALL SELECT FROM kis_market_trend WHERE market_code = 'K2I'$$, ', TIMING OFF');
+SET enable_async_append = off;
+SELECT * FROM explained($$SELECT FROM kis_market_trend WHERE market_code = 'KSP' UNION ALL SELECT FROM kis_market_trend WHERE market_code = 'K2I'$$);
+RESET enable_async_append;
 \! $KIS_SIMCTL fault '{"fault": "html_502", "times": 1}'
 SELECT * FROM analyzed($$SELECT FROM kis_market_trend WHERE market_code = 'KSP'$$, ', TIMING OFF');
 ALTER SERVER kis OPTIONS (SET cache_ttl '10min');

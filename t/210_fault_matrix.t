@@ -1,6 +1,6 @@
 # The matrix of faults: each fault of the simulator, met by a query of a pair,
-# by one of 19 pairs, by a collection, by a backfill, by a query of the calendar
-# and by the issue of a token.
+# by one of 19 pairs, by one of three scans below an Append, by a collection, by a
+# backfill, by a query of the calendar and by the issue of a token.
 # What is expected of each is a line of t/fault_matrix.tsv, which doc/faults.md
 # prints. What holds for all of them is asserted here: nothing of a failure
 # stays in what the sessions share, other pairs are as they would be without it,
@@ -114,6 +114,7 @@ my $select = "SELECT $columns FROM kis_market_trend";
 my %sql = (
 	one => "$select WHERE market_code = 'KSQ'",
 	19 => $select,
+	async => join(' UNION ALL ', map { "$select WHERE market_code = '$_'" } qw(KSP KSQ ETF)),
 	collect => q{SELECT market_code || '/' || sector_code, outcome, detail
 		FROM collect_market_investor_trend('{KSP/0001,KSQ/1001,ETF/T000}', store => 'collect_store')},
 	alone => q{SELECT outcome FROM collect_market_investor_trend('{KSQ/1001}', store => 'alone_store')},
@@ -122,7 +123,7 @@ my %sql = (
 	calendar => q{SELECT trade_date, weekday, is_open, is_business_day, is_settlement_day
 		FROM kis_calendar WHERE trade_date BETWEEN '2026-07-06' AND '2026-07-29'},
 	token => "$select WHERE market_code = 'KSQ'");
-my @data = qw(one 19 collect alone backfill calendar);
+my @data = qw(one 19 async collect alone backfill calendar);
 my @storing = qw(collect alone backfill);
 # A token that hangs does so for longer than all else takes: these wait beside it
 my @waiting = map { "waiting_$_" } 1 .. 6;
@@ -293,7 +294,8 @@ foreach my $role (@roles)
 	($usual{$role}, $usual_others{$role}) = rows_of($role, $first{$role});
 }
 is(() = $usual_others{19} =~ /^/mg, 18, 'the query of 19 has 18 others');
-is($usual{19}, $usual{one}, 'the same figures');
+is($_, $usual{one}, 'the same figures') foreach @usual{qw(19 async)};
+like($admin->query_safe("EXPLAIN $sql{async}"), qr/(?:Async Foreign Scan.*){3}/s, 'three scans are asked at once');
 is(() = $usual{backfill} =~ /^/mg, 4, 'the backfill is of four days');
 is(() = $usual{calendar} =~ /^/mg, 24, 'the calendar is a page of 24');
 arrived();
@@ -371,7 +373,7 @@ sub others_are_untouched
 	my $fails = is_error($line);
 	my ($error) = @{ $result->{errors} };
 
-	if ($role eq '19')
+	if ($role =~ /^(?:19|async)$/)
 	{
 		is((rows_of($role, $result))[1], $fails ? '' : $usual_others{$role}, "$name: the others' rows");
 	}

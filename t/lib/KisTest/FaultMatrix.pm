@@ -11,8 +11,8 @@ use warnings;
 use JSON::PP ();
 
 # As the table's columns are named there
-our @works = ('one', '19', 'collect', 'backfill', 'calendar', 'token');
-my %short = (all => \@works, data => [ @works[ 0 .. 4 ] ]);
+our @works = ('one', '19', 'async', 'collect', 'backfill', 'calendar', 'token');
+my %short = (all => \@works, data => [ @works[ 0 .. 5 ] ]);
 my @columns = qw(fault params works requests result message detail next);
 my @headings = ('fault', 'work', 'requests', 'result', 'message', 'detail', 'next');
 
