@@ -245,6 +245,7 @@ leave_at_subxact_abort(SubXactEvent event, SubTransactionId mine, SubTransaction
 		leave_at_abort();
 }
 
+/* Sees to it, once a session, that it leaves however it goes. */
 static void
 enter(void)
 {
@@ -258,6 +259,7 @@ enter(void)
 	registered = true;
 }
 
+/* A session that stood still comes late, and takes no other's lease for ended. */
 static void
 renew_in_time(int64 now_us)
 {

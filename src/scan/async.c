@@ -165,12 +165,12 @@ kisForeignAsyncNotify(AsyncRequest *areq)
 								  TupIsNull(pending->result) ? 0.0 : 1.0);
 	}
 	i = -1;
-	if (append->as_nasyncresults > 0 || !TupIsNull(areq->result))
+	if (append->as_nasyncresults > 0 || !TupIsNull(areq->result) || next_pending(append, &i) == NULL)
+	{
 		kis_loop_leave();
-	else if (next_pending(append, &i) == NULL)
-		kis_loop_leave();
-	else
-		for (i = -1; (pending = next_pending(append, &i)) != NULL;)
-			if (scan_of(pending)->awaited->done && scan_of(pending)->awaited->reply == NULL)
-				kis_request_wait_or_raise(scan_of(pending)->awaited);
+		return;
+	}
+	for (i = -1; (pending = next_pending(append, &i)) != NULL;)
+		if (scan_of(pending)->awaited->done && scan_of(pending)->awaited->reply == NULL)
+			kis_request_wait_or_raise(scan_of(pending)->awaited);
 }
