@@ -100,7 +100,7 @@ BEGIN
         line := regexp_replace(line, '\.\.[0-9.]+ rows', '..N rows');
         line := regexp_replace(line, 'rows=(\d+)\.00', 'rows=\1');
         line := regexp_replace(line, '(Bytes Received: )[1-9]\d+', '\1N');
-        RETURN NEXT regexp_replace(line, '(Network Time: )(?!0\.000)[0-9.]+', '\1N');
+        RETURN NEXT regexp_replace(line, '(Network Time Summed over Calls: )(?!0\.000)[0-9.]+', '\1N');
     END LOOP;
 END $$;
 SELECT * FROM analyzed($$SELECT * FROM kis_market_trend WHERE market_code = 'K2I'$$);

@@ -47,8 +47,8 @@ kisExplainForeignScan(ForeignScanState *node, ExplainState *es)
 	ExplainPropertyInteger("Retries", NULL, scan->counters->retries, es);
 	if (es->timing)
 	{
-		ExplainPropertyFloat("Rate Wait", "ms", scan->counters->rate_wait_ms, 3, es);
-		ExplainPropertyFloat("Network Time", "ms", scan->counters->network_ms, 3, es);
+		ExplainPropertyFloat("Rate Wait Summed over Calls", "ms", scan->counters->rate_wait_ms, 3, es);
+		ExplainPropertyFloat("Network Time Summed over Calls", "ms", scan->counters->network_ms, 3, es);
 	}
 	ExplainPropertyInteger("Bytes Received", NULL, scan->counters->bytes, es);
 }
