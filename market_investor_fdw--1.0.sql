@@ -654,6 +654,48 @@ REVOKE ALL ON FUNCTION kis_stat_rows(), kis_stat_reset() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION kis_stat_rows() TO pg_monitor;
 GRANT SELECT ON kis_stat TO pg_monitor;
 
+CREATE FUNCTION kis_activity_rows(
+    OUT pid pg_catalog.int4,
+    OUT server pg_catalog.text,
+    OUT app_key_fingerprint pg_catalog.text,
+    OUT waits_for pg_catalog.text,
+    OUT waiting_since pg_catalog.timestamptz,
+    OUT calls_made pg_catalog.int8,
+    OUT calls_expected pg_catalog.int8,
+    OUT backfill_pair pg_catalog.text,
+    OUT backfill_day pg_catalog.date,
+    OUT pages_left pg_catalog.int8)
+RETURNS SETOF pg_catalog.record
+AS 'MODULE_PATHNAME', 'kis_activity_rows'
+LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 10;
+
+COMMENT ON FUNCTION kis_activity_rows() IS
+'rows of the view kis_activity';
+
+CREATE VIEW kis_activity AS
+SELECT pid, server, app_key_fingerprint, waits_for, waiting_since, calls_made, calls_expected,
+       backfill_pair, backfill_day, pages_left
+FROM kis_activity_rows();
+
+COMMENT ON VIEW kis_activity IS
+'what sessions have under way with KIS, a row each: all of them for pg_monitor, else those of the roles whose rights the reader has';
+COMMENT ON COLUMN kis_activity.pid IS 'process of the session, as in pg_stat_activity';
+COMMENT ON COLUMN kis_activity.server IS 'server of the call that it waits for, or waited for last';
+COMMENT ON COLUMN kis_activity.app_key_fingerprint IS 'whose rate it takes part in, as in kis_stat';
+COMMENT ON COLUMN kis_activity.waits_for IS
+'rate, token, session (for the call of another one), network, or retry (the pause before it); NULL where it waits for nothing of KIS''s';
+COMMENT ON COLUMN kis_activity.waiting_since IS 'since when it has waited for that without a break';
+COMMENT ON COLUMN kis_activity.calls_made IS
+'calls of the statement that have been answered or have failed; of a backfill, pages';
+COMMENT ON COLUMN kis_activity.calls_expected IS
+'calls of the statement in all, as far as it is known: those that the cache answers are none';
+COMMENT ON COLUMN kis_activity.backfill_pair IS 'market and sector that a backfill is at; NULL: it is none';
+COMMENT ON COLUMN kis_activity.backfill_day IS 'newest day of the page that it is at';
+COMMENT ON COLUMN kis_activity.pages_left IS
+'pages that it has to read at most, that one included: a history may begin later';
+
+GRANT SELECT ON kis_activity TO PUBLIC;
+
 CREATE FUNCTION kis_check_rows(
     server pg_catalog.name,
     OUT step pg_catalog.text,

@@ -125,19 +125,11 @@
 #endif
 
 /* Extensions may name their wait events since 17. */
-static inline uint32
-kis_wait_event(void)
-{
 #if PG_VERSION_NUM >= 170000
-	static uint32 event = 0;
-
-	if (event == 0)
-		event = WaitEventExtensionNew("KisReply");
-	return event;
+#define kis_new_wait_event(name)	WaitEventExtensionNew(name)
 #else
-	return PG_WAIT_EXTENSION;
+#define kis_new_wait_event(name)	PG_WAIT_EXTENSION
 #endif
-}
 
 /* Whose rights and user mapping a scan uses: checkAsUser moved to the plan node in 16 */
 #if PG_VERSION_NUM >= 160000

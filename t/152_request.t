@@ -45,7 +45,7 @@ my @idle = (
 	"SELECT * FROM kis_market_trend WHERE market_code = ANY ('{}')",
 	"SELECT * FROM kis_market_trend WHERE market_code LIKE 'X%'",
 	"SELECT * FROM kis_sector s JOIN kis_sector_trend t USING (market_code, sector_code) WHERE s.market_code = 'NONE'",
-	'SELECT * FROM kis_sector', 'SELECT * FROM kis_investor_type', 'SELECT * FROM kis_stat',
+	'SELECT * FROM kis_sector', 'SELECT * FROM kis_investor_type', 'SELECT * FROM kis_stat', 'SELECT * FROM kis_activity',
 	'BEGIN; DECLARE c CURSOR FOR SELECT * FROM kis_market_trend; CLOSE c; COMMIT',
 	'CREATE VIEW v AS SELECT * FROM kis_market_trend; CREATE MATERIALIZED VIEW m AS SELECT * FROM v WITH NO DATA; DROP VIEW v CASCADE',
 	'CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS \'SELECT sum(foreign_net_qty) FROM kis_market_trend\'; DROP FUNCTION f()',

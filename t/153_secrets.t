@@ -291,7 +291,7 @@ fails('HV000', 'SELECT * FROM spoiled', 'a token file without a token');
 # ---- views, functions and the catalog, for the owner and for others
 
 my @views = (
-	'SELECT * FROM kis_stat', 'SELECT * FROM kis_sector', 'SELECT * FROM kis_investor_type',
+	'SELECT * FROM kis_stat', 'SELECT * FROM kis_activity', 'SELECT * FROM kis_sector', 'SELECT * FROM kis_investor_type',
 	'SELECT * FROM pg_foreign_server', 'SELECT * FROM pg_foreign_table',
 	'SELECT * FROM information_schema.foreign_server_options',
 	'SELECT * FROM information_schema.user_mapping_options',

@@ -92,6 +92,7 @@ my $seen = as_reader(qq{
 	SELECT * FROM pg_foreign_server;
 	SELECT * FROM pg_stat_activity;
 	SELECT * FROM kis_stat;
+	SELECT * FROM kis_activity;
 	SELECT * FROM kis_check('kis');
 	SET client_min_messages = debug5;
 	EXPLAIN (ANALYZE, VERBOSE, BUFFERS, FORMAT json) SELECT * FROM board WHERE market_code = 'KSP';

@@ -62,7 +62,7 @@ foreach my $name (sort keys %operator)
 }
 lay_function($_, '', 'pg_catalog.timestamptz') foreach qw(now clock_timestamp transaction_timestamp statement_timestamp);
 lay_function('kis_stat_rows', 'VARIADIC pg_catalog.int4[]', 'SETOF pg_catalog.record');
-lay_function($_, '', 'SETOF pg_catalog.record') foreach qw(kis_sector_rows kis_investor_type_rows kis_stat_rows);
+lay_function($_, '', 'SETOF pg_catalog.record') foreach qw(kis_sector_rows kis_investor_type_rows kis_stat_rows kis_activity_rows);
 foreach my $type (map { ("pg_catalog.$_", "pg_catalog.$_\[]") } @types)
 {
 	lay_function($_, $type, 'pg_catalog.text')
@@ -77,7 +77,7 @@ lay_function($_, 'pg_catalog.text', 'pg_catalog.void')
 $trap .= "CREATE DOMAIN evil.$_ AS pg_catalog.$_ CHECK (evil.upper(VALUE::pg_catalog.text) IS NULL);\n"
   foreach grep { $_ !~ /name|regclass/ } @types;
 $trap .= "CREATE TABLE evil.$_ (stolen pg_catalog.text);\n"
-  foreach qw(kis_sector kis_investor_type kis_stat pg_class pg_attribute pg_proc pg_namespace pg_foreign_server pg_user_mapping pg_inherits
+  foreach qw(kis_sector kis_investor_type kis_stat kis_activity pg_class pg_attribute pg_proc pg_namespace pg_foreign_server pg_user_mapping pg_inherits
   pg_timezone_names market_investor_trend market_investor_trend_snapshot market_investor_trend_by_investor);
 $trap .= "GRANT ALL ON ALL TABLES IN SCHEMA evil TO PUBLIC; GRANT USAGE ON SCHEMA evil TO PUBLIC;\n";
 $node->safe_psql('postgres', "CREATE TABLE public.dummy ()");
@@ -153,6 +153,7 @@ foreach my $path ('evil, pg_catalog', 'evil, pg_temp, pg_catalog, public', q{''}
 	$simulator->config(overrides => {});
 	goes_well('SELECT pg_catalog.bool_and(ok) FROM public.kis_check()', 't', 'kis_check');
 	goes_well('SELECT pg_catalog.count(*) FROM public.kis_stat', 1, 'kis_stat');
+	goes_well('SELECT pg_catalog.count(*) FROM public.kis_activity', 0, 'kis_activity');
 	goes_well('SELECT pg_catalog.count(*) FROM public.kis_sector', 71, 'kis_sector');
 	goes_well('SELECT pg_catalog.count(*) FROM public.kis_investor_type', 12, 'kis_investor_type');
 	goes_well(q{SELECT public.kis_comment_tables('ours')}, 5, 'kis_comment_tables');

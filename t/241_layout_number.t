@@ -8,7 +8,7 @@ use Digest::SHA qw(sha256_hex);
 use FindBin;
 use Test::More;
 
-my ($layout, $digest) = (3, 'f68086a85393d985');
+my ($layout, $digest) = (4, '726aca0c6e9858f8');
 my $top = "$FindBin::RealBin/..";
 
 sub slurp
@@ -69,7 +69,7 @@ my $block = block($headers, @lists);
 
 # ---- what the note tells apart
 
-foreach my $name (qw(KisShared KisAccount KisRate KisInFlight KisError KisErrorClass KisCallArgs KisReply KisRow KisValue KisValueKind KIS_REPLY_SLOTS KIS_TOKEN_LEN))
+foreach my $name (qw(KisShared KisAccount KisRate KisInFlight KisActivity KisCause KisBackfillProgress KisError KisErrorClass KisCallArgs KisReply KisRow KisValue KisValueKind KIS_REPLY_SLOTS KIS_TOKEN_LEN))
 {
 	ok($block =~ /^$name \S/m, "$name is a part of the block");
 }

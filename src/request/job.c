@@ -150,6 +150,7 @@ kis_job_send(KisJob *job, const char *token, int64 now_us, KisError *error)
 	job->per_second = connection->user_options->requests_per_second > 0 ?
 		connection->user_options->requests_per_second : options->requests_per_second;
 	job->wait.reason = KIS_ERROR_FULL;
+	job->wait.cause = KIS_CAUSE_RATE;
 	if (job->ready_at_us == 0)
 		job->ready_at_us = now_us;
 
@@ -174,6 +175,7 @@ kis_job_send(KisJob *job, const char *token, int64 now_us, KisError *error)
 	/* a slot of which nothing comes is free when its lease has ended */
 	if (job->transfer == NULL)
 		return false;
+	job->wait.cause = KIS_CAUSE_NETWORK;
 	under_way++;
 	return true;
 }

@@ -28,6 +28,7 @@
 #include "request/request.h"
 #include "request/state.h"
 #include "request/token_request.h"
+#include "shared/activity.h"
 #include "shared/block.h"
 #include "shared/in_flight.h"
 
@@ -104,21 +105,43 @@ wait_set(void)
 	return kept = set;
 }
 
+/* Says in kis_activity what the session waits for: that is, what the request does. */
+static void
+show(const KisRequest *request)
+{
+	const KisQuery *query = request->query;
+	const KisConnection *connection = request->connection;
+	int			pages_made = query->backfill.pages_made;
+	KisActivity activity = {
+		.waits_for = request->job.wait.cause,
+		.calls_made = pages_made + query->nanswered,
+		.calls_expected = pages_made + Max(query->backfill.pages_left,
+										   Max(query->nexpected, query->ncalls)),
+		.backfill = query->backfill,
+	};
+
+	strlcpy(activity.server, connection->server_name, sizeof(activity.server));
+	memcpy(activity.key, connection->identity->key, sizeof(activity.key));
+	kis_activity_show(&activity);
+}
+
 /*
  * Waits until a transfer moves, the latch is set or the time comes, and never
- * longer than leases allow; interrupts raise.
+ * longer than leases allow; interrupts raise. Others see what request waits for.
  */
 static void
-wait_until(int64 wake_at_us)
+wait_until(const KisRequest *request, int64 wake_at_us)
 {
 	int64		now_us = kis_now_us();
 	long		timeout_ms = (Min(wake_at_us, now_us + KIS_RENEW_US) - now_us + 999) / 1000;
 	long		http_ms = kis_http_timeout_ms(kis_session_http());
 	WaitEvent	event;
 
+	show(request);
 	if (http_ms >= 0)
 		timeout_ms = Min(timeout_ms, http_ms);
-	if (WaitEventSetWait(wait_set(), Max(timeout_ms, 0), &event, 1, kis_wait_event()) > 0 &&
+	if (WaitEventSetWait(wait_set(), Max(timeout_ms, 0), &event, 1,
+						 kis_wait_event(request->job.wait.cause)) > 0 &&
 		event.events == WL_LATCH_SET)
 		ResetLatch(MyLatch);
 
@@ -135,7 +158,7 @@ wait_until(int64 wake_at_us)
 static void
 advance_all(const KisQuery *query, int64 now_us, int64 *wake_at_us)
 {
-	static const KisWait nothing = {.wake_at_us = PG_INT64_MAX};
+	static const KisWait nothing = {.wake_at_us = PG_INT64_MAX,.cause = KIS_CAUSE_NETWORK};
 	dlist_mutable_iter iter;
 
 	dlist_foreach_modify(iter, &kis_jobs)
@@ -147,6 +170,7 @@ advance_all(const KisQuery *query, int64 now_us, int64 *wake_at_us)
 		{
 			job->wait.wake_at_us = job->back_at_us;
 			job->wait.reason = job->error.error_class;
+			job->wait.cause = KIS_CAUSE_RETRY;
 		}
 		else if (job->transfer == NULL)
 		{
@@ -182,6 +206,7 @@ leave(void)
 	ConditionVariableCancelSleep();
 	kis_session_leave_queues(PG_INT64_MAX);
 	renew(KIS_GRACE_US);
+	kis_activity_go_on();
 }
 
 /*
@@ -212,6 +237,7 @@ leave_at_exit(int code, Datum arg)
 
 	/* from 17 on the block is gone when PostgreSQL itself looks to its list */
 	leave();
+	kis_activity_end();
 	dlist_foreach(iter, &kis_jobs)
 	{
 		kis_job_end(dlist_container(KisJob, node, iter.cur), NULL);
@@ -306,7 +332,7 @@ turn(KisRequest *request)
 	 * not missed: false also says that an interrupt has taken the session
 	 * off.
 	 */
-	while (waited_on != NULL && !ConditionVariableTimedSleep(waited_on, 0, kis_wait_event()))
+	while (waited_on != NULL && !ConditionVariableTimedSleep(waited_on, 0, kis_wait_event(wait->cause)))
 		continue;
 	advance_all(query, now_us, &wake_at_us);
 	if (step() || request->done || wait->on != waited_on)
@@ -314,7 +340,7 @@ turn(KisRequest *request)
 
 	if (wait->reason == KIS_OK)
 	{
-		wait_until(wake_at_us);
+		wait_until(request, wake_at_us);
 		return;
 	}
 	if (is_hopeless(request, now_us))
@@ -322,7 +348,7 @@ turn(KisRequest *request)
 		kis_request_give_up(request, now_us);
 		return;
 	}
-	wait_until(Min(wake_at_us, now_us + patience_us(request)));
+	wait_until(request, Min(wake_at_us, now_us + patience_us(request)));
 	/* a session that stood still has not waited for KIS */
 	query->waited_us += Min(kis_now_us() - now_us, KIS_LEASE_US);
 }
@@ -454,14 +480,15 @@ make_descriptors(int *timer)
  * A descriptor that is readable when a turn has something to do; at_once: when its
  * owner has. stays: the session does nothing but sleep on it, so it keeps what
  * others wait for; else it leaves that to them, unless it is back within a moment.
+ * Others see what request waits for.
  */
 int
-kis_loop_fd(KisQuery *query, bool at_once, bool stays)
+kis_loop_fd(const KisRequest *request, bool at_once, bool stays)
 {
 	static int	fd = -1;
 	static int	timer = -1;
 	int64		now_us = kis_now_us();
-	int64		delay_us = at_once ? 0 : next_turn_us(query, now_us) - now_us;
+	int64		delay_us = at_once ? 0 : next_turn_us(request->query, now_us) - now_us;
 	struct itimerspec due = {0};
 
 	if (fd < 0)
@@ -473,6 +500,8 @@ kis_loop_fd(KisQuery *query, bool at_once, bool stays)
 	}
 	else
 		asleep_since_us = now_us;
+	if (!at_once)
+		show(request);
 	/* no time at all would stop the timer */
 	delay_us = Max(delay_us, 1);
 	due.it_value.tv_sec = delay_us / KIS_US;

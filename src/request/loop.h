@@ -20,7 +20,7 @@ extern void kis_request_wait_or_raise(KisRequest *request);
 extern void kis_loop_turn(KisQuery *query);
 
 /* Readable when a turn has something to do; for a session that stays, or leaves the loop. */
-extern int	kis_loop_fd(KisQuery *query, bool at_once, bool stays);
+extern int	kis_loop_fd(const KisRequest *request, bool at_once, bool stays);
 
 /* The Append goes on with something else. */
 extern void kis_loop_leave(void);

@@ -15,6 +15,7 @@
 #include "request/request.h"
 #include "request/spill.h"
 #include "request/state.h"
+#include "shared/activity.h"
 #include "shared/block.h"
 #include "shared/reply_cache.h"
 
@@ -32,6 +33,8 @@ query_end(void *arg)
 	foreach(cell, query->connections)
 		((KisConnection *) lfirst(cell))->users--;
 	slist_delete(&queries, &query->node);
+	if (slist_is_empty(&queries))
+		kis_activity_end();
 }
 
 /* A query context that ends when the memory context is reset or deleted. */
@@ -237,6 +240,7 @@ kis_query_request(KisQuery *query, KisConnection *connection, const KisCall *cal
 		refuse(connection, call, query->ncalls + 1, kis_call_subject(call, args));
 	}
 	query->ncalls++;
+	request->counts = true;
 	return request;
 }
 

@@ -50,13 +50,21 @@ secrets_have_changed(const KisRequest *request)
 		(connection->token != NULL && connection->token_generation != request->generation);
 }
 
+/* It has its answer, or its failure. */
+static void
+finish(KisRequest *request)
+{
+	dlist_delete(&request->job.node);
+	request->done = true;
+	request->query->nanswered += request->counts;
+}
+
 static void
 fail(KisRequest *request, const KisError *error)
 {
 	kis_job_end(&request->job, error);
-	dlist_delete(&request->job.node);
 	request->error = *error;
-	request->done = true;
+	finish(request);
 }
 
 /* reply is malloc'd and becomes the request's; NULL: memory is out. */
@@ -71,14 +79,13 @@ succeed(KisRequest *request, KisReply *reply, TimestampTz arrived_at)
 		fail(request, &error);
 		return;
 	}
-	dlist_delete(&request->job.node);
 	request->last_day = DATEVAL_NOBEGIN;
 	if (call->paging != KIS_PAGING_NONE && reply->nrows > 0)
 		(void) kis_day_from_text(reply->rows[reply->nrows - 1].values[call->day_member].text,
 								 &request->last_day);
 	request->reply = reply;
 	request->arrived_at = arrived_at;
-	request->done = true;
+	finish(request);
 }
 
 /* Drops the token that KIS refused; true: another one may be had. */
@@ -181,6 +188,8 @@ look_into_cache(KisRequest *request, bool takes_part, int64 now_us)
 	{
 		joined = kis_in_flight_join(shared, &slot->in_flight, &job->attempt, now_us, &job->wait);
 		job->owned = joined == KIS_JOINED_AS_OWNER;
+		if (joined == KIS_JOINED_AS_WAITER)
+			job->wait.cause = KIS_CAUSE_SESSION;
 		failure = slot->in_flight.failure;
 	}
 	kis_unlock();
@@ -300,6 +309,7 @@ send_with_token(KisRequest *request, int64 now_us)
 			 * it
 			 */
 			job->ready_at_us = 0;
+			job->wait.cause = KIS_CAUSE_TOKEN;
 			if (identity_has_changed(request))
 				job->wait.wake_at_us = now_us;
 			break;

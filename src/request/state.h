@@ -19,6 +19,7 @@
 #include "kis/reply.h"
 #include "request/connection.h"
 #include "request/job.h"
+#include "shared/block.h"
 
 /*
  * The requests of a query and what they have brought so far: the same request has
@@ -31,12 +32,13 @@ typedef struct KisQuery KisQuery;
 typedef struct KisRequest
 {
 	KisJob		job;			/* request.c's and the event loop's, as are
-								 * the next four */
+								 * the next five */
 	KisQuery   *query;
 	uint64		token_attempt;	/* of the token request that it waits for; 0:
 								 * none */
 	uint64		generation;		/* of the token that it was sent with */
 	bool		rereads_files;	/* KIS refuses what they held */
+	bool		counts;			/* among the query's ncalls */
 
 	KisConnection *connection;
 	const KisCall *call;
@@ -65,6 +67,9 @@ struct KisQuery
 	List	   *connections;	/* of KisConnection *, pinned */
 	List	   *requests;		/* of KisRequest * */
 	int			ncalls;			/* of these, not answered by the cache */
+	int			nanswered;		/* of these calls, or failed */
+	int			nexpected;		/* calls in all, as far as it is known; 0: not */
+	KisBackfillProgress backfill;	/* that it reads a page of */
 	int64		waited_us;		/* for rate, token and retries */
 	List	   *warned;			/* of char * */
 };

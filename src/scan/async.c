@@ -119,7 +119,6 @@ void
 kisForeignAsyncConfigureWait(AsyncRequest *areq)
 {
 	const AppendState *append = (AppendState *) areq->requestor;
-	KisQuery   *query = scan_of(areq)->query;
 	bool		at_once = !bms_is_empty(append->as_needrequest);
 	bool		stays = append->as_syncdone && !has_others_pending(append);
 	int			i = -1;
@@ -129,7 +128,7 @@ kisForeignAsyncConfigureWait(AsyncRequest *areq)
 		return;
 	for (pending = areq; pending != NULL; pending = next_pending(append, &i))
 		kis_request_ahead(scan_of(pending));
-	kis_loop_turn(query);
+	kis_loop_turn(scan_of(areq)->query);
 	for (i = -1; (pending = next_pending(append, &i)) != NULL;)
 	{
 		KisRequest *awaited = scan_of(pending)->awaited;
@@ -137,7 +136,7 @@ kisForeignAsyncConfigureWait(AsyncRequest *areq)
 		at_once |= kis_request_poll(awaited) || awaited->done;
 	}
 	AddWaitEventToSet(append->as_eventset, WL_SOCKET_READABLE,
-					  kis_loop_fd(query, at_once, stays), NULL, areq);
+					  kis_loop_fd(scan_of(areq)->awaited, at_once, stays), NULL, areq);
 }
 
 /*

@@ -144,6 +144,18 @@ request_page(KisScan *scan, KisPairScan *pair)
 }
 
 /*
+ * Counts the scan's calls among those that the query will make, for kis_activity,
+ * when it comes to wait at first: so a scan that waits for nothing pays nothing.
+ */
+static void
+announce_calls(KisScan *scan, int made_before)
+{
+	if (!scan->announced)
+		scan->query->nexpected += scan->query->ncalls - made_before + kis_remaining_calls(scan);
+	scan->announced = true;
+}
+
+/*
  * Requests the page of this pair, and of those that follow which are sure to be
  * needed: no more than rows are wanted, and by the day those that may have a
  * row of the same day, of which each has one at most.
@@ -291,6 +303,7 @@ bool
 kis_next_row(KisScan *scan, KisTableRow *row)
 {
 	KisPairScan *pair;
+	int			ncalls = scan->query->ncalls;
 
 	scan->awaited = NULL;
 
@@ -311,6 +324,8 @@ kis_next_row(KisScan *scan, KisTableRow *row)
 			return true;
 		}
 		request_pages(scan, pair);
+		if (!pair->page->done)
+			announce_calls(scan, ncalls);
 		if (scan->never_waits && !kis_request_poll(pair->page))
 		{
 			scan->awaited = pair->page;

@@ -267,6 +267,7 @@ kisReScanForeignScan(ForeignScanState *node)
 	if (node->ss.ps.chgParam != NULL)
 		scan->chosen = false;
 	scan->counted = false;
+	scan->announced = false;
 	scan->last = NULL;
 	scan->awaited = NULL;
 	scan->next_part = 0;

@@ -67,6 +67,7 @@ typedef struct KisScan
 	bool		chosen;			/* since the parameters changed */
 	bool		warned;			/* of codes that the table doesn't hold */
 	bool		counted;		/* the calls, since the last rescan */
+	bool		announced;		/* they are, in the query's nexpected; the same */
 	int			npairs;
 	KisPairScan *pairs;
 	KisPairScan *last;			/* whose row came last; NULL: it has gone on

@@ -11,6 +11,7 @@
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
+#include "utils/date.h"
 #include "utils/timestamp.h"
 
 #include "kis.h"
@@ -20,7 +21,7 @@
  * of another one. t/241_layout_number.t notes what it stands for.
  */
 #ifndef KIS_LAYOUT				/* a test builds another */
-#define KIS_LAYOUT			3
+#define KIS_LAYOUT			4
 #endif
 
 #define KIS_DIGEST_LEN		PG_SHA256_DIGEST_LENGTH
@@ -30,6 +31,7 @@
 #define KIS_ACCOUNT_SLOTS	32
 #define KIS_TOKEN_SLOTS		64
 #define KIS_REPLY_SLOTS		512
+#define KIS_ACTIVITY_SLOTS	2048	/* sessions that kis_activity can show */
 #define KIS_BLOCK_SIZE		8192	/* of the replies' memory */
 #define KIS_BLOCKS			2048
 #define KIS_NO_BLOCK		(-1)
@@ -176,6 +178,47 @@ typedef struct KisReplySlot
 	KisInFlight in_flight;
 } KisReplySlot;
 
+/* What a session waits for. */
+typedef enum KisCause
+{
+	KIS_CAUSE_NONE,
+	KIS_CAUSE_RATE,
+	KIS_CAUSE_TOKEN,
+	KIS_CAUSE_SESSION,			/* another session's call */
+	KIS_CAUSE_NETWORK,
+	KIS_CAUSE_RETRY				/* the pause before it */
+} KisCause;
+
+/* How far a backfill is. */
+typedef struct KisBackfillProgress
+{
+	char		pair[KIS_MARKET_LEN + KIS_SECTOR_LEN];	/* empty: it is none */
+	DateADT		day;			/* the newest of the page under way */
+	int			pages_made;
+	int			pages_left;		/* that page included */
+} KisBackfillProgress;
+
+/* What a session has under way, as kis_activity shows it. */
+typedef struct KisActivity
+{
+	int			pid;			/* 0: it has nothing under way */
+	Oid			userid;			/* of the session */
+	char		server[NAMEDATALEN];	/* in its database's encoding */
+	uint8		key[KIS_DIGEST_LEN];
+	KisCause	waits_for;
+	TimestampTz waiting_since;
+	int			calls_made;
+	int			calls_expected;
+	KisBackfillProgress backfill;
+} KisActivity;
+
+/* Written by its session alone, and without the lock. */
+typedef struct KisActivitySlot
+{
+	int			changes;		/* odd while it is being written */
+	KisActivity activity;
+} KisActivitySlot;
+
 typedef struct KisBlock
 {
 	int			next;			/* KIS_NO_BLOCK: the last of its chain */
@@ -192,6 +235,8 @@ typedef struct KisShared
 	KisAccount	accounts[KIS_ACCOUNT_SLOTS];
 	KisTokenSlot tokens[KIS_TOKEN_SLOTS];
 	KisReplySlot replies[KIS_REPLY_SLOTS];
+	KisActivitySlot activities[KIS_ACTIVITY_SLOTS]; /* by the number of the
+													 * process */
 	int			first_free_block;
 	int			blocks_used;
 	KisBlock	blocks[KIS_BLOCKS];

@@ -18,6 +18,7 @@ typedef struct KisWait
 	ConditionVariable *on;		/* that another session broadcasts; NULL: none */
 	KisErrorClass reason;		/* that max_wait bounds; KIS_OK: the network,
 								 * which it does not */
+	KisCause	cause;			/* that others see */
 } KisWait;
 
 typedef enum KisJoined

@@ -102,6 +102,24 @@ add_progress(void *arg)
 				   is_last ? "" : ", then for the targets that come after it");
 }
 
+/* How far it is, for kis_activity. */
+static KisBackfillProgress
+progress(const Backfill *backfill)
+{
+	const KisPairCode *pair = &backfill->targets[backfill->current].pair;
+	DateADT		first = kis_days_next(backfill->days, KIS_NO_DAY);
+	int			to_come = backfill->ntargets - backfill->current - 1;
+	KisBackfillProgress result = {
+		.day = backfill->page_day,
+		.pages_made = backfill->pages,
+		.pages_left = kis_days_pages(backfill->days, backfill->page_day) +
+			to_come * kis_days_pages(backfill->days, first),
+	};
+
+	snprintf(result.pair, sizeof(result.pair), "%s/%s", pair->market, pair->sector);
+	return result;
+}
+
 /* A query context of its own: neither max_calls nor max_wait bounds how many pages there are. */
 static const KisRequest *
 fetch_page(Backfill *backfill, KisQuery *query)
@@ -113,6 +131,7 @@ fetch_page(Backfill *backfill, KisQuery *query)
 	KisRequest *page;
 
 	kis_day_to_text(backfill->page_day, args.date);
+	query->backfill = progress(backfill);
 	page = kis_query_request(query, connection, &kis_call_daily, &args, counters, true);
 	/* so that what waits for KIS keeps no row from VACUUM */
 	InvalidateCatalogSnapshotConditionally();
