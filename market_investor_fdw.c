@@ -9,6 +9,8 @@
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
 
+#include "compat.h"
+#include "kis.h"
 #include "plan/import.h"
 #include "plan/plan.h"
 #include "scan/async.h"
@@ -16,7 +18,7 @@
 #include "scan/scan.h"
 #include "shared/block.h"
 
-PG_MODULE_MAGIC;
+KIS_MODULE_MAGIC("market_investor_fdw", KIS_VERSION);
 
 /* declared by PostgreSQL itself since 16 */
 extern PGDLLEXPORT void _PG_init(void);
@@ -25,6 +27,7 @@ void
 _PG_init(void)
 {
 	kis_shared_start();
+	kis_explain_start();
 }
 
 PG_FUNCTION_INFO_V1(market_investor_fdw_handler);

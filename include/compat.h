@@ -17,9 +17,17 @@
 #include "varatt.h"
 #endif
 
-#if PG_VERSION_NUM >= 180000
+/* EXPLAIN has had options of extensions since 18; since 19 they may be checked before they are used. */
+#define KIS_HAS_EXPLAIN_OPTIONS	(PG_VERSION_NUM >= 180000)
+#if KIS_HAS_EXPLAIN_OPTIONS
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
+#endif
+#if PG_VERSION_NUM >= 190000
+#define kis_register_explain_option(name, handler) \
+	RegisterExtensionExplainOption(name, handler, GUCCheckBooleanExplainOption)
+#else
+#define kis_register_explain_option(name, handler) RegisterExtensionExplainOption(name, handler)
 #endif
 
 #include "access/stratnum.h"
@@ -27,6 +35,13 @@
 #include "miscadmin.h"
 #include "optimizer/pathnode.h"
 #include "utils/wait_event.h"
+
+/* A library has been able to name itself since 18. */
+#if PG_VERSION_NUM >= 180000
+#define KIS_MODULE_MAGIC(library, number)	PG_MODULE_MAGIC_EXT(.name = library,.version = number)
+#else
+#define KIS_MODULE_MAGIC(library, number)	PG_MODULE_MAGIC
+#endif
 
 /* What 18 has in the place of pg_attribute_noreturn(), before a declaration. */
 #if PG_VERSION_NUM < 180000

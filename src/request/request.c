@@ -67,9 +67,12 @@ fail(KisRequest *request, const KisError *error)
 	finish(request);
 }
 
-/* reply is malloc'd and becomes the request's; NULL: memory is out. */
+/*
+ * reply is malloc'd and becomes the request's; NULL: memory is out. It is there
+ * since at_us; arrived_at may be long before, where the cache had it.
+ */
 static void
-succeed(KisRequest *request, KisReply *reply, TimestampTz arrived_at)
+succeed(KisRequest *request, KisReply *reply, KisAnswerer by, int64 at_us, TimestampTz arrived_at)
 {
 	const KisCall *call = request->call;
 	KisError	error = {.error_class = KIS_ERROR_LOCAL,.text = "out of memory"};
@@ -84,6 +87,8 @@ succeed(KisRequest *request, KisReply *reply, TimestampTz arrived_at)
 		(void) kis_day_from_text(reply->rows[reply->nrows - 1].values[call->day_member].text,
 								 &request->last_day);
 	request->reply = reply;
+	request->answered_by = by;
+	request->took_us = at_us - request->begun_us;
 	request->arrived_at = arrived_at;
 	finish(request);
 }
@@ -198,7 +203,8 @@ look_into_cache(KisRequest *request, bool takes_part, int64 now_us)
 	{
 		if (reply != NULL)
 			job->counters->cached++;
-		succeed(request, reply, arrived_at);
+		succeed(request, reply, job->attempt != 0 ? KIS_BY_SESSION : KIS_BY_CACHE, now_us,
+				arrived_at);
 	}
 	else if (joined == KIS_JOINED_TOO_LATE)
 		take_failure(request, kis_policies[failure.error_class].of_others, false, &failure, now_us);
@@ -245,7 +251,7 @@ kis_request_finished(KisRequest *request, int64 arrived_us, int64 now_us)
 		kis_unlock();
 		job->owned = false;
 	}
-	succeed(request, reply, arrived_at);
+	succeed(request, reply, KIS_BY_KIS, arrived_us, arrived_at);
 }
 
 /* Would going on read files? That may raise. */
@@ -375,6 +381,7 @@ kis_request_begin(KisRequest *request, KisCounters *counters)
 {
 	KisJob	   *job = &request->job;
 
+	request->begun_us = kis_now_us();
 	request->generation = request->connection->token_generation;
 	job->connection = request->connection;
 	job->call = request->call;
@@ -382,7 +389,7 @@ kis_request_begin(KisRequest *request, KisCounters *counters)
 	job->key = kis_reply_key(job->connection->identity, job->call, &request->args);
 	dlist_push_tail(&kis_jobs, &job->node);
 	if (is_shared(request))
-		look_into_cache(request, false, kis_now_us());
+		look_into_cache(request, false, request->begun_us);
 }
 
 /* Lets go of what the request has under way. */

@@ -28,6 +28,15 @@
  */
 typedef struct KisQuery KisQuery;
 
+/* Where a request has its reply from. */
+typedef enum KisAnswerer
+{
+	KIS_BY_NOBODY,				/* there is none, or none yet */
+	KIS_BY_CACHE,
+	KIS_BY_SESSION,				/* another one made the call */
+	KIS_BY_KIS
+} KisAnswerer;
+
 /* One call with its arguments, and what came of it. */
 typedef struct KisRequest
 {
@@ -45,6 +54,9 @@ typedef struct KisRequest
 	KisCallArgs args;
 	bool		done;			/* then either reply or error is set */
 	KisReply   *reply;			/* NULL: failed, or spilled */
+	KisAnswerer answered_by;
+	int64		begun_us;
+	int64		took_us;		/* until the reply was here */
 	TimestampTz arrived_at;		/* 0: it has not */
 	DateADT		last_day;		/* of its rows; DATEVAL_NOBEGIN: it has none */
 	KisError	error;

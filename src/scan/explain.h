@@ -11,6 +11,9 @@
 #include "commands/explain.h"
 #include "nodes/execnodes.h"
 
+/* To be called from _PG_init: the option KIS of EXPLAIN, where there can be one. */
+extern void kis_explain_start(void);
+
 /* EXPLAIN's lines of a scan; makes no call. */
 extern void kisExplainForeignScan(ForeignScanState *node, struct ExplainState *es);
 
