@@ -13,6 +13,7 @@
 #include "kis.h"
 #include "plan/import.h"
 #include "plan/plan.h"
+#include "plan/statistics.h"
 #include "scan/async.h"
 #include "scan/explain.h"
 #include "scan/scan.h"
@@ -28,6 +29,7 @@ _PG_init(void)
 {
 	kis_shared_start();
 	kis_explain_start();
+	kis_statistics_start();
 }
 
 PG_FUNCTION_INFO_V1(market_investor_fdw_handler);
@@ -49,6 +51,7 @@ market_investor_fdw_handler(PG_FUNCTION_ARGS)
 	routine->ForeignAsyncRequest = kisForeignAsyncRequest;
 	routine->ForeignAsyncConfigureWait = kisForeignAsyncConfigureWait;
 	routine->ForeignAsyncNotify = kisForeignAsyncNotify;
+	routine->AnalyzeForeignTable = kisAnalyzeForeignTable;
 	routine->ImportForeignSchema = kisImportForeignSchema;
 
 	PG_RETURN_POINTER(routine);

@@ -88,6 +88,23 @@ FROM unnest(ARRAY[
 -- some days before today are known
 SELECT plan_of($$SELECT FROM kis_market_trend_daily WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date > current_date - 30$$)->'Calls Expected' AS calls;
 
+-- how many codes there are is known, and ANALYZE asks nothing
+SELECT query, plan_of(query)->'Plan Rows' AS groups
+FROM unnest(ARRAY[
+    $$SELECT market_code FROM kis_market_trend GROUP BY 1$$,
+    $$SELECT market_code FROM kis_sector_trend GROUP BY 1$$,
+    $$SELECT sector_code FROM kis_sector_trend GROUP BY 1$$,
+    $$SELECT market_code, sector_code FROM kis_sector_trend GROUP BY 1, 2$$,
+    $$SELECT market_code FROM kis_sector_trend WHERE market_code IN ('KSP', 'KSQ') GROUP BY 1$$,
+    $$SELECT DISTINCT market_code FROM kis_market_trend_daily$$,
+    $$SELECT investor FROM kis_investor_trend GROUP BY 1$$,
+    $$SELECT market_code FROM (SELECT market_code FROM kis_sector_trend OFFSET 0) s GROUP BY 1$$]) AS query;
+SELECT count(DISTINCT market_code) FILTER (WHERE headline) AS of_market_trend, count(DISTINCT market_code) AS of_sector_trend, count(DISTINCT sector_code) AS sectors
+FROM kis_sector;
+ANALYZE kis_market_trend, kis_market_trend_daily (trade_date);
+SELECT reltuples, (SELECT count(*) FROM pg_statistic WHERE starelid = c.oid) AS statistics FROM pg_class c WHERE oid = 'kis_market_trend'::regclass;
+\! $KIS_SIMCTL calls any
+
 -- EXPLAIN ANALYZE tells what it cost
 CREATE USER MAPPING FOR CURRENT_USER SERVER kis OPTIONS (app_key :'app_key', app_secret :'app_secret');
 -- a token that earlier sessions left is refused by a new simulator

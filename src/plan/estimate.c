@@ -219,24 +219,29 @@ kis_estimate_joined_pairs(PlannerInfo *root, RelOptInfo *rel, double pairs,
 	return pairs > 0 ? Max(left, 1) : 0;
 }
 
-/* How many of the pairs satisfy conditions on their codes: exact, where planning may try these. */
+/*
+ * How many of the pairs satisfy conditions on their codes: exact, where planning
+ * may try these. Of the pairs those stay that satisfy what it has tried.
+ */
 double
 kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
-				   const KisScanPlan *scan, int npairs, const KisPairCode *pairs, List *conditions)
+				   const KisScanPlan *scan, int *npairs, KisPairCode *pairs, List *conditions)
 {
-	double		left = 0;
+	int			left = 0;
 	KisKeyValues *values;
 	Trial		trial;
 
 	begin_trial(&trial, relation, rel->relid, conditions, false);
-	values = kis_key_values(relation, scan->nkeys, scan->keys, npairs, pairs, trial.mentioned);
-	for (int i = 0; i < npairs; i++)
+	values = kis_key_values(relation, scan->nkeys, scan->keys, *npairs, pairs, trial.mentioned);
+	for (int i = 0; i < *npairs; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		kis_key_store(values, i, trial.slot);
-		left += ExecQualAndReset(trial.qual, trial.econtext);
+		if (ExecQualAndReset(trial.qual, trial.econtext))
+			pairs[left++] = pairs[i];
 	}
 	end_trial(&trial);
+	*npairs = left;
 	return kis_estimate_joined_pairs(root, rel, left, scan, trial.unknown);
 }
 

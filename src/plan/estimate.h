@@ -19,9 +19,9 @@
 /* Gives conditions a selectivity that the core would run functions for, or guess badly. */
 extern void kis_estimate_selectivity(RelOptInfo *rel, const Bitmapset *investor_attrs);
 
-/* How many pairs are expected to satisfy conditions */
+/* How many pairs are expected to satisfy conditions; those that can't are taken out. */
 extern double kis_estimate_pairs(PlannerInfo *root, RelOptInfo *rel, Relation relation,
-								 const KisScanPlan *scan, int npairs, const KisPairCode *pairs,
+								 const KisScanPlan *scan, int *npairs, KisPairCode *pairs,
 								 List *conditions);
 
 /* The same of those that satisfy join conditions for given values of the other side. */

@@ -14,6 +14,7 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/clauses.h"
@@ -45,6 +46,8 @@ typedef struct PlannedTable
 	KisScanPlan scan;			/* all its columns resolved */
 	List	   *bound;			/* conditions that are the table's own, as a
 								 * partition */
+	int			nlisted;		/* pairs that may satisfy the conditions */
+	const KisPairCode *listed;
 	double		pairs;			/* expected, without conditions of joins */
 	KisDayEstimate days_estimate;	/* of each pair */
 } PlannedTable;
@@ -82,7 +85,7 @@ kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	List	   *conditions;
 	List	   *days;
 	KisPairCode *pairs;
-	int			npairs;
+	int			npairs;			/* that it holds */
 
 	kis_scan_plan_resolve(scan, relation);
 	planned->bound = kis_partition_bound_add(root, baserel, relation);
@@ -91,7 +94,10 @@ kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 							kis_server_options(baserel->serverid), &npairs);
 
 	conditions = kis_key_conditions(baserel->baserestrictinfo, baserel, scan->key_attrs);
-	planned->pairs = kis_estimate_pairs(root, baserel, relation, scan, npairs, pairs, conditions);
+	planned->nlisted = npairs;
+	planned->listed = pairs;
+	planned->pairs = kis_estimate_pairs(root, baserel, relation, scan, &planned->nlisted, pairs,
+										conditions);
 	days = day_conditions(baserel, scan);
 	planned->days_estimate = (KisDayEstimate)
 	{
@@ -110,6 +116,24 @@ kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 														 list_difference_ptr(baserel->baserestrictinfo,
 																			 list_concat(conditions, days)),
 														 0, JOIN_INNER, NULL));
+}
+
+/*
+ * Is it ours, and its size estimated? Then it has the columns of *scan, and its
+ * rows are of *n pairs at most.
+ */
+bool
+kis_planned_pairs(const RelOptInfo *rel, const KisScanPlan **scan, int *n, const KisPairCode **pairs)
+{
+	const PlannedTable *planned = rel->fdw_private;
+
+	if (rel->fdwroutine == NULL || rel->fdwroutine->GetForeignRelSize != kisGetForeignRelSize ||
+		planned == NULL)
+		return false;
+	*scan = &planned->scan;
+	*n = planned->nlisted;
+	*pairs = planned->listed;
+	return true;
 }
 
 /* How often a scan that takes parameters from these relations is expected to run. */
