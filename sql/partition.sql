@@ -84,8 +84,11 @@ GRANT SELECT ON flows, flows_ksp TO regress_kis_reader;
 ALTER TABLE flows ENABLE ROW LEVEL SECURITY;
 CREATE POLICY few ON flows TO regress_kis_reader USING (market_code IN ('KSP', 'ETF'));
 SET ROLE regress_kis_reader;
-SELECT market_code FROM flows;
+SELECT market_code FROM flows ORDER BY 1;
+-- in the order in which it is told
+SET enable_async_append = off;
 SELECT market_code FROM flows WHERE tell(market_code);
+RESET enable_async_append;
 SELECT market_code FROM flows WHERE market_code = 'KSQ';
 SELECT market_code FROM flows WHERE tell(market_code) AND market_code > 'KSP';
 \! $KIS_SIMCTL pairs
