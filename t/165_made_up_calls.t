@@ -71,6 +71,7 @@ position	levels_field	column_name	type	name_ko	name_en	figure
 1	prpr	level	numeric	지수	Level	f
 2	acml_vol	volume	int8	거래량	Volume	t
 3	prdy_vol	previous_volume	int8	전일 거래량	Volume of the day before	f
+4	high_date	high_date	date	최고일	Day of the high	f
 END
 	times => <<'END');
 position	times_field	column_name	type	name_ko	name_en
@@ -159,7 +160,7 @@ static const KisTable flows = {
 };
 
 static const char *const levels_columns[] = {
-	"market_code", "sector_code", "collected_at", "trade_date", "level", "volume", NULL
+	"market_code", "sector_code", "collected_at", "trade_date", "level", "volume", "high_date", NULL
 };
 
 static const KisTable levels = {
@@ -252,7 +253,7 @@ sub level
 {
 	my %row;
 
-	@row{qw(prpr acml_vol prdy_vol)} = @_;
+	@row{qw(prpr acml_vol prdy_vol high_date)} = @_;
 	return \%row;
 }
 
@@ -261,10 +262,10 @@ my %captured = (
 		{ output2 => [ flow('8888', '기관계', '7', '-3'), flow('9100', '외국인', '5', '4'), flow('7777', '기 타', '1', '-1') ] },
 		output1 => { invr_cls_code => '0' }),
 	'flows:KSQ' => answer({ output2 => [ flow('9100', '외국인', '0', '0'), flow('8000', '개인', '0', '0') ] }),
-	'levels:KSP/0001' => answer({ output => level('2807.63', '758166', '646706') }),
-	'levels:KSQ/1001' => answer({ output => level('857.51', '0', '999') }),
-	'levels:KSP/0013' => answer({ output => level('', '', '') }),
-	'sectors:0013' => answer({ output => [ level('1.5', '2', '3') ] }),
+	'levels:KSP/0001' => answer({ output => level('2807.63', '758166', '646706', '20240620') }),
+	'levels:KSQ/1001' => answer({ output => level('857.51', '0', '999', '00000000') }),
+	'levels:KSP/0013' => answer({ output => level('', '', '', '') }),
+	'sectors:0013' => answer({ output => [ level('1.5', '2', '3', '0') ] }),
 	times => answer({ output1 => [ map { { bsop_date => '20260710', bsop_hour => $_, prpr => '1.25' } } '090000', '090100' ] }));
 
 sub build_with_calls
@@ -382,6 +383,18 @@ is("$warnings[0]{message}: $warnings[0]{hint}", '"KOSPI" is no market code of fo
 	'a market that is none');
 is($session->query_safe(q{SELECT count(*) FROM kis_flows WHERE market_code = 'ETF'}), '0', 'nor is one that the call does not serve');
 
+# an investor by a name that is not ours, with what he is here; but KIS's code of one that is not known is
+foreach my $case (
+	[ q{investor = 'foreigner'}, '"foreigner" is no investor of foreign table "kis_flows": Did you mean "foreign"?' ],
+	[ q{investor IN ('9100', 'individual')}, '"9100" is no investor of foreign table "kis_flows": Did you mean "foreign"?' ],
+	[ q{investor = '7777'} ], [ q{investor = 'bank'} ])
+{
+	my ($condition, $right) = @$case;
+
+	@warnings = grep { !/not known/ } map { "$_->{message}: " . ($_->{hint} // '') } sql_warnings($node, 'postgres', "SELECT FROM kis_flows WHERE $condition");
+	is("@warnings", $right // '', "WHERE $condition");
+}
+
 $session->query_safe(q{CREATE FOREIGN TABLE by_field (market_code text, code text OPTIONS (field 'invr_cls_code'),
 	investor text, name text OPTIONS (field 'invr_cls_name'), row jsonb OPTIONS (field '*'), reply jsonb OPTIONS (field '**'))
 	SERVER kis OPTIONS (table_name 'kis_flows')});
@@ -396,8 +409,8 @@ $session->query_safe(q{ALTER SERVER kis OPTIONS (DROP max_calls)});
 
 # ---- both codes, one of them under another name; and the sector's alone
 $simulator->reset(keep_tokens => JSON::PP::true);
-is($session->query_safe('SELECT market_code, sector_code, level, volume FROM kis_levels'),
-	"KSP|0001|2807.63|758166\nKSQ|1001|857.51|0", 'an object, and a map for one of two codes');
+is($session->query_safe('SELECT market_code, sector_code, level, volume, high_date FROM kis_levels'),
+	"KSP|0001|2807.63|758166|2024-06-20\nKSQ|1001|857.51|0|", 'an object, a map for one of two codes, and a date of zeros, which is none');
 is(requested('levels', 'FID_COND_MRKT_DIV_CODE', 'FID_INPUT_ISCD'), 'U/0001 V/1001', 'requests');
 $session->query_safe(q{ALTER FOREIGN TABLE kis_levels OPTIONS (ADD pairs 'all')});
 @warnings = sql_warnings($node, 'postgres', q{SELECT FROM kis_levels WHERE sector_code = '0013'});
@@ -420,7 +433,9 @@ is((sql_error($node, 'postgres', q{CREATE FOREIGN TABLE bad (level int OPTIONS (
 	SELECT level FROM bad}))[4], 'column "level" of foreign table "bad", member "prpr", the times', 'in an error\'s context');
 is_deeply([ $simulator->problems ], [], 'requests as they are documented');
 
-# ---- before the session: what says whose a row is is no figure, nor is what is of the day before
+# ---- before the session: what says whose a row is is no figure, nor is what is
+# of the day before; and of a reply of several rows one figure speaks for all
+push @{ $captured{'flows:KSP'}{output2} }, flow('8000', '개인', '0', '0');
 $simulator->config(captured => \%captured);
 $clock->set('2026-07-10 08:00:00');
 is($session->query_safe('SELECT DISTINCT market_code, trade_date FROM kis_flows ORDER BY 1'),

@@ -338,9 +338,7 @@ kisGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 	scan.day_quals = extract_actual_clauses(day_conditions(baserel, &scan), false);
 	scan.investor_quals = extract_actual_clauses(kis_key_conditions(scan_clauses, baserel,
 																	scan.investor_attrs), false);
-	scan.referenced = kis_referenced_codes(root, baserel,
-										   bms_union(scan.key_attrs, scan.investor_attrs),
-										   planned->bound);
+	scan.referenced = kis_referenced_codes(root, baserel, scan.code_attrs, planned->bound);
 	scan.calls = floatVal(linitial(best_path->fdw_private));
 	scan.by_day = best_path->path.pathkeys != NIL;
 

@@ -59,10 +59,15 @@ add_column(KisScanPlan *scan, const KisColumn *column, Form_pg_attribute att)
 		case KIS_SOURCE_SECTOR:
 			scan->keys[scan->nkeys++] = key;
 			scan->key_attrs = bms_add_member(scan->key_attrs, attr);
+			scan->code_attrs = bms_add_member(scan->code_attrs, attr);
 			break;
 		case KIS_SOURCE_INVESTOR:
 			scan->investor_keys[scan->ninvestor_keys++] = key;
 			scan->investor_attrs = bms_add_member(scan->investor_attrs, attr);
+			scan->code_attrs = bms_add_member(scan->code_attrs, attr);
+			break;
+		case KIS_SOURCE_MEMBER_INVESTOR:
+			scan->code_attrs = bms_add_member(scan->code_attrs, attr);
 			break;
 		case KIS_SOURCE_DAY:
 			if (att->atttypid != DATEOID)

@@ -33,6 +33,8 @@ typedef struct KisScanPlan
 	int			ninvestor_keys;
 	KisKey	   *investor_keys;	/* the investor's: they decide no calls */
 	Bitmapset  *investor_attrs;
+	Bitmapset  *code_attrs;		/* all that hold a code of ours: keys, and
+								 * investors that a member names */
 	int			ndays;
 	AttrNumber *days;			/* columns of KIS_SOURCE_DAY and type date */
 	Bitmapset  *day_attrs;

@@ -165,17 +165,21 @@ check_pairs(const CodeCheck *check, KisSource kind)
 	}
 }
 
+/* Where a member of KIS's names the investor, he may be one whom nobody knows: then only what is like one of ours is warned of. */
 static void
 check_investors(const CodeCheck *check)
 {
+	const KisTranslation *investors = check->scan->plan->table->call->investors;
 	ListCell   *cell;
 
 	foreach(cell, check->codes[KIS_SOURCE_INVESTOR])
 	{
 		const char *code = lfirst(cell);
-		const char *suggested = kis_suggest_investor(code);
+		const char *suggested = kis_translate(investors, code);
 
-		if (suggested == NULL || strcmp(suggested, code) != 0)
+		if (suggested == NULL)
+			suggested = kis_suggest_investor(code);
+		if (suggested == NULL ? investors == NULL : strcmp(suggested, code) != 0)
 			warn(check, psprintf("\"%s\" is no investor of foreign table \"%s\"", code, check->relname),
 				 suggested != NULL ? psprintf("Did you mean \"%s\"?", suggested) :
 				 "The view kis_investor_type lists the investors.");
@@ -245,7 +249,6 @@ void
 kis_warn_of_unknown_codes(ForeignScanState *node, KisScan *scan)
 {
 	const KisScanPlan *plan = scan->plan;
-	Bitmapset  *keys;
 	CodeCheck	check = {
 		.scan = scan,
 		.relname = RelationGetRelationName(node->ss.ss_currentRelation)
@@ -255,19 +258,18 @@ kis_warn_of_unknown_codes(ForeignScanState *node, KisScan *scan)
 
 	/*
 	 * what satisfies all equalities is held, and so is each code of theirs,
-	 * but for an array's others
+	 * but for an array's others, and for investors whom a member names
 	 */
 	foreach(cell, plan->referenced)
-		may_be_unknown |= IsA(lfirst(cell), ScalarArrayOpExpr);
+		may_be_unknown |= IsA(lfirst(cell), ScalarArrayOpExpr) || plan->table->call->investors != NULL;
 	if (!may_be_unknown)
 		return;
 
-	keys = bms_union(plan->key_attrs, plan->investor_attrs);
 	foreach(cell, plan->referenced)
 	{
 		KisKeyEquality equality;
 
-		if (kis_key_equality(lfirst(cell), ((Scan *) node->ss.ps.plan)->scanrelid, keys, &equality))
+		if (kis_key_equality(lfirst(cell), ((Scan *) node->ss.ps.plan)->scanrelid, plan->code_attrs, &equality))
 			add_codes(node, &check, &equality);
 	}
 	check_pairs(&check, KIS_SOURCE_MARKET);

@@ -170,7 +170,9 @@ convert_member(KisConverter *converter, ConvertedColumn *column, KisValue value,
 	}
 	if (value.kind == KIS_VALUE_MISSING)
 		warn_of_missing(converter);
-	if (value.kind == KIS_VALUE_MISSING || value.kind == KIS_VALUE_EMPTY)
+	/* KIS writes no date as zeros, too */
+	if (value.kind == KIS_VALUE_MISSING || value.kind == KIS_VALUE_EMPTY ||
+		(value.kind == KIS_VALUE_INTEGER && value.integer == 0 && getBaseType(column->att->atttypid) == DATEOID))
 		return from_text(converter, column, NULL, isnull);
 	if (value.kind == KIS_VALUE_TEXT)
 		refuse_odd_number(column, value.text);
@@ -245,12 +247,25 @@ warn_of_clock(const KisConverter *converter)
 			 errhint("%s", kis_clock_hint)));
 }
 
+/*
+ * Has anything been traded, be it by another than the row's investor? The rows of
+ * a reply are of one moment, since of pages each names its day.
+ */
+static bool
+reply_has_figures(const KisRequest *request)
+{
+	for (int i = 0; i < request->reply->nrows; i++)
+		if (kis_row_has_figures(request->call, &request->reply->rows[i]))
+			return true;
+	return false;
+}
+
 /* The trading day, by weekdays with a warning where the calendar can't be had. */
 static DateADT
 trading_day(KisConverter *converter)
 {
 	const KisRequest *request = converter->row->request;
-	bool		has_figures = kis_row_has_figures(request->call, reply_row(converter));
+	bool		has_figures = reply_has_figures(request);
 	DateADT		day = 0;
 	KisError	failure = {0};
 

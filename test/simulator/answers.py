@@ -189,9 +189,11 @@ class Answers:
 
     def _as_captured(self, request):
         """The answer to a call that has no figures: as given, or that there is no such call."""
+        return self._given(request) or data_error('OPSQ0002', 404)
+
+    def _given(self, request):
         codes = '/'.join(code for code in (request.market, request.sector) if code)
-        return (self._captured(request.kind, '%s:%s' % (request.kind, codes), request.kind)
-                or data_error('OPSQ0002', 404))
+        return self._captured(request.kind, '%s:%s' % (request.kind, codes), request.kind)
 
     def _success(self, body, msg_cd='MCA00000', tr_id='', more=''):
         return Reply(200, body, msg_cd, ok=True,
