@@ -412,6 +412,10 @@ $simulator->reset(keep_tokens => JSON::PP::true);
 is($session->query_safe('SELECT market_code, sector_code, level, volume, high_date FROM kis_levels'),
 	"KSP|0001|2807.63|758166|2024-06-20\nKSQ|1001|857.51|0|", 'an object, a map for one of two codes, and a date of zeros, which is none');
 is(requested('levels', 'FID_COND_MRKT_DIV_CODE', 'FID_INPUT_ISCD'), 'U/0001 V/1001', 'requests');
+@warnings = sql_warnings($node, 'postgres', q{SELECT FROM kis_levels WHERE market_code = 'KSP' AND sector_code = '0013'});
+is("$warnings[0]{message}: $warnings[0]{hint}",
+	'foreign table "kis_levels" does not hold KSP/0013: Use a foreign table with the options table_name \'kis_levels\' and pairs \'all\'.',
+	'a pair that the call serves');
 $session->query_safe(q{ALTER FOREIGN TABLE kis_levels OPTIONS (ADD pairs 'all')});
 @warnings = sql_warnings($node, 'postgres', q{SELECT FROM kis_levels WHERE sector_code = '0013'});
 is("$warnings[0]{message}: $warnings[0]{detail}", 'KIS has no figures for KSP/0013: All members of its reply are empty.',

@@ -69,6 +69,18 @@ table_that_holds(const CodeCheck *check, const char *market, const char *sector)
 	return NULL;
 }
 
+/* Would the table itself hold the pair, had it all of its call's? */
+static bool
+is_of_call(const CodeCheck *check, const char *market, const char *sector)
+{
+	const KisTable *table = check->scan->plan->table;
+	KisTableOptions options = {.pairs = KIS_PAIRS_ALL};
+	int			npairs;
+	KisPairCode *pairs = kis_table_pairs(table, &options, check->scan->connection->options, &npairs);
+
+	return has_pair(npairs, pairs, market, sector);
+}
+
 /* What to do about a pair, or about a code whose other is NULL, that the table doesn't hold. */
 static const char *
 hint_of_pair(const CodeCheck *check, const char *market, const char *sector)
@@ -81,6 +93,8 @@ hint_of_pair(const CodeCheck *check, const char *market, const char *sector)
 	if (table != NULL && plan->table->by_investor)
 		return psprintf("Use %s, or a foreign table with the options table_name '%s' and pairs 'all'.",
 						table, plan->table->name);
+	if (table != NULL && kis_table_find(table)->call != plan->table->call && is_of_call(check, market, sector))
+		return psprintf("Use a foreign table with the options table_name '%s' and pairs 'all'.", plan->table->name);
 	if (table != NULL)
 		return psprintf("Use %s, which holds it.", table);
 
