@@ -13,9 +13,9 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(TOP, 'test'))
 
-from simulator import catalog  # noqa: E402
+from simulator import catalog, figures  # noqa: E402
 from simulator.config import APP_KEY, APP_SECRET  # noqa: E402
-from simulator.documented import DAILY_PATH, HOLIDAY_PATH, TREND_PATH  # noqa: E402
+from simulator.documented import CALLS, DAILY_PATH, HOLIDAY_PATH, TREND_PATH  # noqa: E402
 from simulator_case import MID_SESSION, Case, run  # noqa: E402
 
 
@@ -327,6 +327,35 @@ class Daily(Case):
         self.sim.config(clock='2026-07-13T08:00:00')
         self.assertEqual(self.sim.daily('20260713')['output'][0]['stck_bsop_date'], '20260710')
         self.assertEqual(self.sim.daily('20260710', 'ETF', 'T000')['output'], [])
+
+
+class Index(Case):
+    def index(self, sector='0001'):
+        return json.loads(self.sim.get(CALLS['index'].path, 'FID_COND_MRKT_DIV_CODE=U&FID_INPUT_ISCD=' + sector,
+                                       CALLS['index'].tr_id)[2])['output']
+
+    def test_course(self):
+        high, low, volume = 0, 1e9, 0
+        for hour in range(9, 21):
+            self.sim.config(clock='2026-07-09T%02d:01:00' % hour)
+            row = self.index()
+            self.assertEqual(tuple(row), figures.INDEX_MEMBERS)
+            level, change, top, bottom = (float(row['bstp_nmix_' + name]) for name in ('prpr', 'prdy_vrss', 'hgpr', 'lwpr'))
+            self.assertTrue(bottom <= level <= top and high <= top and bottom <= low)
+            self.assertEqual(row['prdy_vrss_sign'], '2' if change > 0 else '5' if change else '3')
+            self.assertGreaterEqual(int(row['acml_vol']), volume)
+            high, low, volume = top, bottom, int(row['acml_vol'])
+        day = self.sim.daily('20260709')['output'][0]
+        for name in set(row) & set(day):
+            self.assertEqual(row[name], day[name])
+
+    def test_edges(self):
+        self.sim.config(clock='2026-07-13T08:00:00', overrides={'index:1001': {'acml_vol': ''}})
+        row = self.index()
+        self.assertEqual([row[name] for name in ('acml_vol', 'bstp_nmix_oprc', 'bstp_nmix_prdy_vrss')], ['0', '0.00', '0.00'])
+        self.assertEqual(row['bstp_nmix_prpr'], self.sim.daily('20260710')['output'][0]['bstp_nmix_prpr'])
+        self.assertEqual(self.index('1001')['acml_vol'], '')
+        self.assertEqual(set(self.index('9999').values()), {''})
 
 
 class Holiday(Case):

@@ -31,6 +31,13 @@ static const char *const calendar_columns[] = {
 	"trade_date", "weekday", "is_open", "is_business_day", "is_settlement_day", NULL
 };
 
+static const char *const index_columns[] = {
+	"market_code", "sector_code", "collected_at", "trade_date", "level", "change", "change_rate",
+	"open", "high", "low", "volume", "turnover", "advancing", "limit_up", "unchanged", "declining",
+	"limit_down", "year_high", "year_high_date", "year_low", "year_low_date", "ask_remaining",
+	"bid_remaining", NULL
+};
+
 static const KisTable market_trend = {
 	.name = "kis_market_trend",
 	.call = &kis_call_trend,
@@ -76,8 +83,17 @@ static const KisTable calendar = {
 	.comment_en = "Calendar of the exchange: a row a day",
 };
 
+static const KisTable index_level = {
+	.name = "kis_index",
+	.call = &kis_call_index,
+	.pairs = KIS_PAIRS_HEADLINE,
+	.columns = index_columns,
+	.comment_ko = "현재 지수(코스피·코스닥), 조합마다 한 행",
+	.comment_en = "Index now (KOSPI and KOSDAQ): a row a pair",
+};
+
 const KisTable *const kis_tables[] = {
-	&market_trend, &sector_trend, &investor_trend, &market_trend_daily, &calendar, NULL
+	&market_trend, &sector_trend, &investor_trend, &market_trend_daily, &calendar, &index_level, NULL
 };
 
 /* The table of that name; NULL where there is none. */

@@ -82,6 +82,20 @@ const KisCall kis_call_calendar = {
 	.of_ledger = true,
 };
 
+const KisCall kis_call_index = {
+	.name = "index",
+	.path = "/uapi/domestic-stock/v1/quotations/inquire-index-price",
+	.tr_id = "FHPUP02100000",
+	.parameters = {
+		{"FID_COND_MRKT_DIV_CODE",.constant = "U"},
+		{"FID_INPUT_ISCD",.argument = KIS_ARG_SECTOR},
+	},
+	.markets = share_markets,
+	.rows = "output",
+	MEMBERS(index),
+	.usual_rows = 1,
+};
+
 static const struct
 {
 	const char *unit;

@@ -175,6 +175,7 @@ typedef struct KisCall
 extern const KisCall kis_call_trend;
 extern const KisCall kis_call_daily;
 extern const KisCall kis_call_calendar;
+extern const KisCall kis_call_index;
 
 /* A call's member by KIS's name or ours; -1 where it has none. */
 extern int	kis_call_member_find(const KisCall *call, const char *name);

@@ -274,6 +274,25 @@ class Answers:
             day = before
         return rows
 
+    def _index(self, request):
+        sector = request.sector
+        moment = self.clock.moment()
+
+        def make():
+            given = self._given(request)
+            if given:
+                return given
+            # The call names no market: a sector is of one of these two
+            market = 'KSQ' if ('KSQ', sector) in catalog.SECTORS else 'KSP'
+            row = figures.index_row(market, sector, moment, self.clock.open_before)
+            known = '%s/%s' % (market, sector) in self.config['extra_pairs']
+            if (market, sector) not in catalog.SECTORS and not known:
+                row = dict.fromkeys(row, '')
+            row.update(self.config['overrides'].get('index:' + sector, {}))
+            return self._success(to_json({'output': row, **SUCCESS}), tr_id=TR_IDS['index'])
+
+        return self._kept(('index', sector, moment), make)
+
     def _holiday(self, request):
         first = parse_day(request.date)
         if first is None:

@@ -27,7 +27,8 @@ captured             {}          answers served as they are: {"KSP/0027": file
 daily_rows           300         rows of a daily page at most
 calendar_days        24          days of a page of the calendar
 overrides            {}          figures of the trend call that tests fix:
-                                 {"KSP/0001": {"frgn_ntby_qty": "123"}}
+                                 {"KSP/0001": {"frgn_ntby_qty": "123"}}; of the
+                                 index: {"index:0001": {…}}
 date_header          null        seconds that the header Date of data calls is ahead
                                  of the simulator's clock, or its text; null: none
 latency_ms           0           before each reply of a data call

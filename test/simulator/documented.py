@@ -23,6 +23,9 @@ CALLS = {
     'holiday': Call(
         QUOTATIONS + 'chk-holiday', 'CTCA0903R',
         {'BASS_DT': DATE, 'CTX_AREA_NK': '', 'CTX_AREA_FK': ''}),
+    'index': Call(
+        QUOTATIONS + 'inquire-index-price', 'FHPUP02100000',
+        {'FID_COND_MRKT_DIV_CODE': 'U', 'FID_INPUT_ISCD': SECTOR}),
 }
 TREND_PATH, DAILY_PATH, HOLIDAY_PATH = (
     CALLS[kind].path for kind in ('trend', 'daily', 'holiday'))

@@ -9,7 +9,7 @@ import math
 import random
 from functools import lru_cache
 
-from .catalog import DAILY_NETS, INSTITUTION_PARTS, MEMBERS, TRADERS
+from .catalog import DAILY_NETS, INSTITUTION_PARTS, MEMBERS, TRADERS, rows
 
 FINER = 1000
 
@@ -26,6 +26,7 @@ SIZES = {
     '999': (6000000, 3.2), 'MKI': (150000, 22.0), 'WKM': (900000, 0.4),
     'WKI': (900000, 0.4), 'KQI': (120000, 18.0)}
 COMPOSITES = {'KSP': '0001', 'KSQ': '1001'}
+INDEX_MEMBERS = tuple(row['index_field'] for row in rows('index.tsv'))
 
 
 def rounded(value):
@@ -114,6 +115,76 @@ def _index(market, sector, day, day_before):
         'bstp_nmix_hgpr': '%.2f' % (max(opening, close) * (1 + rng.uniform(0, 0.006))),
         'bstp_nmix_lwpr': '%.2f' % (min(opening, close) * (1 - rng.uniform(0, 0.006))),
         'stck_prdy_clpr': '%.2f' % previous}
+
+
+def _extremes_so_far(market, sector, day, index, fraction):
+    """Level, high and low of the index when so much of the day is done."""
+    rng = random.Random('course %s/%s/%s' % (market, sector, day.isoformat()))
+    opening, close, high, low = (float(index['bstp_nmix_' + name])
+                                 for name in ('oprc', 'prpr', 'hgpr', 'lwpr'))
+    turns = [high, low] if rng.random() < 0.5 else [low, high]
+    course = [(0.0, opening), (rng.uniform(0.2, 0.45), turns[0]),
+              (rng.uniform(0.55, 0.85), turns[1]), (1.0, close)]
+    passed = [opening]
+    for (since, start), (until, end) in zip(course, course[1:]):
+        if fraction >= until:
+            passed.append(end)
+            continue
+        passed.append(start + (end - start) * (fraction - since) / (until - since))
+        break
+    level = passed[-1] + (high - low) * fraction * (1 - fraction) * math.sin(fraction * 157) / 2
+    return min(max(level, min(passed)), max(passed)), max(passed), min(passed)
+
+
+def _distance(of, previous):
+    """A change, its sign by KIS's code, and in per cent."""
+    change = round(of - previous, 2)
+    sign = '2' if change > 0 else '5' if change < 0 else '3'
+    return '%.2f' % change, sign, '%.2f' % (change / previous * 100)
+
+
+def _year_extremes(market, sector, day, open_before):
+    """(close, day) of the year's highest and lowest day before this one."""
+    closes = []
+    before = open_before(day)
+    while before.year == day.year:
+        closes.append((_index_close(market, sector, before), before))
+        before = open_before(before)
+    return (max(closes), min(closes)) if closes else ()
+
+
+def index_row(market, sector, moment, open_before):
+    """The 36 members of the index call, in wire order."""
+    day, fraction, zeros = moment
+    before = open_before(day)
+    index = _index(market, sector, day, before)
+    previous = float(index['stck_prdy_clpr'])
+    level, high, low = _extremes_so_far(market, sector, day, index, fraction)
+    opening = float(index['bstp_nmix_oprc'])
+    if zeros:
+        level = previous
+    shown = [_distance(value, previous) if not zeros else ('0.00', '3', '0.00')
+             for value in (level, opening, high, low)]
+    year_high, year_low = [pick(*_year_extremes(market, sector, day, open_before), (value, day))
+                           for pick, value in ((max, level if zeros else high),
+                                               (min, level if zeros else low))]
+    (volume, turnover), (volume_before, turnover_before) = (
+        [str(rounded(sum(found[trader, 'buy', measure] for trader in TRADERS)))
+         for measure in ('qty', 'amount')]
+        for found in (totals(market, sector, day, fraction), totals(market, sector, before, 1.0)))
+    rng = random.Random('issues %s/%s/%s/%s' % (market, sector, day.isoformat(), fraction))
+    issues = [0 if zeros else rng.randint(*span)
+              for span in ((100, 600), (0, 6), (20, 80), (100, 600), (0, 4))]
+    ask, bid = (rng.randint(10000000, 40000000) for _ in range(2))
+    prices = ['0.00' if zeros else '%.2f' % price for price in (opening, high, low)]
+    return dict(zip(INDEX_MEMBERS, [
+        '%.2f' % level, *shown[0], volume, volume_before, turnover, turnover_before,
+        prices[0], *shown[1], prices[1], *shown[2], prices[2], *shown[3], *map(str, issues),
+        '%.2f' % year_high[0], '%.2f' % ((year_high[0] - level) / year_high[0] * 100),
+        year_high[1].strftime('%Y%m%d'),
+        '%.2f' % year_low[0], '%.2f' % ((year_low[0] - level) / year_low[0] * 100),
+        year_low[1].strftime('%Y%m%d'), str(ask), str(bid),
+        '%.2f' % (ask / (ask + bid) * 100), '%.2f' % (bid / (ask + bid) * 100), str(bid - ask)]))
 
 
 def daily_row(market, sector, day, day_before, fraction):
