@@ -358,6 +358,35 @@ class Index(Case):
         self.assertEqual(set(self.index('9999').values()), {''})
 
 
+class Program(Case):
+    def program(self, market='1', **headers):
+        return json.loads(self.sim.get(
+            CALLS['program'].path, 'EXCH_DIV_CLS_CODE=J&MRKT_DIV_CLS_CODE=' + market, CALLS['program'].tr_id)[2])
+
+    def test_rows(self):
+        *rows, blank = self.program('4')['output1']
+        self.assertEqual(set(blank.values()), {''})
+        by_code = {row['invr_cls_code']: row for row in rows}
+        self.assertEqual(len(by_code), 11)
+        self.assertNotEqual(list(by_code), sorted(by_code))
+        for row in rows:
+            self.assertEqual(tuple(row), figures.PROGRAM_MEMBERS)
+            for name in figures.PROGRAM_MEMBERS[2:8]:
+                rest = name.partition('_')[2]
+                self.assertLessEqual(abs(int(row['all_' + rest]) - int(row['arbt_' + rest]) - int(row['nabt_' + rest])), 2)
+        parts = ('1000', '2000', '3000', '3100', '4000', '5000', '6000')
+        for name in figures.PROGRAM_MEMBERS[2:]:
+            self.assertLessEqual(abs(int(by_code['8888'][name]) - sum(int(by_code[code][name]) for code in parts)), 7)
+        self.assertEqual(set(list(by_code['5000'].values())[2:]), {'0'})
+
+    def test_edges(self):
+        self.sim.config(clock='2026-07-13T08:00:00', overrides={'program:KSP': {'7777': {'all_ntby_qty': '5'}, '8000': {'all_ntby_qty': ''}}})
+        rows = {row['invr_cls_code']: row for row in self.program()['output1']}
+        self.assertEqual([rows[code]['all_ntby_qty'] for code in ('7777', '8000', '9100')], ['5', '', '0'])
+        answer = json.loads(self.sim.get(CALLS['program'].path, 'MRKT_DIV_CLS_CODE=1', CALLS['program'].tr_id)[2])
+        self.assertEqual(answer['msg1'], 'ERROR INPUT FIELD NOT FOUND [EXCH_DIV_CLS_CODE]')
+
+
 class Holiday(Case):
     def test_shape(self):
         answer = self.sim.holiday('20260918')

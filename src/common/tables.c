@@ -38,6 +38,15 @@ static const char *const index_columns[] = {
 	"bid_remaining", NULL
 };
 
+static const char *const program_columns[] = {
+	"market_code", "investor", "collected_at", "trade_date",
+	"all_sell_qty", "all_buy_qty", "all_net_qty", "all_sell_amount", "all_buy_amount", "all_net_amount",
+	"arbitrage_sell_qty", "arbitrage_buy_qty", "arbitrage_net_qty",
+	"arbitrage_sell_amount", "arbitrage_buy_amount", "arbitrage_net_amount",
+	"non_arbitrage_sell_qty", "non_arbitrage_buy_qty", "non_arbitrage_net_qty",
+	"non_arbitrage_sell_amount", "non_arbitrage_buy_amount", "non_arbitrage_net_amount", NULL
+};
+
 static const KisTable market_trend = {
 	.name = "kis_market_trend",
 	.call = &kis_call_trend,
@@ -92,8 +101,17 @@ static const KisTable index_level = {
 	.comment_en = "Index now (KOSPI and KOSDAQ): a row a pair",
 };
 
+static const KisTable program_trend = {
+	.name = "kis_program_trend",
+	.call = &kis_call_program,
+	.columns = program_columns,
+	.comment_ko = "투자자별 프로그램 매매(당일 누계, 코스피·코스닥), 시장과 투자자마다 한 행",
+	.comment_en = "Program trading by investor, totals of the day so far (KOSPI and KOSDAQ): a row for each investor of a market",
+};
+
 const KisTable *const kis_tables[] = {
-	&market_trend, &sector_trend, &investor_trend, &market_trend_daily, &calendar, &index_level, NULL
+	&market_trend, &sector_trend, &investor_trend, &market_trend_daily, &calendar, &index_level,
+	&program_trend, NULL
 };
 
 /* The table of that name; NULL where there is none. */

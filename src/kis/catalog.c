@@ -96,6 +96,27 @@ const KisCall kis_call_index = {
 	.usual_rows = 1,
 };
 
+static const KisTranslation program_markets[] = {{"KSP", "1"}, {"KSQ", "4"}, {NULL, NULL}};
+static const KisTranslation program_investors[] = {
+	{"1000", "securities"}, {"2000", "insurance"}, {"3000", "investment_trust"}, {"3100", "pe_fund"},
+	{"4000", "bank"}, {"5000", "merchant_bank"}, {"6000", "pension_fund"}, {"7100", "other_corporation"},
+	{"8000", "individual"}, {"8888", "institution"}, {"9100", "foreign"}, {NULL, NULL}
+};
+
+const KisCall kis_call_program = {
+	.name = "program",
+	.path = "/uapi/domestic-stock/v1/quotations/investor-program-trade-today",
+	.tr_id = "HHPPG046600C1",
+	.parameters = {
+		{"EXCH_DIV_CLS_CODE",.constant = "J"},
+		{"MRKT_DIV_CLS_CODE",.argument = KIS_ARG_MARKET,.codes = program_markets},
+	},
+	.rows = "output1",
+	MEMBERS(program),
+	.investors = program_investors,
+	.usual_rows = 11,
+};
+
 static const struct
 {
 	const char *unit;

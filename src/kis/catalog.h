@@ -176,6 +176,7 @@ extern const KisCall kis_call_trend;
 extern const KisCall kis_call_daily;
 extern const KisCall kis_call_calendar;
 extern const KisCall kis_call_index;
+extern const KisCall kis_call_program;
 
 /* A call's member by KIS's name or ours; -1 where it has none. */
 extern int	kis_call_member_find(const KisCall *call, const char *name);

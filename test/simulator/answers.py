@@ -293,6 +293,26 @@ class Answers:
 
         return self._kept(('index', sector, moment), make)
 
+    def _program(self, request):
+        market = request.market
+        moment = self.clock.moment()
+
+        def make():
+            given = self._given(request)
+            if given:
+                return given
+            rows = figures.program_rows(market, moment) if market in ('KSP', 'KSQ') else []
+            changes = self.config['overrides'].get('program:%s' % market, {})
+            known = {row['invr_cls_code']: row for row in rows}
+            for code, members in changes.items():
+                if code not in known:
+                    known[code] = {**dict.fromkeys(figures.PROGRAM_MEMBERS, '0'), 'invr_cls_code': code}
+                    rows.insert(len(rows) // 2, known[code])
+                known[code].update(members)
+            return self._success(to_json({'output1': rows, **SUCCESS}), tr_id=TR_IDS['program'])
+
+        return self._kept(('program', market, moment), make)
+
     def _holiday(self, request):
         first = parse_day(request.date)
         if first is None:

@@ -28,7 +28,9 @@ daily_rows           300         rows of a daily page at most
 calendar_days        24          days of a page of the calendar
 overrides            {}          figures of the trend call that tests fix:
                                  {"KSP/0001": {"frgn_ntby_qty": "123"}}; of the
-                                 index: {"index:0001": {…}}
+                                 index: {"index:0001": {…}}; of an investor's
+                                 program trades: {"program:KSP": {"8000": {…}}},
+                                 of one not known, too
 date_header          null        seconds that the header Date of data calls is ahead
                                  of the simulator's clock, or its text; null: none
 latency_ms           0           before each reply of a data call

@@ -26,6 +26,10 @@ CALLS = {
     'index': Call(
         QUOTATIONS + 'inquire-index-price', 'FHPUP02100000',
         {'FID_COND_MRKT_DIV_CODE': 'U', 'FID_INPUT_ISCD': SECTOR}),
+    'program': Call(
+        QUOTATIONS + 'investor-program-trade-today', 'HHPPG046600C1',
+        {'EXCH_DIV_CLS_CODE': 'J', 'MRKT_DIV_CLS_CODE': Argument('market', {'KSP': '1', 'KSQ': '4'})},
+        'output1'),
 }
 TREND_PATH, DAILY_PATH, HOLIDAY_PATH = (
     CALLS[kind].path for kind in ('trend', 'daily', 'holiday'))

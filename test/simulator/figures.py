@@ -27,6 +27,13 @@ SIZES = {
     'WKI': (900000, 0.4), 'KQI': (120000, 18.0)}
 COMPOSITES = {'KSP': '0001', 'KSQ': '1001'}
 INDEX_MEMBERS = tuple(row['index_field'] for row in rows('index.tsv'))
+PROGRAM_MEMBERS = tuple(row['program_field'] for row in rows('program.tsv'))
+# KIS's codes, and its names with their blanks
+PROGRAM_INVESTORS = {
+    'securities': ('1000', '증 권'), 'insurance': ('2000', '보 험'), 'investment_trust': ('3000', '투 신'),
+    'pe_fund': ('3100', '사 모'), 'bank': ('4000', '은 행'), 'merchant_bank': ('5000', '종 금'),
+    'pension_fund': ('6000', '기 금'), 'other_corporation': ('7100', '기 타'),
+    'individual': ('8000', '개 인'), 'institution': ('8888', '기관계'), 'foreign': ('9100', '외국인')}
 
 
 def rounded(value):
@@ -185,6 +192,44 @@ def index_row(market, sector, moment, open_before):
         '%.2f' % year_low[0], '%.2f' % ((year_low[0] - level) / year_low[0] * 100),
         year_low[1].strftime('%Y%m%d'), str(ask), str(bid),
         '%.2f' % (ask / (ask + bid) * 100), '%.2f' % (bid / (ask + bid) * 100), str(bid - ask)]))
+
+
+def program_rows(market, moment):
+    """Rows of the program call, a blank one among them, in no order."""
+    day, fraction, zeros = moment
+    rng = random.Random('program %s/%s' % (market, day.isoformat()))
+    size, price = SIZES[market]
+    finer = {}
+    for investor in PROGRAM_INVESTORS:
+        for kind, share in (('arbt', 0.01), ('nabt', 0.08)):
+            for side in ('seln', 'shnu'):
+                # a merchant bank has none, and arbitrage is for few
+                none = investor == 'merchant_bank' or (kind == 'arbt' and WEIGHTS.get(investor, 0) < 3)
+                whole = size * FINER * share * WEIGHTS.get(investor, 0) / 100 * rng.uniform(0.4, 1.6)
+                done = 0 if zeros or none else fraction ** rng.uniform(0.8, 1.25)
+                finer[investor, kind, side, 'qty'] = int(whole * done)
+                finer[investor, kind, side, 'amt'] = int(whole * done * price * rng.uniform(0.9, 1.1))
+    for kind in ('arbt', 'nabt'):
+        for side in ('seln', 'shnu'):
+            for measure in ('qty', 'amt'):
+                finer['institution', kind, side, measure] = sum(
+                    finer[part, kind, side, measure] for part in INSTITUTION_PARTS)
+    rows = [_program_row(investor, finer) for investor in PROGRAM_INVESTORS]
+    random.Random('order %s/%s' % (market, fraction)).shuffle(rows)
+    rows.append(dict.fromkeys(PROGRAM_MEMBERS, ''))
+    return rows
+
+
+def _program_row(investor, finer):
+    code, name = PROGRAM_INVESTORS[investor]
+    row = {'invr_cls_code': code, 'invr_cls_name': name}
+    for member in PROGRAM_MEMBERS[2:]:
+        kind, side, measure = member.split('_')
+        kinds = ('arbt', 'nabt') if kind == 'all' else (kind,)
+        sides = (('shnu', 1), ('seln', -1)) if side == 'ntby' else ((side, 1),)
+        row[member] = str(rounded(sum(factor * finer[investor, k, s, measure]
+                                      for k in kinds for s, factor in sides)))
+    return row
 
 
 def daily_row(market, sector, day, day_before, fraction):

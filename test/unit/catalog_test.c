@@ -42,7 +42,7 @@ test_wire_order(void **state)
 }
 
 static const KisCall *const calls[] = {
-	&kis_call_trend, &kis_call_daily, &kis_call_calendar, &kis_call_index
+	&kis_call_trend, &kis_call_daily, &kis_call_calendar, &kis_call_index, &kis_call_program
 };
 
 /* Every call's members have names of their own, by which they are found. */
