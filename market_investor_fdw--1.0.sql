@@ -199,6 +199,7 @@ RETURN pg_catalog.array_cat(ARRAY[
         collected_at pg_catalog.timestamptz NOT NULL,
         trade_date pg_catalog.date NOT NULL,
         %s,
+        index_level pg_catalog.numeric,
         PRIMARY KEY (market_code, sector_code, collected_at))
         PARTITION BY RANGE (collected_at)$$, snapshots,
         (SELECT pg_catalog.string_agg(pg_catalog.format('%I bigint', t.column_name), ', ' ORDER BY t.n)
@@ -285,7 +286,20 @@ RETURN ARRAY(
                       JOIN pg_catalog.pg_class AS i ON i.oid OPERATOR(pg_catalog.=) x.indexrelid
                       JOIN pg_catalog.pg_am AS m ON m.oid OPERATOR(pg_catalog.=) i.relam
                       WHERE x.indrelid OPERATOR(pg_catalog.=) relation AND m.amname OPERATOR(pg_catalog.=) 'btree'
-                        AND x.indkey[2] OPERATOR(pg_catalog.=) d.attnum));
+                        AND x.indkey[2] OPERATOR(pg_catalog.=) d.attnum)
+    UNION ALL
+    SELECT k.command
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attname OPERATOR(pg_catalog.=) 'collected_at'
+    JOIN pg_catalog.pg_partitioned_table AS p
+      ON p.partrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.=) p.partattrs[0]
+    CROSS JOIN LATERAL pg_catalog.unnest(pg_catalog.array_prepend(
+        pg_catalog.format('ALTER TABLE %s ADD COLUMN index_level pg_catalog.numeric', kis_qualified_name(relation)),
+        ARRAY(SELECT t.command FROM pg_catalog.unnest(kis_comment_commands('TABLE', kis_qualified_name(relation), '{snapshots}')) AS t(command)
+              WHERE pg_catalog.strpos(t.command, '.index_level IS ') OPERATOR(pg_catalog.>) 0))) AS k(command)
+    WHERE c.oid OPERATOR(pg_catalog.=) relation AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS i
+                      WHERE i.attrelid OPERATOR(pg_catalog.=) relation AND i.attname OPERATOR(pg_catalog.=) 'index_level'));
 
 COMMENT ON FUNCTION kis_update_commands(pg_catalog.oid) IS
 'commands that bring a table of an older store up to date, where the caller has its owner''s rights';
@@ -420,7 +434,7 @@ BEGIN ATOMIC
                i.investor, i.investor_name, i.investor_name_en, i.screen_name, i.screen_order, i.part_of,
                %s,
                COALESCE(s.quantity_unit, m.quantity_unit) AS quantity_unit,
-               COALESCE(s.amount_unit, m.amount_unit) AS amount_unit
+               COALESCE(s.amount_unit, m.amount_unit) AS amount_unit%s
         FROM %s AS t
         LEFT JOIN (VALUES %s) AS m(market_code, market_name, market_name_en, quantity_unit, amount_unit, in_eok)
           ON m.market_code OPERATOR(pg_catalog.=) t.market_code
@@ -432,6 +446,10 @@ BEGIN ATOMIC
                                      pg_catalog.string_agg(pg_catalog.format('i.%1$s OPERATOR(pg_catalog./) COALESCE(s.in_eok, m.in_eok) AS %1$s_eok', x.measure),
                                                            ', ' ORDER BY x.n) FILTER (WHERE pg_catalog.strpos(x.measure, 'amount') OPERATOR(pg_catalog.>) 0))
          FROM measures AS x),
+        CASE part WHEN 'intraday' THEN pg_catalog.format(', %s::pg_catalog.float8 AS index_level',
+            CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute AS a
+                              WHERE a.attrelid OPERATOR(pg_catalog.=) relation AND a.attname OPERATOR(pg_catalog.=) 'index_level')
+                 THEN 't.index_level' ELSE 'NULL' END) END,
         kis_qualified_name(relation),
         (SELECT pg_catalog.string_agg(pg_catalog.format('(%L, %L, %L, %L, %L, %L::pg_catalog.float8)', k.market_code, k.market_name, k.market_name_en,
                                                         k.quantity_unit, k.amount_unit, k.in_eok), ', ') FROM markets AS k),
@@ -548,7 +566,8 @@ COMMENT ON FUNCTION kis_store_elsewhere(pg_catalog.text) IS
 CREATE FUNCTION collect_market_investor_trend(
     targets pg_catalog.text[] DEFAULT '{KSP/0001,KSQ/1001,ETF/T000}',
     source pg_catalog.name DEFAULT 'kis',
-    store pg_catalog.text DEFAULT 'market_investor_trend')
+    store pg_catalog.text DEFAULT 'market_investor_trend',
+    index_level pg_catalog.bool DEFAULT false)
 RETURNS TABLE (
     market_code pg_catalog.text,
     sector_code pg_catalog.text,
@@ -558,20 +577,21 @@ RETURNS TABLE (
 AS 'MODULE_PATHNAME', 'collect_market_investor_trend'
 LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 71;
 
-COMMENT ON FUNCTION collect_market_investor_trend(pg_catalog.text[], pg_catalog.name, pg_catalog.text) IS
-'fetches the targets (market/sector, or a market for its headline pairs) from the server source, stores them, and returns what became of each';
+COMMENT ON FUNCTION collect_market_investor_trend(pg_catalog.text[], pg_catalog.name, pg_catalog.text, pg_catalog.bool) IS
+'fetches the targets (market/sector, or a market for its headline pairs) from the server source, stores them, and returns what became of each; with index_level the snapshots keep the index of that moment, too, for a call more a target that has one';
 
 CREATE PROCEDURE market_investor_trend_job(
     targets pg_catalog.text[] DEFAULT '{KSP/0001,KSQ/1001,ETF/T000}',
     source pg_catalog.name DEFAULT 'kis',
     store pg_catalog.text DEFAULT 'market_investor_trend',
     raise_on pg_catalog.text DEFAULT 'all',
-    channel pg_catalog.text DEFAULT NULL)
+    channel pg_catalog.text DEFAULT NULL,
+    index_level pg_catalog.bool DEFAULT false)
 AS 'MODULE_PATHNAME', 'market_investor_trend_job'
 LANGUAGE C;
 
-COMMENT ON PROCEDURE market_investor_trend_job(pg_catalog.text[], pg_catalog.name, pg_catalog.text, pg_catalog.text, pg_catalog.text) IS
-'what a scheduler calls: collects, commits what is stored and the log of every target, then raises an error where all targets failed (raise_on any: where one did; never); a NOTIFY on the channel for each pair that changed';
+COMMENT ON PROCEDURE market_investor_trend_job(pg_catalog.text[], pg_catalog.name, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.bool) IS
+'what a scheduler calls: collects, commits what is stored and the log of every target, then raises an error where all targets failed (raise_on any: where one did; never); a NOTIFY on the channel for each pair that changed; index_level as in collect_market_investor_trend';
 
 CREATE PROCEDURE backfill_market_investor_trend(
     from_date pg_catalog.date,
@@ -1087,6 +1107,7 @@ CREATE FUNCTION schedule_market_investor_trend(
     source pg_catalog.name DEFAULT 'kis',
     store pg_catalog.text DEFAULT 'market_investor_trend',
     channel pg_catalog.text DEFAULT NULL,
+    index_level pg_catalog.bool DEFAULT false,
     OUT job_id pg_catalog.int8,
     OUT job pg_catalog.text,
     OUT schedule pg_catalog.text,
@@ -1179,7 +1200,8 @@ BEGIN
         FROM (VALUES
             ('by the minute', pg_catalog.format('%s %s-%s * * 1-5', at_minute, 9 OPERATOR(pg_catalog.-) hours, 19 OPERATOR(pg_catalog.-) hours),
              pg_catalog.format('CALL %s.market_investor_trend_job(%L, source => %L, store => %L%s)', ours, targets, source, relation,
-                               pg_catalog.format(CASE WHEN channel IS NULL THEN '' ELSE ', channel => %L' END, channel))),
+                               pg_catalog.concat(pg_catalog.format(CASE WHEN channel IS NULL THEN '' ELSE ', channel => %L' END, channel),
+                                                 CASE WHEN index_level THEN ', index_level => true' END))),
             ('of the day', pg_catalog.format('10 %s * * 1-5', 20 OPERATOR(pg_catalog.-) hours),
              pg_catalog.format('CALL %s.market_investor_trend_job(%L, source => %L, store => %L)', ours, headline, source, relation)),
             ('of past days', pg_catalog.format('40 %s * * 1-5', 20 OPERATOR(pg_catalog.-) hours),
@@ -1194,8 +1216,8 @@ BEGIN
     END LOOP;
 END $$;
 
-COMMENT ON FUNCTION schedule_market_investor_trend(pg_catalog.interval, pg_catalog.text[], pg_catalog.name, pg_catalog.text, pg_catalog.text) IS
-'has pg_cron collect for the caller: the targets by the minute from 09:00 to 20:00 in Seoul, the rows of all headline pairs at 20:10, the daily history of the last ten days at 20:40, and the caller''s old runs removed at 21:00; called again it changes these jobs, and takes away those of a store that is gone';
+COMMENT ON FUNCTION schedule_market_investor_trend(pg_catalog.interval, pg_catalog.text[], pg_catalog.name, pg_catalog.text, pg_catalog.text, pg_catalog.bool) IS
+'has pg_cron collect for the caller: the targets, with index_level their index, too, by the minute from 09:00 to 20:00 in Seoul, the rows of all headline pairs at 20:10, the daily history of the last ten days at 20:40, and the caller''s old runs removed at 21:00; called again it changes these jobs, and takes away those of a store that is gone';
 
 CREATE FUNCTION unschedule_market_investor_trend(store pg_catalog.text DEFAULT 'market_investor_trend')
 RETURNS pg_catalog.int4

@@ -28,7 +28,7 @@ sub rows
 {
 	my ($table) = @_;
 
-	return value("SELECT string_agg(t::text, chr(10) ORDER BY t::text) FROM $table AS t");
+	return value("SELECT string_agg(r.row, chr(10) ORDER BY r.row) FROM $table AS t, LATERAL (SELECT (to_jsonb(t) - 'index_level')::text) AS r(row)");
 }
 
 my @tables = qw(market_investor_trend market_investor_trend_snapshot eighteen seventy_two);
@@ -65,6 +65,11 @@ is(value(q{SET timezone = 'UTC'; SELECT collected_at, collected_at_seoul, screen
 	WHERE trade_date = '2026-11-05' AND market_code = 'KSP' AND investor = 'foreign'}), '2026-11-05 06:40:00+00|2026-11-05 15:40:00|외국인|-120|-1234.56|million won', 'with both clocks');
 is(value(q{SELECT string_agg(concat_ws(' ', collected_at_seoul, sell_qty, net_qty, net_amount_eok), ', ' ORDER BY collected_at) FROM market_investor_trend_intraday WHERE investor = 'foreign'}),
 	'2026-11-05 10:00:00 30 -10 -10, 2026-11-05 10:01:00 30 -8 -9', 'and the day\'s course is a view');
+
+is(value(q{SELECT count(*) FROM pg_attribute WHERE attrelid::regclass::text LIKE 'market_investor_trend_snapshot%' AND attname = 'index_level'
+	AND format_type(atttypid, atttypmod) = 'numeric' AND attrelid IN (SELECT oid FROM pg_class WHERE relkind IN ('r', 'p'))}), 3, 'snapshots have room for the index, and their partitions');
+like(value(q{SELECT col_description('market_investor_trend_snapshot'::regclass, attnum) FROM pg_attribute
+	WHERE attrelid = 'market_investor_trend_snapshot'::regclass AND attname = 'index_level'}), qr/Index at that moment/, 'with its comment');
 
 # A second time there is nothing left to do
 my $relations = value('SELECT sum(hashtext(oid::text || relname)) FROM pg_class');

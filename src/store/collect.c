@@ -37,6 +37,9 @@
 PG_FUNCTION_INFO_V1(collect_market_investor_trend);
 PG_FUNCTION_INFO_V1(market_investor_trend_job);
 
+/* No index is longer. */
+#define MAX_LEVEL_LEN 30
+
 /* One call of the function. */
 typedef struct Collection
 {
@@ -47,6 +50,7 @@ typedef struct Collection
 	KisStoreTable *snapshots;	/* NULL: the store has none */
 	KisStoreTable *log;			/* NULL: the same */
 	const char *channel;		/* to notify of changes; NULL: none */
+	bool		with_index;		/* the snapshots keep the index, too */
 	TimestampTz asked_at;
 	KisConnection *connection;
 	KisQuery   *query;
@@ -70,6 +74,46 @@ find_tables(Collection *collection, LOCKMODE lockmode, bool keep_lock)
 									   lockmode, keep_lock, collection->function);
 	collection->snapshots = kis_snapshots_open(collection->store, lockmode, keep_lock);
 	collection->log = kis_collection_open(collection->store, lockmode, keep_lock);
+}
+
+/* Digits, a point among them, and a sign, as numeric takes them; and not zero, which is KIS's for an index that it doesn't know. */
+static bool
+is_level(const char *text)
+{
+	size_t		sign = strspn(text, "+-");
+	size_t		whole = strspn(text + sign, "0123456789");
+	const char *rest = text + sign + whole;
+
+	if (*rest == '.')
+		rest += 1 + strspn(rest + 1, "0123456789");
+	return sign <= 1 && whole > 0 && *rest == '\0' && strlen(text) <= MAX_LEVEL_LEN &&
+		strpbrk(text, "123456789") != NULL;
+}
+
+/*
+ * Waits for the index of a target that has its figures. Without it the figures
+ * are stored all the same, and the log says why.
+ */
+static void
+take_index(Collection *collection, KisTarget *target)
+{
+	const KisRequest *request = target->index_request;
+	const char *level;
+
+	if (request == NULL)
+		return;
+	if (!kis_request_wait(target->index_request))
+	{
+		target->index_detail = psprintf("without the index: %s",
+										kis_error_summary(&request->error, request->connection->server_name));
+		return;
+	}
+	level = request->reply->nrows < 1 ? "" :
+		request->reply->rows[0].values[kis_call_member_find(&kis_call_index, "level")].text;
+	if (is_level(level))
+		target->index_level = pstrdup(level);
+	else
+		target->index_detail = psprintf("without the index: KIS sent \"%s\"", kis_to_server_lossy(kis_shown(level)));
 }
 
 /* Waits for a target's answer and takes what the tables need of it. */
@@ -125,6 +169,22 @@ take_answer(Collection *collection, KisTarget *target)
 	}
 	target->hours = kis_hours(collection->query, collection->connection,
 							  target->collected_at, &collection->counters);
+	take_index(collection, target);
+}
+
+/* Is the index of the target's pair wanted, and is there one? */
+static bool
+wants_index(const Collection *collection, const KisTarget *target)
+{
+	return collection->with_index && kis_call_serves(&kis_call_index, target->pair.market);
+}
+
+static bool
+is_new_call(const Collection *collection, const KisCall *call, const KisTarget *target)
+{
+	KisCallArgs args = kis_target_args(target);
+
+	return !kis_query_has_answer(collection->query, collection->connection, call, &args);
 }
 
 /* Makes the calls of all targets, or of none where they are too many; then waits for each. */
@@ -135,11 +195,11 @@ fetch(Collection *collection)
 
 	for (int i = 0; i < collection->ntargets; i++)
 	{
-		KisCallArgs args = kis_target_args(&collection->targets[i]);
+		const KisTarget *target = &collection->targets[i];
 
-		if (!kis_query_has_answer(collection->query, collection->connection,
-								  &kis_call_trend, &args))
-			ncalls++;
+		ncalls += is_new_call(collection, &kis_call_trend, target);
+		if (wants_index(collection, target))
+			ncalls += is_new_call(collection, &kis_call_index, target);
 	}
 	kis_query_expect(collection->query, collection->connection, &kis_call_trend, ncalls);
 
@@ -154,6 +214,10 @@ fetch(Collection *collection)
 		target->request = kis_query_request(collection->query, collection->connection,
 											&kis_call_trend, &args, &collection->counters,
 											true);
+		if (wants_index(collection, target))
+			target->index_request = kis_query_request(collection->query, collection->connection,
+													  &kis_call_index, &args, &collection->counters,
+													  true);
 	}
 	for (int i = 0; i < collection->ntargets; i++)
 		take_answer(collection, &collection->targets[i]);
@@ -236,6 +300,9 @@ write_answers(Collection *collection, MemoryContext context)
 			targets[ntargets++] = &collection->targets[i];
 	kis_store_write(collection->store, collection->snapshots, true, targets, ntargets, context);
 	for (int i = 0; i < ntargets; i++)
+		if (targets[i]->detail == NULL)
+			targets[i]->detail = targets[i]->index_detail;
+	for (int i = 0; i < ntargets; i++)
 		if (targets[i]->worth_snapshot)
 			targets[nworth++] = targets[i];
 	if (collection->snapshots)
@@ -268,11 +335,12 @@ return_outcomes(const Collection *collection, ReturnSetInfo *result)
 
 /*
  * Checks all that can be checked without a call. The arguments begin with
- * targets, source and store; "names" are of those that must not be null.
+ * targets, source and store; "names" are of those that must not be null; that
+ * of index_arg says whether the snapshots are to keep the index.
  */
 static Collection *
-prepare(FunctionCallInfo fcinfo, const char *const *names, int nnames, const char *function_name,
-		MemoryContext context)
+prepare(FunctionCallInfo fcinfo, const char *const *names, int nnames, int index_arg,
+		const char *function_name, MemoryContext context)
 {
 	Collection *collection = palloc0(sizeof(Collection));
 	Oid			serverid;
@@ -287,6 +355,13 @@ prepare(FunctionCallInfo fcinfo, const char *const *names, int nnames, const cha
 	collection->targets = kis_targets(PG_GETARG_ARRAYTYPE_P(0), collection->connection->options,
 									  &collection->ntargets);
 	find_tables(collection, AccessShareLock, false);
+	collection->with_index = !PG_ARGISNULL(index_arg) && PG_GETARG_BOOL(index_arg);
+	if (collection->with_index && (collection->snapshots == NULL || !collection->snapshots->has_index_level))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("store \"%s\" has no snapshots with a column \"index_level\"", collection->store->plain_name),
+				 errhint("Have its owner run SELECT create_market_investor_trend(%s); or add the column, of type numeric.",
+						 quote_literal_cstr(collection->store_text))));
 	if (collection->snapshots)
 		kis_snapshot_check(collection->snapshots->relid, collection->store_text,
 						   GetCurrentTimestamp(), collection->function);
@@ -297,9 +372,10 @@ prepare(FunctionCallInfo fcinfo, const char *const *names, int nnames, const cha
 }
 
 /*
- * collect_market_investor_trend(targets text[], source name, store text):
- * calls KIS for the targets and writes the replies to the store and its
- * snapshots, and what came of each to its log. Returns a row a target in the
+ * collect_market_investor_trend(targets text[], source name, store text,
+ * index_level boolean): calls KIS for the targets and writes the replies to the
+ * store and its snapshots, with the index where that is wanted, and what came of
+ * each to its log. Returns a row a target in the
  * order of keys. Raises 22023 for a target that is none, 42P01 and 42P16 for a
  * store that is none, and, where every target failed, the first one's SQLSTATE.
  */
@@ -314,7 +390,7 @@ collect_market_investor_trend(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	context = AllocSetContextCreate(caller, "market investor collection", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
-	collection = prepare(fcinfo, names, lengthof(names), "collect_market_investor_trend()", context);
+	collection = prepare(fcinfo, names, lengthof(names), 3, "collect_market_investor_trend()", context);
 	fetch(collection);
 	if (count_failed(collection) == collection->ntargets)
 		raise_failures(collection);
@@ -339,7 +415,7 @@ context_of_block(void *arg)
 
 /*
  * CALL market_investor_trend_job(targets text[], source name, store text,
- * raise_on text, channel text): the same for a scheduler. It commits what is
+ * raise_on text, channel text, index_level boolean): the same for a scheduler. It commits what is
  * stored and the log, and then raises the failures that raise_on names, as
  * collect_market_investor_trend does. With a channel, a NOTIFY of each pair
  * that was inserted or updated is sent at the commit. Inside a transaction
@@ -363,7 +439,7 @@ market_investor_trend_job(PG_FUNCTION_ARGS)
 	int			nfailed;
 
 	MemoryContextSwitchTo(context);
-	collection = prepare(fcinfo, names, lengthof(names), "market_investor_trend_job()", context);
+	collection = prepare(fcinfo, names, lengthof(names), 5, "market_investor_trend_job()", context);
 	raise_on = text_to_cstring(PG_GETARG_TEXT_PP(3));
 	if (strcmp(raise_on, "all") != 0 && strcmp(raise_on, "any") != 0 && strcmp(raise_on, "never") != 0)
 		ereport(ERROR,

@@ -54,6 +54,7 @@ static const struct
 }			texts[] = {
 	{"store", NULL, "투자자별 매매동향, 시장·업종 조합과 거래일마다 한 행 / Investor flows, a row for each pair of market and sector and trading day"},
 	{"snapshots", NULL, "투자자별 매매동향 스냅샷, 값이 바뀐 응답마다 한 행 / Snapshots of investor flows, a row for each reply whose figures changed"},
+	{"snapshots", "index_level", "수집 시점의 지수, 모으지 않았거나 없으면 NULL / Index at that moment; NULL where it was not collected or there is none"},
 	{"partition", NULL, "%1$s년 %2$s월의 스냅샷 / Snapshots of %1$s-%2$s"},
 	{"collection partition", NULL, "%1$s년 %2$s월의 수집 기록 / Log of collections in %1$s-%2$s"},
 	{"key", "market_code", "시장 코드 / Market code, as in kis_sector"},
@@ -98,6 +99,7 @@ static const struct
 	{"intraday", "buy_qty", "매수 수량(단위는 quantity_unit) / Quantity bought, in quantity_unit"},
 	{"intraday", "sell_amount", "매도 거래대금(단위는 amount_unit) / Amount sold, in amount_unit"},
 	{"intraday", "buy_amount", "매수 거래대금(단위는 amount_unit) / Amount bought, in amount_unit"},
+	{"intraday", "index_level", "수집 시점의 지수, 모으지 않았거나 없으면 NULL / Index at that moment; NULL where it was not collected or there is none"},
 	{"intraday", "sell_amount_eok", "매도 거래대금(억원), 단위가 미확인이면 NULL / Amount sold in 100 million won; NULL where KIS's unit is not known"},
 	{"intraday", "buy_amount_eok", "매수 거래대금(억원), 단위가 미확인이면 NULL / Amount bought in 100 million won; NULL where KIS's unit is not known"},
 };

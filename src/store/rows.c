@@ -32,8 +32,11 @@ typedef struct Statement
 
 static Oid	parameter_types[] = {
 	TEXTARRAYOID, TEXTARRAYOID, DATEARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID
+	TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTARRAYOID
 };
+
+/* Of these the levels of the index, which are null where no target has one. */
+#define INDEX_LEVELS 8
 
 /*
  * The plan of a statement, which lives as long as the session, as far as there
@@ -96,10 +99,41 @@ figures_text(const KisStoreTable *table, const KisTarget *target)
 	return PointerGetDatum(cstring_to_text_with_len(array.data, array.len));
 }
 
+/* Has one of the targets a level of the index? */
+bool
+kis_rows_have_index(KisTarget *const *targets, int ntargets)
+{
+	for (int i = 0; i < ntargets; i++)
+		if (targets[i]->index_level != NULL)
+			return true;
+	return false;
+}
+
+/* The targets' levels of the index, as a text[]; 0 where there are none. */
+static Datum
+index_levels(KisTarget *const *targets, int ntargets)
+{
+	Datum	   *levels;
+	bool	   *nulls;
+
+	if (!kis_rows_have_index(targets, ntargets))
+		return (Datum) 0;
+	levels = palloc0(ntargets * sizeof(Datum));
+	nulls = palloc(ntargets * sizeof(bool));
+	for (int i = 0; i < ntargets; i++)
+	{
+		nulls[i] = targets[i]->index_level == NULL;
+		if (!nulls[i])
+			levels[i] = CStringGetTextDatum(targets[i]->index_level);
+	}
+	return array_of(levels, nulls, ntargets, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
 /*
  * Runs a statement with the targets as its parameters: $1 to $6 are arrays of
  * markets, sectors, trade dates, collected_at, figures and stored_at (NULL where
- * it is 0), $7 and $8 the two times. With a snapshot it sees what that shows,
+ * it is 0), $7 and $8 the two times, $9 the levels of the index, or null where
+ * there are none. With a snapshot it sees what that shows,
  * else what is committed, as the isolation level has it. To be called inside
  * SPI, whose SPI_processed and SPI_tuptable are of it. The memory context stays
  * the caller's, where SPI itself leaves one that ends with it.
@@ -113,6 +147,7 @@ kis_rows_execute(const char *query, const KisStoreTable *table, KisTarget *const
 	Datum	   *columns[6];
 	bool	   *no_again = palloc(ntargets * sizeof(bool));
 	Datum		values[lengthof(parameter_types)];
+	char		nulls[lengthof(parameter_types) + 1] = "         ";
 	int			result;
 
 	for (int i = 0; i < (int) lengthof(columns); i++)
@@ -141,11 +176,14 @@ kis_rows_execute(const char *query, const KisStoreTable *table, KisTarget *const
 	}
 	values[6] = TimestampTzGetDatum(seven);
 	values[7] = TimestampTzGetDatum(eight);
+	values[INDEX_LEVELS] = index_levels(targets, ntargets);
+	if (values[INDEX_LEVELS] == (Datum) 0)
+		nulls[INDEX_LEVELS] = 'n';
 
 	if (snapshot != InvalidSnapshot)
-		result = SPI_execute_snapshot(plan, values, NULL, snapshot, InvalidSnapshot, false, true, 0);
+		result = SPI_execute_snapshot(plan, values, nulls, snapshot, InvalidSnapshot, false, true, 0);
 	else
-		result = SPI_execute_plan(plan, values, NULL, false, 0);
+		result = SPI_execute_plan(plan, values, nulls, false, 0);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
 	MemoryContextSwitchTo(context);

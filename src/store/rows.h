@@ -47,10 +47,13 @@ typedef struct KisStoredRow
 /* The plan of a statement, made once a session. Inside SPI. */
 extern SPIPlanPtr kis_rows_plan(const char *query, int nparameters, Oid *types);
 
-/* Runs a statement for these targets; $7 and $8 are the two times. Inside SPI. */
+/* Runs a statement for these targets; $7 and $8 are the two times, $9 the index. Inside SPI. */
 extern void kis_rows_execute(const char *query, const KisStoreTable *table,
 							 KisTarget *const *targets, int ntargets,
 							 TimestampTz seven, TimestampTz eight, Snapshot snapshot);
+
+/* Has one of the targets a level of the index, so that $9 has them? */
+extern bool kis_rows_have_index(KisTarget *const *targets, int ntargets);
 
 /* How many targets a statement on the table takes of these. */
 extern int	kis_rows_at_once(const KisStoreTable *table, int ntargets);

@@ -413,16 +413,17 @@ beside_query(const KisStoreTable *snapshots, const char *figures, const char *op
  * Answers may be written in another order than they came in. An answer of
  * "again", later than this one, may have been left out as it said what the
  * snapshot before says: where this one comes in between, that one is no
- * repetition any more and is appended with it.
+ * repetition any more and is appended with it, without the index of its moment,
+ * which nobody has any more.
  */
 static char *
-append_statement(const KisStoreTable *snapshots)
+append_statement(const KisStoreTable *snapshots, bool with_index)
 {
 	/* the columns' list begins with its separator */
 	const char *figures = kis_rows_columns(snapshots, ", ", "s.", false) + 2;
 
-	return psprintf("INSERT INTO %s (market_code, sector_code, collected_at, trade_date%s) "
-					"SELECT t.market_code, t.sector_code, r.collected_at, t.trade_date%s FROM %s "
+	return psprintf("INSERT INTO %s (market_code, sector_code, collected_at, trade_date%s%s) "
+					"SELECT t.market_code, t.sector_code, r.collected_at, t.trade_date%s%s FROM %s "
 					"%s AS b ON true %s AS a ON true "
 					"CROSS JOIN LATERAL (VALUES (t.collected_at, t.f), "
 					"(CASE WHEN b.collected_at IS NOT NULL AND (a.collected_at OPERATOR(pg_catalog.<=) t.again) IS NOT TRUE "
@@ -430,8 +431,10 @@ append_statement(const KisStoreTable *snapshots)
 					"WHERE (b.f OPERATOR(pg_catalog.=) t.f) IS NOT TRUE AND (a.f OPERATOR(pg_catalog.=) t.f) IS NOT TRUE "
 					"AND r.collected_at IS NOT NULL ORDER BY t.n "
 					"ON CONFLICT (market_code, sector_code, collected_at) DO NOTHING",
-					snapshots->name, kis_rows_columns(snapshots, ", ", "", false),
+					snapshots->name, kis_rows_columns(snapshots, ", ", "", false), with_index ? ", index_level" : "",
 					kis_rows_columns(snapshots, ", ", "r.f", true),
+					with_index ? ", CASE WHEN r.collected_at OPERATOR(pg_catalog.=) t.collected_at "
+					"THEN ($9)[t.n::pg_catalog.int4]::pg_catalog.numeric END" : "",
 					snapshots->is_distributed ? KIS_ONE_TARGET : KIS_TARGETS,
 					beside_query(snapshots, figures, "<", "DESC"),
 					beside_query(snapshots, figures, ">", "ASC"));
@@ -469,6 +472,8 @@ kis_snapshot_append(const KisStoreTable *snapshots, KisTarget **targets, int nta
 	}
 	/* what others have committed counts in every isolation level */
 	for (int i = 0; i < ntargets; i += step)
-		kis_rows_execute(append_statement(snapshots), snapshots, targets + i, step,
+		kis_rows_execute(append_statement(snapshots, snapshots->has_index_level &&
+										  kis_rows_have_index(targets + i, step)),
+						 snapshots, targets + i, step,
 						 month_start(first - 1), month_start(last + 2), GetLatestSnapshot());
 }

@@ -242,6 +242,8 @@ find_figures(Relation rel, KisStoreTable *table)
 			table->has_source = true;
 		if (strcmp(NameStr(att->attname), "updated_at") == 0)
 			table->has_updated_at = true;
+		if (strcmp(NameStr(att->attname), "index_level") == 0 && getBaseType(att->atttypid) == NUMERICOID)
+			table->has_index_level = true;
 		member = kis_call_member_find(&kis_call_trend, NameStr(att->attname));
 		if (member < 0)
 			continue;

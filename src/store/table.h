@@ -27,6 +27,7 @@ typedef struct KisStoreTable
 	char	  **columns;		/* their names, quoted */
 	bool		has_source;
 	bool		has_updated_at;
+	bool		has_index_level;
 	bool		is_distributed; /* by Citus, which finds rows of it for one
 								 * target at a time */
 } KisStoreTable;

@@ -29,6 +29,10 @@ typedef struct KisTarget
 {
 	KisPairCode pair;
 	KisRequest *request;
+	KisRequest *index_request;	/* NULL: the index is not wanted, or the pair
+								 * has none */
+	const char *index_level;	/* a decimal number; NULL: not known */
+	const char *index_detail;	/* why it is not, where it was wanted */
 	TimestampTz collected_at;
 	DateADT		trade_date;
 	bool		has_trade_date;
