@@ -233,14 +233,33 @@ is_key_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec,
 	return true;
 }
 
+/* Are these all foreign tables of KIS? */
+static bool
+are_of_kis(PlannerInfo *root, Relids relids)
+{
+	int			relid = -1;
+
+	while ((relid = bms_next_member(relids, relid)) >= 0)
+	{
+		RelOptInfo *rel = relid < root->simple_rel_array_size ? root->simple_rel_array[relid] : NULL;
+
+		if (rel == NULL || rel->fdwroutine == NULL ||
+			rel->fdwroutine->GetForeignRelSize != kisGetForeignRelSize)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Adds a path for each of those clauses that give the keys of one run values, with
  * parameters from the relations that the values come from; returns all of these.
- * The core drops a path that is the same as another.
+ * The core drops a path that is the same as another. A pair alone takes no codes
+ * from another table of KIS: so their calls are made side by side.
  */
 static Relids
 add_join_paths(PlannerInfo *root, RelOptInfo *rel, List *clauses, const Bitmapset *keys)
 {
+	const PlannedTable *planned = rel->fdw_private;
 	Relids		all = NULL;
 	ListCell   *cell;
 
@@ -252,6 +271,8 @@ add_join_paths(PlannerInfo *root, RelOptInfo *rel, List *clauses, const Bitmapse
 		if (!join_clause_is_movable_to(rinfo, rel) || !kis_is_key_condition(rinfo, rel, keys))
 			continue;
 		outer = bms_del_member(outer, rel->relid);
+		if (planned->pairs <= 1 && are_of_kis(root, outer))
+			continue;
 		add_scan_path(root, rel, outer, 1, NIL);
 		all = bms_add_members(all, outer);
 	}

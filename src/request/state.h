@@ -84,6 +84,8 @@ struct KisQuery
 	KisBackfillProgress backfill;	/* that it reads a page of */
 	int64		waited_us;		/* for rate, token and retries */
 	List	   *warned;			/* of char * */
+	List	   *scans;			/* of ForeignScanState *, begun; NIL once
+								 * those that are joined make calls */
 };
 
 #endif							/* KIS_REQUEST_STATE_H */

@@ -188,6 +188,16 @@ request_pages(KisScan *scan, const KisPairScan *next)
 	}
 }
 
+/* Requests the page that comes first, before the scan's rows are wanted. */
+void
+kis_request_first(KisScan *scan)
+{
+	KisPairScan *first = next_pair(scan);
+
+	if (first != NULL && scan->max_rows > 0)
+		request_page(scan, first);
+}
+
 static void
 warn_of_empty(const KisScan *scan, const KisRequest *request)
 {

@@ -25,6 +25,7 @@
 #include "request/state.h"
 #include "scan/code_warnings.h"
 #include "scan/convert.h"
+#include "scan/joined.h"
 #include "scan/pages.h"
 #include "scan/scan.h"
 #include "scan/state.h"
@@ -58,6 +59,13 @@ kisBeginForeignScan(ForeignScanState *node, int eflags)
 											 &TTSOpsVirtual);
 	scan->econtext->ecxt_scantuple = scan->pair_slot;
 	node->fdw_state = scan;
+	if (estate->es_epq_active == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(scan->query->context);
+
+		scan->query->scans = lappend(scan->query->scans, node);
+		MemoryContextSwitchTo(old);
+	}
 }
 
 /* What needs the server's options, before the first row. Raises what these raise, and 42704 without a user mapping. */
@@ -226,6 +234,37 @@ prepare_calls(ForeignScanState *node, KisScan *scan)
 }
 
 /*
+ * At the first row of all that are joined: the scans that are joined with this one
+ * make their first call, too, before it waits for its own. So a join by the codes
+ * waits for the slowest call, not for one after the other.
+ */
+static void
+start_joined(ForeignScanState *node, KisScan *scan)
+{
+	List	   *scans = scan->query->scans;
+	List	   *joined;
+	ListCell   *cell;
+
+	if (list_length(scans) < 2)
+		return;
+	joined = kis_joined_scans(node->ss.ps.state->es_plannedstmt->planTree);
+	if (!list_member_ptr(joined, node->ss.ps.plan))
+		return;
+	scan->query->scans = NIL;
+	kis_request_first(scan);
+	foreach(cell, scans)
+	{
+		ForeignScanState *other = lfirst(cell);
+		KisScan    *other_scan = other->fdw_state;
+
+		if (other == node || !list_member_ptr(joined, other->ss.ps.plan))
+			continue;
+		prepare_calls(other, other_scan);
+		kis_request_first(other_scan);
+	}
+}
+
+/*
  * The scan's next row; an empty slot after the last. Waits for KIS, and raises what
  * a call's failure is; one that never waits has an empty slot instead, see its awaited.
  */
@@ -237,7 +276,10 @@ kisIterateForeignScan(ForeignScanState *node)
 	KisTableRow row;
 
 	if (!scan->counted)
+	{
 		prepare_calls(node, scan);
+		start_joined(node, scan);
+	}
 
 	ExecClearTuple(slot);
 	if (!kis_next_row(scan, &row))
