@@ -34,7 +34,7 @@ ORDER BY part_of NULLS FIRST, net_amount DESC;
 \echo '    stands in the simulator''s session.)'
 \endif
 SELECT create_market_investor_trend();
-SELECT * FROM collect_market_investor_trend();
+SELECT * FROM collect_market_investor_trend(index_level => true);
 
 \echo '--- What is stored'
 SELECT market_code, sector_code, trade_date, collected_at,
@@ -58,7 +58,7 @@ CREATE EXTENSION pg_cron;
 \set minutes '* 0-10 * * 1-5'
 \endif
 SELECT cron.schedule('flows by the minute', :'minutes',
-                     'SELECT collect_market_investor_trend()');
+                     'SELECT collect_market_investor_trend(index_level => true)');
 SELECT cron.schedule('flows of past days', '40 11 * * 1-5',
                      'CALL backfill_market_investor_trend(current_date - 10, current_date)');
 SELECT jobname, schedule, command, username, active FROM cron.job ORDER BY jobid;

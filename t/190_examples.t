@@ -25,7 +25,7 @@ $node->safe_psql('postgres', 'SELECT create_market_investor_trend()');
 foreach my $minute (map { 10 * $_ } 1 .. 5)
 {
 	$clock->set(sprintf '2026-07-10 09:%02d:00', $minute);
-	$node->safe_psql('postgres', 'SELECT collect_market_investor_trend()');
+	$node->safe_psql('postgres', 'SELECT collect_market_investor_trend(index_level => true)');
 }
 
 # Runs an example as it stands: its columns' names, a hash a row, and how many
@@ -33,7 +33,7 @@ foreach my $minute (map { 10 * $_ } 1 .. 5)
 sub example
 {
 	my ($name) = @_;
-	my %before = map { $_ => $simulator->calls($_) } qw(trend daily);
+	my %before = map { $_ => $simulator->calls($_) } qw(trend daily index program);
 	my ($output, $errors) = run_command(
 		[ 'psql', '-XA', '-F', "\t", '-P', 'footer=off', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
 			'-f', "$examples/$name.sql" ]);
@@ -44,7 +44,7 @@ sub example
 	is($errors, '', "$name runs as it stands");
 	like(slurp_file("$examples/$name.sql"), qr/\A-- .*\?.*\n/, "$name says what it answers");
 	is_deeply([ grep { (() = $_ =~ /\t/g) != $#columns } @lines ], [], "$name: each row has all columns");
-	return (\@columns, \@rows, { map { $_ => $simulator->calls($_) - $before{$_} } keys %before });
+	return (\@columns, \@rows, { map { $_ => $simulator->calls($_) - $before{$_} } grep { $simulator->calls($_) > $before{$_} } keys %before });
 }
 
 sub sum { return List::Util::sum0(@_) }
@@ -60,7 +60,7 @@ sub descends
 my ($columns, $rows, $calls) = example('who_is_buying');
 is_deeply($columns, [qw(investor investor_en is_part net_eok)], 'who is buying: columns');
 is(@$rows, 12, 'all investors');
-is_deeply($calls, { trend => 1, daily => 0 }, 'one call');
+is_deeply($calls, { trend => 1 }, 'one call');
 my @wholes = grep { $_->{is_part} eq 'f' } @$rows;
 my @parts = grep { $_->{is_part} eq 't' } @$rows;
 is(join(' ', sort map { $_->{investor} } @wholes), '개인 기관계 기타단체 기타법인 외국인', 'five of them are no part of another');
@@ -75,10 +75,29 @@ is($node->safe_psql('postgres', q{SELECT round(foreign_net_amount / 100.0, 1) FR
 ($columns, $rows, $calls) = example('through_the_day');
 is_deeply($columns, [qw(at_seoul foreign_eok individual_eok institution_eok)], 'through the day: columns');
 is_deeply([ map { substr $_->{at_seoul}, 0, 16 } @$rows ], [ map { "2026-07-10 09:${_}0" } 1 .. 5 ], 'a row a snapshot of the day');
-is_deeply($calls, { trend => 0, daily => 0 }, 'no call');
+is_deeply($calls, {}, 'no call');
 is(join(' ', map { $_->{foreign_eok} } @$rows), $node->safe_psql('postgres', q{
 	SELECT string_agg(round(foreign_net_amount / 100.0, 1)::text, ' ' ORDER BY collected_at)
 	FROM market_investor_trend_snapshot WHERE market_code = 'KSP'}), 'the snapshots\' figures');
+
+($columns, $rows, $calls) = example('foreigners_and_index');
+is_deeply($columns, [qw(at_seoul foreign_eok index_level)], 'foreigners and index: columns');
+is_deeply([ map { substr $_->{at_seoul}, 0, 16 } @$rows ], [ map { "2026-07-10 09:${_}0" } 1 .. 5 ], 'a row a snapshot of the day');
+is_deeply($calls, {}, 'no call');
+is(join(' ', map { "$_->{foreign_eok}/$_->{index_level}" } @$rows), $node->safe_psql('postgres', q{
+	SELECT string_agg(round(foreign_net_amount / 100.0, 1) || '/' || index_level::float8, ' ' ORDER BY collected_at)
+	FROM market_investor_trend_snapshot WHERE market_code = 'KSP'}), 'the snapshots\' figures, and the index beside them');
+is($node->safe_psql('postgres', q{SELECT level::float8 FROM kis_index WHERE market_code = 'KSP'}), $rows->[-1]{index_level}, 'which is that of the moment');
+
+($columns, $rows, $calls) = example('program_trading');
+is_deeply($columns, [qw(investor investor_en arbitrage_eok non_arbitrage_eok all_means_eok)], 'program trading: columns');
+is(join(' ', sort map { $_->{investor} } @$rows), '개인 기관계 기타법인 외국인', 'those who are no part of another');
+is_deeply($calls, { program => 1, trend => 1 }, 'two calls');
+is($node->safe_psql('postgres', q{
+	SELECT round(non_arbitrage_net_amount / 100.0, 1) || ' ' || round(foreign_net_amount / 100.0, 1)
+	FROM kis_program_trend JOIN kis_market_trend USING (market_code) WHERE market_code = 'KSP' AND investor = 'foreign'}),
+	join(' ', @{ (grep { $_->{investor} eq '외국인' } @$rows)[0] }{qw(non_arbitrage_eok all_means_eok)}), 'program trades, and all');
+
 # A day later the day before is no longer the last
 $clock->set('2026-07-13 09:10:00');
 $node->safe_psql('postgres', 'SELECT collect_market_investor_trend()');
@@ -88,14 +107,14 @@ like(join(' ', map { $_->{at_seoul} } @$rows), qr/^2026-07-13 09:10:0\d$/, 'the 
 ($columns, $rows, $calls) = example('sector_heat');
 is_deeply($columns, [qw(sector_code sector sector_en foreign_eok institution_eok)], 'sector heat: columns');
 is(@$rows, 23, 'the sectors of KOSPI without those that hold others');
-is_deeply($calls, { trend => 23, daily => 0 }, 'a call each');
+is_deeply($calls, { trend => 23 }, 'a call each');
 ok(descends(map { $_->{foreign_eok} } @$rows), 'what foreigners buy most comes first');
 is((grep { $_->{sector_code} eq '0013' } @$rows)[0]{sector}, '전기·전자', 'with its name');
 
 ($columns, $rows, $calls) = example('twenty_days');
 is_deeply($columns, [qw(trade_date close foreign_eok individual_eok institution_eok)], 'twenty days: columns');
 is(@$rows, 20, 'twenty days');
-is_deeply($calls, { trend => 0, daily => 1 }, 'one call');
+is_deeply($calls, { daily => 1 }, 'one call');
 is("$rows->[0]{trade_date} $rows->[-1]{trade_date}", '2026-06-16 2026-07-13', 'the last ones, oldest first');
 is($node->safe_psql('postgres', q{
 	SELECT close || ' ' || (SELECT round(sum(individual_net_amount) / 100, 1) FROM kis_market_trend_daily
@@ -106,12 +125,12 @@ is($node->safe_psql('postgres', q{
 ($columns, $rows, $calls) = example('futures_and_cash');
 is_deeply($columns, [qw(investor investor_en cash_eok futures_eok)], 'futures and cash: columns');
 is(join(' ', map { $_->{investor} } @$rows), '외국인 개인 기관계 금융투자 투신 연기금', 'the great investors');
-is_deeply($calls, { trend => 2, daily => 0 }, 'two calls');
+is_deeply($calls, { trend => 2 }, 'two calls');
 is($node->safe_psql('postgres', q{
 	SELECT string_agg(round(foreign_net_amount / 100.0, 1)::text, ' ' ORDER BY market_code DESC)
 	FROM kis_market_trend WHERE sector_code IN ('0001', 'F001')}),
 	"$rows->[0]{cash_eok} $rows->[0]{futures_eok}", 'cash beside futures');
-is_deeply([ sort @names ], [ sort qw(who_is_buying through_the_day sector_heat twenty_days futures_and_cash) ],
+is_deeply([ sort @names ], [ sort qw(who_is_buying through_the_day foreigners_and_index program_trading sector_heat twenty_days futures_and_cash) ],
 	'these are all examples');
 
 # ---- pictures
@@ -174,12 +193,12 @@ SKIP:
 
 	# The same figures in tables of a database whose KIS is KIS
 	$node->safe_psql('postgres', "CREATE TABLE local_$_ AS SELECT * FROM $_")
-	  foreach qw(kis_investor_trend kis_sector_trend);
+	  foreach qw(kis_investor_trend kis_sector_trend kis_program_trend);
 	$node->safe_psql('postgres', q{CREATE TABLE local_kis_market_trend_daily AS SELECT * FROM kis_market_trend_daily
 		WHERE market_code = 'KSP' AND sector_code = '0001' AND trade_date BETWEEN '2026-06-01' AND '2026-07-13'});
 	$node->safe_psql('postgres', 'SET client_min_messages = warning; DROP SERVER kis CASCADE;'
 		  . ' CREATE SERVER kis FOREIGN DATA WRAPPER market_investor_fdw;'
-		  . join(' ', map { "ALTER TABLE local_$_ RENAME TO $_;" } qw(kis_investor_trend kis_sector_trend kis_market_trend_daily)));
+		  . join(' ', map { "ALTER TABLE local_$_ RENAME TO $_;" } qw(kis_investor_trend kis_sector_trend kis_program_trend kis_market_trend_daily)));
 	@asked = $draw->(PostgreSQL::Test::Utils::tempdir());
 	is(scalar(grep { /simulated = 0/ } @asked), scalar @names, 'KIS\'s are not');
 }
