@@ -210,10 +210,10 @@ is(value(q{SELECT string_agg(DISTINCT trade_date::text, ' ') FROM public.market_
 	'2026-07-06 2026-07-07 2026-07-08 2026-07-09 2026-07-10 2026-07-13 2026-07-14', 'and the days before are there');
 
 # Called again, for others and by another role, it changes what is there
-is(value(q{SELECT string_agg(job || ': ' || schedule, ', ') FROM schedule_market_investor_trend('5 minutes', '{KSP}', channel => 'flows') WHERE job ~ 'minute'}),
+is(value(q{SELECT string_agg(job || ': ' || schedule, ', ') FROM schedule_market_investor_trend('5 minutes', '{KSP}', channel => 'flows', index_level => true) WHERE job ~ 'minute'}),
 	'public.market_investor_trend by the minute: */5 0-10 * * 1-5', 'a second schedule');
 is(value(q{SELECT count(*), string_agg(command, '') FILTER (WHERE jobname ~ 'minute$' AND jobname ~ 'trend') FROM cron.job WHERE jobname ~ 'trend'}),
-	q{4|CALL public.market_investor_trend_job('{KSP}', source => 'kis', store => 'public.market_investor_trend', channel => 'flows')}, 'changes the jobs');
+	q{4|CALL public.market_investor_trend_job('{KSP}', source => 'kis', store => 'public.market_investor_trend', channel => 'flows', index_level => true)}, 'changes the jobs');
 is(value(q{SET ROLE collector; SELECT count(*) FROM schedule_market_investor_trend(store => 'flows.market_investor_trend'); RESET ROLE;
 	SELECT count(*) FROM cron.job WHERE username = 'collector'}), "4\n4", 'another store and role have their own');
 is(value('SELECT unschedule_market_investor_trend()'), 4, 'they are taken away');
