@@ -156,11 +156,13 @@ ms_until($session, 'backfill_pair, backfill_day, calls_made, calls_expected, pag
 $simulator->release(clear_faults => JSON::PP::true());
 is_deeply($session->result->{errors}, [], 'it goes on');
 
-# A cursor that waits for its user, and not for KIS
+# A cursor that waits for its user, and not for KIS, which is slow enough to have been waited for
+$simulator->config(latency_ms => 100);
 $session->query_safe("BEGIN; DECLARE c CURSOR FOR SELECT * FROM reply WHERE market_code = 'KSP' AND sector_code IN ($of_sectors); FETCH c");
 is(row($session, 'waits_for IS NULL AND waiting_since IS NULL, calls_expected'), 't|8', 'an idle cursor waits for nothing');
 $session->query_safe('COMMIT');
 is(row($session, 'count(*)'), 0, 'and is gone with its transaction');
+$simulator->config(latency_ms => 0);
 
 # ---- who sees whom
 
