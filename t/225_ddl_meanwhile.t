@@ -26,6 +26,15 @@ setup($node, 'postgres', $simulator, session_start => '00:00');
 
 sub value { return $node->safe_psql('postgres', $_[0]) }
 
+# How many locks the session waits for. Asked in another database: a new session of
+# this one may have to read a catalogue that is locked.
+sub waits_for
+{
+	my ($session, $condition) = @_;
+	return $node->safe_psql('template1', 'SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = '
+		  . $session->pid . " AND $condition");
+}
+
 # What use comes to that starts after DDL and waits until it is committed:
 # "SQLSTATE message", or its output. In a new session, which knows nothing yet,
 # or what it has learned by a query before.
@@ -37,8 +46,7 @@ sub meanwhile
 	$b->query_safe($before) if defined $before;
 	$a->query_safe("BEGIN; $ddl");
 	$b->send($use);
-	my $waits = eventually {
-		$b->is_done || value('SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = ' . $b->pid) };
+	my $waits = eventually { $b->is_done || waits_for($b, 'true') };
 	ok($waits && !$b->is_done, "waits: $use") or diag($ddl);
 	$a->query_safe('COMMIT');
 	my $result = $b->result;
@@ -156,8 +164,7 @@ foreach my $catalog (qw(pg_foreign_server pg_foreign_data_wrapper))
 	my $columns = join ', ', map { "c$_ int" } 1 .. 1600;
 	my $waits_for = sub {
 		my ($catalog) = @_;
-		return eventually { value(sprintf q{SELECT count(*) FROM pg_locks
-			WHERE NOT granted AND pid = %d AND relation = 'pg_catalog.%s'::regclass}, $collector->pid, $catalog) };
+		return eventually { waits_for($collector, "relation = 'pg_catalog.$catalog'::regclass") };
 	};
 
 	$simulator->reset;
