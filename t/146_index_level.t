@@ -73,6 +73,15 @@ value(q{ALTER SERVER kis OPTIONS (ADD max_calls '3')});
 is((sql_error($node, 'postgres', q{SELECT collect_market_investor_trend('{KSP,KSQ}', index_level => true)}))[0], '54000', 'max_calls counts it');
 value(q{ALTER SERVER kis OPTIONS (DROP max_calls)});
 
+# where calls are few the figures, and their day, come first
+value(q{ALTER SERVER kis OPTIONS (ADD max_concurrent_requests '1', SET calendar 'kis')});
+next_minute();
+$simulator->reset(keep_tokens => JSON::PP::true);
+$clock->set(sprintf '2026-07-10 10:%02d:00', $minute);
+value(q{SELECT collect_market_investor_trend('{KSP,KSQ}', index_level => true)});
+is(join(' ', map { $_->{kind} } $simulator->requests('data')), 'trend trend holiday index index', 'the index is asked last');
+value(q{ALTER SERVER kis OPTIONS (DROP max_concurrent_requests, SET calendar 'weekday')});
+
 # ---- the job, and stores without the column
 next_minute();
 value(q{CALL market_investor_trend_job('{KSP}', index_level => true)});

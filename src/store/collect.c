@@ -95,7 +95,7 @@ is_level(const char *text)
  * are stored all the same, and the log says why.
  */
 static void
-take_index(Collection *collection, KisTarget *target)
+take_index(KisTarget *target)
 {
 	const KisRequest *request = target->index_request;
 	const char *level;
@@ -169,7 +169,6 @@ take_answer(Collection *collection, KisTarget *target)
 	}
 	target->hours = kis_hours(collection->query, collection->connection,
 							  target->collected_at, &collection->counters);
-	take_index(collection, target);
 }
 
 /* Is the index of the target's pair wanted, and is there one? */
@@ -185,6 +184,29 @@ is_new_call(const Collection *collection, const KisCall *call, const KisTarget *
 	KisCallArgs args = kis_target_args(target);
 
 	return !kis_query_has_answer(collection->query, collection->connection, call, &args);
+}
+
+static KisRequest *
+request_call(Collection *collection, const KisCall *call, const KisTarget *target)
+{
+	KisCallArgs args = kis_target_args(target);
+
+	return kis_query_request(collection->query, collection->connection, call, &args,
+							 &collection->counters, true);
+}
+
+/*
+ * Requests the index of the targets that want it, behind all that the figures
+ * need: where calls are few, or slow, these go first.
+ */
+static void
+request_indexes(Collection *collection)
+{
+	kis_trade_date_prepare(collection->query, collection->connection, &collection->counters);
+	for (int i = 0; i < collection->ntargets; i++)
+		if (wants_index(collection, &collection->targets[i]))
+			collection->targets[i].index_request =
+				request_call(collection, &kis_call_index, &collection->targets[i]);
 }
 
 /* Makes the calls of all targets, or of none where they are too many; then waits for each. */
@@ -207,20 +229,18 @@ fetch(Collection *collection)
 	for (int i = 0; i < collection->ntargets; i++)
 	{
 		KisTarget  *target = &collection->targets[i];
-		KisCallArgs args = kis_target_args(target);
 
 		target->outcome = KIS_OUTCOME_SKIPPED;
 		target->took_ms = -1;
-		target->request = kis_query_request(collection->query, collection->connection,
-											&kis_call_trend, &args, &collection->counters,
-											true);
-		if (wants_index(collection, target))
-			target->index_request = kis_query_request(collection->query, collection->connection,
-													  &kis_call_index, &args, &collection->counters,
-													  true);
+		target->request = request_call(collection, &kis_call_trend, target);
 	}
+	if (collection->with_index)
+		request_indexes(collection);
 	for (int i = 0; i < collection->ntargets; i++)
 		take_answer(collection, &collection->targets[i]);
+	for (int i = 0; i < collection->ntargets; i++)
+		if (collection->targets[i].outcome != KIS_OUTCOME_FAILED)
+			take_index(&collection->targets[i]);
 }
 
 /* How many targets failed. */
