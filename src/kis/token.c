@@ -27,9 +27,11 @@ static int64_t
 parse_korean_time(const char *text)
 {
 	struct tm	parts = {0};
-	const char *end = strptime(text, " %Y-%m-%d %H:%M:%S ", &parts);
+	size_t		len = kis_text_trim(&text, strlen(text));
+	const char *end = strptime(text, "%Y-%m-%d %H:%M:%S", &parts);
 
-	return end != NULL && *end == '\0' ? timegm(&parts) - KIS_SEOUL_OFFSET : -1;
+	/* strptime takes a day, or an hour, that has lost a digit */
+	return end == text + len && len == strlen("2026-04-11 09:30:00") ? timegm(&parts) - KIS_SEOUL_OFFSET : -1;
 }
 
 /* Seconds; -1 where it is something else. */

@@ -47,6 +47,7 @@ test_expiry(void **state)
 		{"\"access_token_token_expired\":\"tomorrow\",\"expires_in\":86400", NOW + DAY},
 		{"\"access_token_token_expired\":\"2026-04-11 24:30:00\",\"expires_in\":86400", NOW + DAY},
 		{"\"access_token_token_expired\":\"2026-04-11T09:30:00\",\"expires_in\":86400", NOW + DAY},
+		{"\"access_token_token_expired\":\"2026-04-1 09:30:00\",\"expires_in\":86400", NOW + DAY},
 		{"\"access_token_token_expired\":\"2026-04-11 09:30:00Z\",\"expires_in\":86400", NOW + DAY},
 		{"\"access_token_token_expired\":\"2026-13-11 09:30:00\",\"expires_in\":86400", NOW + DAY},
 		{"\"access_token_token_expired\":\"2026-04-11 09:30:00\",\"expires_in\":\"a day\"", NOW + DAY},
