@@ -12,7 +12,7 @@ INTEGER = re.compile(r'-?[0-9]+\Z')
 _RAW = '@raw@'
 _TWIN = '@twin@'
 # What a fault is about that doesn't say so
-_MEMBERS = {'token': 'access_token', 'holiday': 'opnd_yn'}
+_MEMBERS = {'token': 'access_token', 'holiday': 'opnd_yn', 'index': 'bstp_nmix_prpr', 'program': 'all_ntby_qty'}
 
 
 def distort(reply, request, fault):
@@ -121,7 +121,7 @@ def _output(make):
     def work(data, request, params):
         rows = _rows(request)
         if rows in data:
-            data[rows] = make(data[rows])
+            data[rows] = make(_objects(data, request))
     return work
 
 

@@ -66,7 +66,8 @@ mutate              seed (1)                     changed at random, each reply o
                                                  this fault otherwise: mutate.py
 set                 members ({}), remove ([])    the reply's own members
 member is a name, a list of names, or "*" for all; where it is not said,
-frgn_ntby_qty, for the calendar opnd_yn, for a token access_token.
+frgn_ntby_qty, for the calendar opnd_yn, for the index bstp_nmix_prpr, for
+program trading all_ntby_qty, for a token access_token.
 """
 
 from .documented import DATA_KINDS
