@@ -21,7 +21,7 @@ my $seed = $ENV{KIS_TEST_LONG} ? time : 20260710;
 
 # Beginnings of these are tried in the short run, too: a reply of each kind, and
 # those whose texts differ most from it.
-my $first = qr/^(trend(-numbers|-bad_utf8)?|daily|holiday|token|EGW.*|said|json|escaped|[a-z0-9_]+)$/;
+my $first = qr/^(trend(-numbers|-bad_utf8)?|daily|holiday|index|program|token|EGW.*|said|json|escaped|[a-z0-9_]+)$/;
 
 my $probe = '#include <stddef.h>
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) { return data == NULL && size; }';

@@ -1,10 +1,10 @@
 # Replies changed at random, asked for by queries, collections and backfills in a
 # live backend: what it shows and stores, which day it takes for today's and which
 # token its calls bear is what another reader of JSON finds in them
-# (test/mutation_reader.py, which has the rules), or there is an error. 7,000
+# (test/mutation_reader.py, which has the rules), or there is an error. 9,000
 # replies, always the same.
 #
-# KIS_TEST_LONG=N: 70,000, each time others.
+# KIS_TEST_LONG=N: 90,000, each time others.
 use strict;
 use warnings;
 
@@ -47,6 +47,10 @@ my @ways = (
 	{ name => 'today', reads => 'today', file => 'calendar_20260628', captured => 'holiday:20260628', kind => 'holiday', date => '20260628',
 		stores => $collect, line => 'today', before => q{ALTER SERVER kis OPTIONS (SET calendar 'kis')},
 		refused => { map { $_ => qr/^HV000$/ } qw(reply code) } },
+	{ name => 'index', reads => 'index', file => 'index_0001', captured => 'index:0001', kind => 'index',
+		shows => q{levels WHERE market_code = 'KSP'}, line => 'index' },
+	{ name => 'program', reads => 'program', file => 'program_KSP', captured => 'program:KSP', kind => 'program',
+		shows => q{programs WHERE market_code = 'KSP'}, line => 'program' },
 	{ name => 'token', reads => 'token', file => 'token', captured => 'token', kind => 'token',
 		shows => q{figures WHERE market_code = 'KSP' AND sector_code = '0027'}, line => 'fields',
 		config => { token_rules => JSON::PP::false, token_calls => 1 }, refused => { ended => qr/^28000$/ } });
@@ -63,10 +67,14 @@ sub columns
 
 my %shown_as = (text => q{encode(convert_to(%s, 'UTF8'), 'hex')}, date => q{to_char(%s, 'YYYYMMDD')});
 my (%columns, %line);
-foreach my $name (qw(fields daily calendar))
+foreach my $name (qw(fields daily calendar index program))
 {
-	$columns{$name} = join ', ', map { "@$_" } columns($name);
-	$line{$name} = 'array_to_string(ARRAY[' . join(', ', map { sprintf $shown_as{ $_->[1] } // '%s::text', $_->[0] } columns($name)) . q{], '|', '')};
+	my @columns = columns($name);
+
+	# of the index a day is a text like others
+	$_->[1] =~ s/date/text/ foreach grep { $name eq 'index' } @columns;
+	$columns{$name} = join ', ', map { "@$_" } @columns;
+	$line{$name} = 'array_to_string(ARRAY[' . join(', ', map { sprintf $shown_as{ $_->[1] } // '%s::text', $_->[0] } @columns) . q{], '|', '')};
 }
 $line{today} = q{to_char(trade_date, 'YYYYMMDD')};
 
@@ -88,6 +96,10 @@ CREATE FOREIGN TABLE history (market_code text, sector_code text, $columns{daily
 	SERVER kis OPTIONS (table_name 'kis_market_trend_daily');
 CREATE FOREIGN TABLE days ($columns{calendar})
 	SERVER kis OPTIONS (table_name 'kis_calendar');
+CREATE FOREIGN TABLE levels (market_code text, sector_code text, $columns{index})
+	SERVER kis OPTIONS (table_name 'kis_index');
+CREATE FOREIGN TABLE programs (market_code text, $columns{program})
+	SERVER kis OPTIONS (table_name 'kis_program_trend');
 CREATE TABLE full_store (market_code text, sector_code text, collected_at timestamptz, trade_date date, $columns{fields},
 	UNIQUE (market_code, sector_code, trade_date));
 CREATE SEQUENCE turns;

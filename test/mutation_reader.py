@@ -4,7 +4,7 @@
     test/mutation_reader.py WHAT FILE SEED FIRST LAST NOW
 
 FILE is the reply that is mutated, WHAT how it is read: as the reply to the call
-trend, daily or calendar, which a query shows; as the history that backfill
+trend, daily, calendar, index or program, which a query shows; as the history that backfill
 stores; as the calendar of today, which trade_date is by; or as the token that a
 call bears. NOW is Korean time, "2026-07-12 12:00:00". A line for each number
 from FIRST to LAST:
@@ -27,15 +27,18 @@ where a reply leaves open what a figure is, it is none.
   errors, whatever rt_cd says; with others rt_cd "0" is a success. A reply with
   neither is none, but for a token's, which has neither. Blanks around both and
   case don't count.
-- output is a row, or a list of rows: of the live call one or none, of the others
-  however many. Of these, rows that hold nothing but blanks are none. With
+- output, of program trading output1, is a row, or a list of rows: of the live
+  call and the index one or none, of the others however many. Of these, rows that hold nothing but blanks are none. With
   KIOK0560 there need be no list.
 - "" and null are no value, a member that is missing is none either. Blanks
   around a figure, zeros before it, a sign + and JSON's own numbers are KIS's
   ways to write one; a fraction, an exponent or any other digits are not. One of
   JSON's own that a double would not keep makes the reply none. Of the
   index any decimal number is one, of yes and no whatever PostgreSQL takes.
-- A row of the live call without a single value: KIS doesn't know the pair.
+- A row of the live call or the index without a single value: KIS doesn't know
+  the pair.
+- A day of the index is read as the text that it is.
+- An investor is ours by KIS's code, and else that code.
 - Rows of days have one each, YYYYMMDD; it goes on in one direction. Those of
   days that FILE hasn't are of no interest. Read from first to last: what is
   wrong first is told.
@@ -72,6 +75,11 @@ TIME = re.compile(r'(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)', re.ASCII)
 TREND = dict.fromkeys(catalog.MEMBER_NAMES, 'int8')
 DAILY = {row['daily_field']: row['type'] for row in catalog.rows('daily.tsv')}
 CALENDAR = {row['calendar_field']: row['type'] for row in catalog.rows('calendar.tsv')}
+INDEX = {row['index_field']: row['type'].replace('date', 'text') for row in catalog.rows('index.tsv')}
+PROGRAM = {row['program_field']: row['type'] for row in catalog.rows('program.tsv')}
+INVESTORS = {'9100': 'foreign', '8888': 'institution', '8000': 'individual', '7100': 'other_corporation',
+             '6000': 'pension_fund', '5000': 'merchant_bank', '4000': 'bank', '3100': 'pe_fund',
+             '3000': 'investment_trust', '2000': 'insurance', '1000': 'securities'}
 DAYS = tuple(name for name, kind in (*DAILY.items(), *CALENDAR.items()) if kind == 'date')
 
 
@@ -179,10 +187,10 @@ def is_blank(row, members):
             and not any(bare(value) for name, value in row if name in members))
 
 
-def rows_of(root, members, most=None):
+def rows_of(root, members, most=None, name='output'):
     if word(root, 'rt_cd') is None and word(root, 'msg_cd') is None:
         raise NoReply
-    output = root.get('output')
+    output = root.get(name)
     rows = [output] if isinstance(output, Members) else output
     if not isinstance(rows, list) and (word(root, 'msg_cd', 'error_code') or '').upper() == 'KIOK0560':
         return []
@@ -249,11 +257,23 @@ def day_of(row):
     return text if 1 <= int(text[6:]) <= last else None
 
 
-def trend(root, file, now):
-    rows = rows_of(root, TREND, 1)
-    if not rows or not any(bare(rows[0].get(name)) for name in TREND):
-        return 'none', ''
-    return 'row', figures(rows[0], TREND, TREND)
+def single(members):
+    """A reader of one row."""
+    def read(root, file, now):
+        rows = rows_of(root, members, 1)
+        if not rows or not any(bare(rows[0].get(name)) for name in members):
+            return 'none', ''
+        return 'row', figures(rows[0], members, members)
+    return read
+
+
+def program(root, file, now):
+    shown = []
+    for row in rows_of(root, PROGRAM, name='output1'):
+        code = bare(row.get('invr_cls_code'))
+        others = figures(row, tuple(PROGRAM)[1:], PROGRAM)
+        shown.append(INVESTORS.get(code, code).encode().hex() + '|' + others)
+    return ('row' if shown else 'none'), ';'.join(shown)
 
 
 def by_day(members, types, forward):
@@ -312,10 +332,12 @@ def token(root, file, now):
 
 
 READERS = {
-    'trend': trend,
+    'trend': single(TREND),
     'daily': by_day(DAILY, DAILY, False),
     'backfill': by_day(TREND, DAILY, False),
     'calendar': by_day(CALENDAR, CALENDAR, True),
+    'index': single(INDEX),
+    'program': program,
     'today': today,
     'token': token,
 }

@@ -16,6 +16,18 @@
 
 static const int other_statuses[] = {500, 403, 302, 429};
 
+/* The calls but the first, each by a member that those below it have not. */
+static const struct
+{
+	const char *member;
+	const KisCall *call;
+}			others[] = {
+	{"stck_bsop_date", &kis_call_daily},
+	{"bass_dt", &kis_call_calendar},
+	{"ascn_issu_cnt", &kis_call_index},
+	{"invr_cls_code", &kis_call_program}
+};
+
 static int
 index_of(const KisCall *call, const char *name)
 {
@@ -99,7 +111,7 @@ is_row(const KisCall *call, const Node *object)
 static bool
 is_output(const KisCall *call, const Node *root)
 {
-	const Node *output = member_of(root, "output");
+	const Node *output = member_of(root, call->rows);
 
 	if (output == NULL || output->text != NULL)
 		return says_code(root, "KIOK0560");
@@ -154,7 +166,7 @@ static void
 check_reply(const KisCall *call, const KisReply *reply, const Node *root,
 			const char *body, size_t len)
 {
-	const Node *output = member_of(root, "output");
+	const Node *output = member_of(root, call->rows);
 	const Node *object = output == NULL ? NULL : output->kind == NODE_ARRAY ? output->child :
 		output->kind == NODE_OBJECT ? output : NULL;
 	int			nrows = 0;
@@ -218,9 +230,14 @@ check_call(const KisCall *call, int http_status, const char *text, size_t text_l
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const KisCall *call = memmem(data, size, "stck_bsop_date", 14) != NULL ? &kis_call_daily :
-		memmem(data, size, "bass_dt", 7) != NULL ? &kis_call_calendar : &kis_call_trend;
+	const KisCall *call = &kis_call_trend;
 
+	for (size_t i = 0; i < lengthof(others); i++)
+		if (memmem(data, size, others[i].member, strlen(others[i].member)) != NULL)
+		{
+			call = others[i].call;
+			break;
+		}
 	check_call(call, 200, (const char *) data, size);
 	check_call(call, other_statuses[size % lengthof(other_statuses)], (const char *) data, size);
 	return 0;

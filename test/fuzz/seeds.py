@@ -49,7 +49,7 @@ def answers():
     login = to_json({'grant_type': 'client_credentials', 'appkey': APP_KEY, 'appsecret': APP_SECRET})
     found = {'token': source.answer(request('token', ''), login)}
     token = json.loads(found['token'].body)['access_token']
-    for kind in ('trend', 'daily', 'holiday'):
+    for kind in ('trend', 'daily', 'holiday', 'index', 'program'):
         found[kind] = source.answer(request(kind, token), b'')
     short = json.loads(found['daily'].body)
     short['output'] = short['output'][:DAILY_ROWS]
