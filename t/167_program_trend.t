@@ -99,13 +99,14 @@ foreach my $case ([ q{WHERE market_code = 'KSP'}, 11, '1 1 1' ], [ q{WHERE t.mar
 	is(join(' ', map { scalar $simulator->calls($_) } qw(trend index program)), $calls, 'one call each');
 }
 # side by side; not where one takes the other's codes, nor where it may not be read
-foreach my $case ([ $joined, 3 ], [ $joined =~ s/JOIN/LEFT JOIN/gr, 1 ])
+foreach my $case ([ "$joined WHERE market_code = 'KSP'", 11, 3 ], [ ($joined =~ s/JOIN/LEFT JOIN/gr) . " WHERE market_code = 'KSP'", 11, 1 ],
+	[ "$joined WHERE t.market_code IN ('KSP', 'KSQ')", 22, 6 ])
 {
-	my ($sql, $at_once) = @$case;
+	my ($sql, $rows, $at_once) = @$case;
 
 	$simulator->reset(keep_tokens => JSON::PP::true);
 	$simulator->config(latency_ms => 300);
-	is($session->query_safe("$sql WHERE market_code = 'KSP'"), 11, 'three tables again');
+	is($session->query_safe($sql), $rows, 'three tables again');
 	is($simulator->stats->{max_under_way}, $at_once, "calls at once: $at_once");
 }
 $simulator->config(latency_ms => 0);

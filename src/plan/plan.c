@@ -49,6 +49,7 @@ typedef struct PlannedTable
 	int			nlisted;		/* pairs that may satisfy the conditions */
 	const KisPairCode *listed;
 	double		pairs;			/* expected, without conditions of joins */
+	int			at_once;		/* how many calls the server's options allow */
 	KisDayEstimate days_estimate;	/* of each pair */
 } PlannedTable;
 
@@ -84,14 +85,15 @@ kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	Relation	relation = table_open(foreigntableid, NoLock);
 	List	   *conditions;
 	List	   *days;
+	const KisServerOptions *options = kis_server_options(baserel->serverid);
 	KisPairCode *pairs;
 	int			npairs;			/* that it holds */
 
 	kis_scan_plan_resolve(scan, relation);
 	planned->bound = kis_partition_bound_add(root, baserel, relation);
 	kis_estimate_selectivity(baserel, scan->investor_attrs);
-	pairs = kis_table_pairs(scan->table, &scan->options,
-							kis_server_options(baserel->serverid), &npairs);
+	pairs = kis_table_pairs(scan->table, &scan->options, options, &npairs);
+	planned->at_once = options->max_concurrent_requests;
 
 	conditions = kis_key_conditions(baserel->baserestrictinfo, baserel, scan->key_attrs);
 	planned->nlisted = npairs;
@@ -233,9 +235,9 @@ is_key_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec,
 	return true;
 }
 
-/* Are these all foreign tables of KIS? */
+/* Are these all foreign tables of KIS, of so many pairs at least? */
 static bool
-are_of_kis(PlannerInfo *root, Relids relids)
+are_of_kis(PlannerInfo *root, Relids relids, double pairs)
 {
 	int			relid = -1;
 
@@ -243,8 +245,10 @@ are_of_kis(PlannerInfo *root, Relids relids)
 	{
 		RelOptInfo *rel = relid < root->simple_rel_array_size ? root->simple_rel_array[relid] : NULL;
 
+		/* one that has no rows, by its conditions, has not been planned */
 		if (rel == NULL || rel->fdwroutine == NULL ||
-			rel->fdwroutine->GetForeignRelSize != kisGetForeignRelSize)
+			rel->fdwroutine->GetForeignRelSize != kisGetForeignRelSize ||
+			rel->fdw_private == NULL || ((PlannedTable *) rel->fdw_private)->pairs < pairs)
 			return false;
 	}
 	return true;
@@ -253,8 +257,9 @@ are_of_kis(PlannerInfo *root, Relids relids)
 /*
  * Adds a path for each of those clauses that give the keys of one run values, with
  * parameters from the relations that the values come from; returns all of these.
- * The core drops a path that is the same as another. A pair alone takes no codes
- * from another table of KIS: so their calls are made side by side.
+ * The core drops a path that is the same as another. Pairs that can be asked at
+ * once take no codes from another table of KIS that has no fewer: so their calls
+ * are made side by side.
  */
 static Relids
 add_join_paths(PlannerInfo *root, RelOptInfo *rel, List *clauses, const Bitmapset *keys)
@@ -271,7 +276,7 @@ add_join_paths(PlannerInfo *root, RelOptInfo *rel, List *clauses, const Bitmapse
 		if (!join_clause_is_movable_to(rinfo, rel) || !kis_is_key_condition(rinfo, rel, keys))
 			continue;
 		outer = bms_del_member(outer, rel->relid);
-		if (planned->pairs <= 1 && are_of_kis(root, outer))
+		if (planned->pairs <= planned->at_once && are_of_kis(root, outer, planned->pairs))
 			continue;
 		add_scan_path(root, rel, outer, 1, NIL);
 		all = bms_add_members(all, outer);

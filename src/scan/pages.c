@@ -158,10 +158,11 @@ announce_calls(KisScan *scan, int made_before)
 /*
  * Requests the page of this pair, and of those that follow which are sure to be
  * needed: no more than rows are wanted, and by the day those that may have a
- * row of the same day, of which each has one at most.
+ * row of the same day, of which each has one at most. Scans that are asked at
+ * once share the session's room.
  */
 static void
-request_pages(KisScan *scan, const KisPairScan *next)
+request_pages(KisScan *scan, const KisPairScan *next, bool shared)
 {
 	/*
 	 * a row is wanted now, even if the LIMIT's value has changed since the
@@ -179,8 +180,7 @@ request_pages(KisScan *scan, const KisPairScan *next)
 
 		if (pair->is_through || (scan->plan->by_day && pair->day != next->day))
 			continue;
-		/* scans that are asked at once share the session's room */
-		if (pair != next && scan->never_waits &&
+		if (pair != next && shared &&
 			kis_query_under_way(scan->query) >= scan->connection->options->max_concurrent_requests)
 			break;
 		request_page(scan, pair);
@@ -188,14 +188,14 @@ request_pages(KisScan *scan, const KisPairScan *next)
 	}
 }
 
-/* Requests the page that comes first, before the scan's rows are wanted. */
+/* Requests the pages that come first, before the scan's rows are wanted. */
 void
 kis_request_first(KisScan *scan)
 {
 	KisPairScan *first = next_pair(scan);
 
 	if (first != NULL && scan->max_rows > 0)
-		request_page(scan, first);
+		request_pages(scan, first, true);
 }
 
 static void
@@ -300,7 +300,7 @@ void
 kis_request_ahead(KisScan *scan)
 {
 	scan->never_waits = true;
-	request_pages(scan, next_pair(scan));
+	request_pages(scan, next_pair(scan), true);
 	scan->never_waits = false;
 }
 
@@ -333,7 +333,7 @@ kis_next_row(KisScan *scan, KisTableRow *row)
 			take_row(scan, pair, row);
 			return true;
 		}
-		request_pages(scan, pair);
+		request_pages(scan, pair, scan->never_waits);
 		if (!pair->page->done)
 			announce_calls(scan, ncalls);
 		if (scan->never_waits && !kis_request_poll(pair->page))

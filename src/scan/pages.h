@@ -17,7 +17,7 @@ extern void kis_pair_rewind(KisPairScan *pair);
 /* The calls that the scan will take besides those made already, as far as can be known. */
 extern int64 kis_remaining_calls(const KisScan *scan);
 
-/* Requests the page that comes first, without waiting for it. */
+/* Requests the pages that come first, as far as there is room, without waiting for them. */
 extern void kis_request_first(KisScan *scan);
 
 /* Requests more for a scan that awaits a page, where there is room by now. */

@@ -235,7 +235,7 @@ prepare_calls(ForeignScanState *node, KisScan *scan)
 
 /*
  * At the first row of all that are joined: the scans that are joined with this one
- * make their first call, too, before it waits for its own. So a join by the codes
+ * make their first calls, too, before it waits for its own. So a join by the codes
  * waits for the slowest call, not for one after the other.
  */
 static void
