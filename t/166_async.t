@@ -170,6 +170,13 @@ same_script('a cursor that fails in a part of the transaction', "BEGIN; DECLARE 
 same_script('statements within a statement', q{CREATE FUNCTION pg_temp.n(text) RETURNS bigint LANGUAGE plpgsql AS
 	$$ BEGIN RETURN (SELECT count(*) FROM parted WHERE market_code = $1); END $$;
 	SELECT market_code, pg_temp.n(market_code) FROM parted});
+same_script('a function that catches an error of its own', q{CREATE FUNCTION pg_temp.caught(bigint) RETURNS bigint LANGUAGE plpgsql AS
+	$$ BEGIN RETURN 1 / 0; EXCEPTION WHEN division_by_zero THEN RETURN $1; END $$;
+	} . arms('market_code, pg_temp.caught(foreign_net_qty)', map { "sector WHERE market_code = '$_' AND pg_temp.caught(1) = 1" } qw(KSP KSQ ETF)));
+same_script('and one whose own Append fails', q{CREATE FUNCTION pg_temp.caught(text) RETURNS bigint LANGUAGE plpgsql AS
+	$$ BEGIN PERFORM * FROM (SELECT 1 / (n - 1) FROM (SELECT length(market_code) - 2 AS n FROM market UNION ALL SELECT length(sector_code) - 3 FROM sector) u) v; RETURN 0;
+	EXCEPTION WHEN division_by_zero THEN RETURN 1; END $$;
+	} . arms('market_code, pg_temp.caught(market_code)', @three));
 
 foreach my $statement (
 	q{UPDATE t SET n = (SELECT count(*) FROM parted WHERE market_code = m AND sector_code <= s)},

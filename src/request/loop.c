@@ -44,8 +44,9 @@ static int64 renewed_us = 0;
 /* When it last looked at its transfers. */
 static int64 attended_us = 0;
 
-/* The query for which an Append turns the loop; NULL: none, or it has left. */
+/* The query for which an Append turns the loop, and in which part of the transaction; NULL: none, or it has left. */
 static KisQuery *appending = NULL;
+static SubTransactionId appending_in = InvalidSubTransactionId;
 
 /* Since when the Append sleeps, and does so for rate, token or retries alone; 0: it does not. */
 static int64 asleep_since_us = 0;
@@ -264,10 +265,11 @@ leave_at_xact_abort(XactEvent event, void *arg)
 		leave_at_abort();
 }
 
+/* Not for a part within it, whose error a function that a row's conditions call has caught. */
 static void
 leave_at_subxact_abort(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB)
+	if (event == SUBXACT_EVENT_ABORT_SUB && mine == appending_in)
 		leave_at_abort();
 }
 
@@ -411,6 +413,7 @@ kis_loop_turn(KisQuery *query)
 	if (appending == NULL)
 		renew(KIS_LEASE_US);
 	appending = query;
+	appending_in = GetCurrentSubTransactionId();
 	renew_in_time(now_us);
 	advance_all(query, now_us, &wake_at_us);
 	has_moved = step();

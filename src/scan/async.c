@@ -141,7 +141,8 @@ kisForeignAsyncConfigureWait(AsyncRequest *areq)
 
 /*
  * Something has moved: rows are taken from all scans that have one. Only where none
- * has, a scan's failure is raised: the rows may be all that the query needs.
+ * has, and no other plan is to run yet, a scan's failure is raised: the rows may be
+ * all that the query needs.
  */
 void
 kisForeignAsyncNotify(AsyncRequest *areq)
@@ -164,7 +165,8 @@ kisForeignAsyncNotify(AsyncRequest *areq)
 								  TupIsNull(pending->result) ? 0.0 : 1.0);
 	}
 	i = -1;
-	if (append->as_nasyncresults > 0 || !TupIsNull(areq->result) || next_pending(append, &i) == NULL)
+	if (!append->as_syncdone || append->as_nasyncresults > 0 || !TupIsNull(areq->result) ||
+		next_pending(append, &i) == NULL)
 	{
 		kis_loop_leave();
 		return;
