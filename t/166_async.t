@@ -32,7 +32,7 @@ my %columns = (
 	daily => 'market_code text, sector_code text, trade_date date, close numeric',
 	calendar => 'trade_date date, is_open boolean',
 	level => 'sector_code text, level numeric, market_code text',
-	program => 'net_amount bigint, market_code text, investor text');
+	program => 'all_net_amount bigint, market_code text, investor text');
 my %table = (market => 'kis_market_trend', sector => 'kis_sector_trend', investor => 'kis_investor_trend',
 	daily => 'kis_market_trend_daily', calendar => 'kis_calendar', level => 'kis_index', program => 'kis_program_trend');
 my %rows = (daily => q{WHERE sector_code IN ('0001', '1001') AND trade_date BETWEEN '2026-06-01' AND '2026-06-30'},
@@ -88,7 +88,7 @@ my @shapes = (
 	'all kinds of tables' => [q{SELECT 'm', market_code, foreign_net_qty FROM market UNION ALL SELECT 's', sector_code, foreign_net_qty FROM sector
 		UNION ALL SELECT 'i', investor, net_qty FROM investor UNION ALL SELECT 'd', sector_code, close FROM daily WHERE sector_code IN ('0001', '1001') AND trade_date BETWEEN '2026-06-01' AND '2026-06-30'
 		UNION ALL SELECT 'c', trade_date::text, is_open::int FROM calendar WHERE trade_date BETWEEN '2026-07-01' AND '2026-07-31'
-		UNION ALL SELECT 'l', sector_code, level FROM level UNION ALL SELECT 'p', investor, net_amount FROM program}],
+		UNION ALL SELECT 'l', sector_code, level FROM level UNION ALL SELECT 'p', investor, all_net_amount FROM program}],
 	'the same pair twice' => [arms('foreign_net_qty', @three[ 0, 0, 1 ])],
 	'the same table thrice' => [arms('*', qw(market market market))],
 	'filters on figures' => [arms('*', 'market WHERE foreign_net_qty > 0', 'market WHERE foreign_net_qty <= 0', 'market WHERE foreign_net_qty IS NULL')],

@@ -164,6 +164,19 @@ $session->query_safe('COMMIT');
 is(row($session, 'count(*)'), 0, 'and is gone with its transaction');
 $simulator->config(latency_ms => 0);
 
+# Nor does an Append that runs a local arm meanwhile
+$monitor->query_safe('SELECT pg_advisory_lock(7)');
+$simulator->fault({ match => { pair => 'KSP/0001' }, fault => 'hang' });
+$session->send(q{SELECT market_code FROM reply WHERE market_code = 'KSP' AND sector_code = '0001'
+	UNION ALL SELECT 'here' UNION ALL SELECT 'there' WHERE pg_advisory_lock(7) IS NOT NULL});
+$simulator->wait_for('held', 1);
+wait_until_blocked($node, $session);
+is(row($session, 'count(waits_for)'), 0, 'nor does an Append that runs a local arm meanwhile');
+$monitor->query_safe('SELECT pg_advisory_unlock(7)');
+ms_until($session, 'waits_for', 'network');
+$simulator->release(clear_faults => JSON::PP::true());
+is(join(' ', sort split /\n/, $session->result->{output}), 'KSP here there', 'which waits then');
+
 # ---- who sees whom
 
 $node->safe_psql('postgres', q{

@@ -481,12 +481,13 @@ make_descriptors(int *timer)
 
 /*
  * A descriptor that is readable when a turn has something to do; at_once: when its
- * owner has. stays: the session does nothing but sleep on it, so it keeps what
- * others wait for; else it leaves that to them, unless it is back within a moment.
- * Others see what request waits for.
+ * owner has. polls: the session only looks at it and goes on with something else.
+ * Where it sleeps on it alone, it keeps what others wait for; else it leaves that to
+ * them, unless it is back within a moment. Others see what request waits for, where
+ * the session sleeps.
  */
 int
-kis_loop_fd(const KisRequest *request, bool at_once, bool stays)
+kis_loop_fd(const KisRequest *request, bool at_once, bool polls, bool alone)
 {
 	static int	fd = -1;
 	static int	timer = -1;
@@ -496,14 +497,14 @@ kis_loop_fd(const KisRequest *request, bool at_once, bool stays)
 
 	if (fd < 0)
 		fd = make_descriptors(&timer);
-	if (!stays)
+	if (polls || !alone)
 	{
 		leave();
 		delay_us = Min(delay_us, KIS_GRACE_US / 2);
 	}
 	else
 		asleep_since_us = now_us;
-	if (!at_once)
+	if (!at_once && !polls)
 		show(request);
 	/* no time at all would stop the timer */
 	delay_us = Max(delay_us, 1);

@@ -19,8 +19,8 @@ extern void kis_request_wait_or_raise(KisRequest *request);
 /* For an Append: moves on all that is under way; never sleeps. */
 extern void kis_loop_turn(KisQuery *query);
 
-/* Readable when a turn has something to do; for a session that stays, or leaves the loop. */
-extern int	kis_loop_fd(const KisRequest *request, bool at_once, bool stays);
+/* Readable when a turn has something to do; for a session that sleeps on it, alone or not, or only looks. */
+extern int	kis_loop_fd(const KisRequest *request, bool at_once, bool polls, bool alone);
 
 /* The Append goes on with something else. */
 extern void kis_loop_leave(void);

@@ -120,7 +120,6 @@ kisForeignAsyncConfigureWait(AsyncRequest *areq)
 {
 	const AppendState *append = (AppendState *) areq->requestor;
 	bool		at_once = !bms_is_empty(append->as_needrequest);
-	bool		stays = append->as_syncdone && !has_others_pending(append);
 	int			i = -1;
 	AsyncRequest *pending;
 
@@ -136,7 +135,9 @@ kisForeignAsyncConfigureWait(AsyncRequest *areq)
 		at_once |= kis_request_poll(awaited) || awaited->done;
 	}
 	AddWaitEventToSet(append->as_eventset, WL_SOCKET_READABLE,
-					  kis_loop_fd(scan_of(areq)->awaited, at_once, stays), NULL, areq);
+					  kis_loop_fd(scan_of(areq)->awaited, at_once, !append->as_syncdone,
+								  !has_others_pending(append)),
+					  NULL, areq);
 }
 
 /*
