@@ -363,6 +363,21 @@ is($over[0], '53400', 'max_wait is kept');
 set_options(requests_per_second => 1000, max_wait => '30s');
 $node->restart;
 
+# a scan of postgres_fdw as well, which stands still
+{
+	my ($holder, $waiting) = map { $node->session } 1 .. 2;
+	my $since = 'SELECT waits_for, clock_timestamp() - waiting_since > interval \'1 s\' FROM kis_activity WHERE pid = ' . $waiting->pid;
+
+	fresh_count({ fault => 'hang', match => { pair => 'KSP/0001' } });
+	$holder->query_safe('BEGIN; LOCK TABLE local.market');
+	$waiting->send(q{SELECT market_code FROM remote.market WHERE market_code = 'KSP' UNION ALL SELECT market_code FROM public.market});
+	ok((eventually { $node->safe_psql('postgres', $since) eq 'network|t' } 30), 'kis_activity says since when, beside a scan of postgres_fdw');
+	let_go();
+	$holder->query_safe('COMMIT');
+	is_deeply($waiting->result->{errors}, [], 'and both come');
+	$_->quit foreach $holder, $waiting;
+}
+
 # ---- a cursor that is idle holds nobody up -----------------------------------------------------
 
 ($session, $second) = map { my $new = $node->session; $new->query_safe('SET search_path = remote, public'); $new } 1 .. 2;

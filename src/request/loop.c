@@ -199,14 +199,21 @@ renew(int64 lease_us)
 		kis_job_renew(dlist_container(KisJob, node, iter.cur), lease_us, renewed_us);
 }
 
+/* Leaves to others what they wait for. */
 static void
-leave(void)
+hand_over(void)
 {
 	appending = NULL;
 	asleep_since_us = 0;
 	ConditionVariableCancelSleep();
 	kis_session_leave_queues(PG_INT64_MAX);
 	renew(KIS_GRACE_US);
+}
+
+static void
+leave(void)
+{
+	hand_over();
 	kis_activity_go_on();
 }
 
@@ -499,12 +506,14 @@ kis_loop_fd(const KisRequest *request, bool at_once, bool polls, bool alone)
 		fd = make_descriptors(&timer);
 	if (polls || !alone)
 	{
-		leave();
+		hand_over();
 		delay_us = Min(delay_us, KIS_GRACE_US / 2);
 	}
 	else
 		asleep_since_us = now_us;
-	if (!at_once && !polls)
+	if (polls)
+		kis_activity_go_on();
+	else if (!at_once)
 		show(request);
 	/* no time at all would stop the timer */
 	delay_us = Max(delay_us, 1);
