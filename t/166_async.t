@@ -369,8 +369,10 @@ $node->restart;
 	my $since = 'SELECT waits_for, clock_timestamp() - waiting_since > interval \'1 s\' FROM kis_activity WHERE pid = ' . $waiting->pid;
 
 	fresh_count({ fault => 'hang', match => { pair => 'KSP/0001' } });
-	$holder->query_safe('BEGIN; LOCK TABLE local.market');
-	$waiting->send(q{SELECT market_code FROM remote.market WHERE market_code = 'KSP' UNION ALL SELECT market_code FROM public.market});
+	$holder->query_safe(q{CREATE VIEW local.stands_still AS SELECT 'FAR'::text AS market_code WHERE pg_advisory_xact_lock(8) IS NOT NULL;
+		CREATE FOREIGN TABLE stands_still (market_code text) SERVER other OPTIONS (schema_name 'local');
+		BEGIN; SELECT pg_advisory_xact_lock(8)});
+	$waiting->send(q{SELECT market_code FROM remote.market WHERE market_code = 'KSP' UNION ALL SELECT market_code FROM stands_still});
 	ok((eventually { $node->safe_psql('postgres', $since) eq 'network|t' } 30), 'kis_activity says since when, beside a scan of postgres_fdw');
 	let_go();
 	$holder->query_safe('COMMIT');
