@@ -358,7 +358,7 @@ make_work_directory() {
 copy_source() {
 	mkdir -p "$work/src"
 	tar -C "$top" -cf - --exclude-vcs --exclude='*.o' --exclude='*.bc' --exclude='*.so' \
-		--exclude='__pycache__' --exclude=./tmp_check --exclude=./results --exclude=./log \
+		--exclude='__pycache__' --exclude=./tmp_check --exclude=./results --exclude=./log --exclude=./packages \
 		--exclude='./regression.*' --exclude=./src/kis/catalog_data.h \
 		--exclude='./test/unit/build*' --exclude=./test/fuzz/build . |
 		tar -C "$work/src" -xf - --no-same-owner && chmod -R u+w "$work/src"
@@ -386,12 +386,13 @@ own_work() {
 }
 
 # Builds with any warning an error, and installs into the copy. More flags for
-# the compiler and the linker: KIS_TEST_CFLAGS.
+# the compiler and the linker: KIS_TEST_CFLAGS. build pg_config [variable of make ...]
 build() {
 	local pg_config=$1 jobs
+	shift
 	jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
-	run make --silent -C src -j "$jobs" PG_CONFIG="$pg_config" COPT="-Werror ${KIS_TEST_CFLAGS-}" &&
-		run make --silent -C src install >"$work/install.log" || {
+	run make --silent -C src -j "$jobs" PG_CONFIG="$pg_config" COPT="-Werror ${KIS_TEST_CFLAGS-}" "$@" &&
+		run make --silent -C src install "$@" >"$work/install.log" || {
 		[[ -s $work/install.log ]] && cat "$work/install.log" >&2
 		fail "the build failed"
 	}
