@@ -20,8 +20,8 @@ REGRESS_OPTS = --load-extension=market_investor_fdw --launcher=$(source)/test/wi
 CATALOG = $(sort $(wildcard $(source)/catalog/*.tsv))
 EXTRA_CLEAN = src/kis/catalog_data.h test/unit/build test/unit/build-sanitize test/fuzz/build
 
-# Say which Debian package brings what is missing, except to those who only clean.
-ifneq ($(filter-out clean distclean,$(or $(MAKECMDGOALS),all)),)
+# Say which Debian package brings what is missing, except to those who only clean or pack.
+ifneq ($(filter-out clean distclean dist,$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell uname -s),Linux)
 $(error this is $(shell uname -s), and epoll is needed, which Linux has: build and run it there, or in a container)
 endif
@@ -129,3 +129,11 @@ PROVE_TESTS ?= $(sort $(patsubst $(source)/%,%,$(wildcard $(source)/t/*.t)))
 .PHONY: check-tap
 check-tap:
 	$(prove_installcheck)
+
+# What PGXN takes: the last commit, by the version of META.json.
+DISTVERSION = $(shell sed -n 's/^   "version": "\(.*\)",$$/\1/p' $(source)/META.json)
+DISTNAME = $(EXTENSION)-$(DISTVERSION)
+
+.PHONY: dist
+dist:
+	git -C $(source) archive --format=zip --prefix=$(DISTNAME)/ HEAD >$(DISTNAME).zip
