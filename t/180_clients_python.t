@@ -22,7 +22,7 @@ my $client = KisTest::Client->new($node, 'postgres', [ 'python3', '-B' ], 'psyco
 
 my @tables = $client->ask(q{query SELECT table_name, table_type FROM information_schema.tables
 	WHERE table_schema = 'public' AND table_name LIKE 'kis%' ORDER BY 1} =~ s/\s+/ /gr);
-is_deeply([ grep { /_trend\|/ } @tables ],
+is_deeply([ grep { /^kis_(?:investor|market|sector)_trend\|/ } @tables ],
 	[ map { "kis_${_}_trend|FOREIGN" } qw(investor market sector) ],
 	'information_schema has the foreign tables');
 is_deeply(
