@@ -76,7 +76,10 @@ find_tables(Collection *collection, LOCKMODE lockmode, bool keep_lock)
 	collection->log = kis_collection_open(collection->store, lockmode, keep_lock);
 }
 
-/* Digits, a point among them, and a sign, as numeric takes them; and not zero, which is KIS's for an index that it doesn't know. */
+/*
+ * Digits, a point among them, and a sign, as numeric takes them; and not zero, which
+ * is KIS's for an index that it doesn't know.
+ */
 static bool
 is_level(const char *text)
 {
@@ -435,10 +438,10 @@ context_of_block(void *arg)
 
 /*
  * CALL market_investor_trend_job(targets text[], source name, store text,
- * raise_on text, channel text, index_level boolean): the same for a scheduler. It commits what is
- * stored and the log, and then raises the failures that raise_on names, as
- * collect_market_investor_trend does. With a channel, a NOTIFY of each pair
- * that was inserted or updated is sent at the commit. Inside a transaction
+ * raise_on text, channel text, index_level boolean): the same for a scheduler. It
+ * commits what is stored and the log, and then raises the failures that raise_on
+ * names, as collect_market_investor_trend does. With a channel, a NOTIFY of each
+ * pair that was inserted or updated is sent at the commit. Inside a transaction
  * block it commits nothing.
  */
 Datum
