@@ -114,12 +114,14 @@ RETURNS pg_catalog.int4
 LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
 BEGIN ATOMIC
 SELECT pg_catalog.count(*) FILTER (WHERE kis_comment_table(t.ftrelid))::pg_catalog.int4
-FROM pg_catalog.pg_foreign_table AS t
-JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.ftrelid
-JOIN pg_catalog.pg_foreign_server AS s ON s.oid OPERATOR(pg_catalog.=) t.ftserver
-JOIN pg_catalog.pg_foreign_data_wrapper AS w ON w.oid OPERATOR(pg_catalog.=) s.srvfdw
-WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.quote_ident(schema)::pg_catalog.regnamespace
-  AND w.fdwhandler OPERATOR(pg_catalog.=) 'market_investor_fdw_handler'::pg_catalog.regproc;
+FROM (SELECT t.ftrelid
+      FROM pg_catalog.pg_foreign_table AS t
+      JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.ftrelid
+      JOIN pg_catalog.pg_foreign_server AS s ON s.oid OPERATOR(pg_catalog.=) t.ftserver
+      JOIN pg_catalog.pg_foreign_data_wrapper AS w ON w.oid OPERATOR(pg_catalog.=) s.srvfdw
+      WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.quote_ident(schema)::pg_catalog.regnamespace
+        AND w.fdwhandler OPERATOR(pg_catalog.=) 'market_investor_fdw_handler'::pg_catalog.regproc
+      ORDER BY t.ftrelid) AS t;
 END;
 
 COMMENT ON FUNCTION kis_comment_tables(pg_catalog.name) IS
