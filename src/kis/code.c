@@ -21,7 +21,7 @@
 static bool
 fits(const char *code, const char *rule)
 {
-	while (*rule != '\0' && tolower((unsigned char) *code) == tolower((unsigned char) *rule))
+	while (*rule != '\0' && *rule != '*' && tolower((unsigned char) *code) == tolower((unsigned char) *rule))
 		code++, rule++;
 	return *rule == '*' || (*rule == '\0' && *code == '\0');
 }

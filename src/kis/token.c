@@ -26,12 +26,21 @@
 static int64_t
 parse_korean_time(const char *text)
 {
+	static const char format[] = "%Y-%m-%d %H:%M:%S";
 	struct tm	parts = {0};
 	size_t		len = kis_text_trim(&text, strlen(text));
-	const char *end = strptime(text, "%Y-%m-%d %H:%M:%S", &parts);
+	const char *end = strptime(text, format, &parts);
+	char		again[32];
+	int64_t		time;
 
-	/* strptime takes a day, or an hour, that has lost a digit */
-	return end == text + len && len == strlen("2026-04-11 09:30:00") ? timegm(&parts) - KIS_SEOUL_OFFSET : -1;
+	if (end != text + len)
+		return -1;
+	time = timegm(&parts);
+
+	/* strptime takes digits that are missing, and February 30 */
+	if (strftime(again, sizeof(again), format, &parts) != len || memcmp(again, text, len) != 0)
+		return -1;
+	return time - KIS_SEOUL_OFFSET;
 }
 
 /* Seconds; -1 where it is something else. */
@@ -142,18 +151,18 @@ named_token(const char *text, char *token)
 }
 
 /*
- * The token in a text that another program keeps it in: plain, or as member
+ * The token in the content of another program's file: plain, or as member
  * access_token or token of JSON or YAML. token has room for KIS_TOKEN_LEN.
  */
 bool
-kis_token_in_text(const char *text, char *token)
+kis_token_in_text(const char *content, char *token)
 {
 	size_t		word;
 
-	text	  +=strspn(text, KIS_BLANKS);
-
-	word = strcspn(text, KIS_BLANKS);
-	if (text[0] == '{' || text[word + strspn(text +word, KIS_BLANKS)] != '\0' || memchr(text, ':', word) != NULL)
-		return named_token(text, token);
-	return copy_token(token, text, word);
+	content += strspn(content, KIS_BLANKS);
+	word = strcspn(content, KIS_BLANKS);
+	if (content[0] == '{' || content[word + strspn(content + word, KIS_BLANKS)] != '\0' ||
+		memchr(content, ':', word) != NULL)
+		return named_token(content, token);
+	return copy_token(token, content, word);
 }

@@ -24,6 +24,6 @@ extern bool kis_token_decode(int http_status, const char *body, size_t len,
 							 int64_t now, KisToken *token, KisError *error);
 
 /* The token in a text that another program keeps it in; false: there is none. */
-extern bool kis_token_in_text(const char *text, char *token);
+extern bool kis_token_in_text(const char *content, char *token);
 
 #endif							/* KIS_TOKEN_H */

@@ -44,10 +44,27 @@ without_blanks(const char *text)
 static int64_t
 read_time(const char *text)
 {
+	static const char shape[] = "dddd-dd-dd dd:dd:dd";
 	struct tm	said = {0};
-	const char *end = strptime(text, " %Y-%m-%d %H:%M:%S ", &said);
+	struct tm	day;
+	time_t		time;
 
-	return end != NULL && *end == '\0' ? timegm(&said) - 9 * 3600 : -1;
+	if (strlen(text) != strlen(shape))
+		return -1;
+	for (size_t i = 0; shape[i] != '\0'; i++)
+		if (shape[i] == 'd' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
+			return -1;
+	said.tm_year = atoi(text) - 1900;
+	said.tm_mon = atoi(text + 5) - 1;
+	said.tm_mday = atoi(text + 8);
+	said.tm_hour = atoi(text + 11);
+	said.tm_min = atoi(text + 14);
+	said.tm_sec = atoi(text + 17);
+	day = said;
+	time = timegm(&day);
+	/* what is no day, or no time of it, was made another */
+	return day.tm_year == said.tm_year && day.tm_mon == said.tm_mon && day.tm_mday == said.tm_mday &&
+		day.tm_hour == said.tm_hour && day.tm_min == said.tm_min && day.tm_sec == said.tm_sec ? time - 9 * 3600 : -1;
 }
 
 /* A life of a second to ten years; -1: none. */

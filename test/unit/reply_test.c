@@ -461,6 +461,8 @@ test_refusals(void **state)
 	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"OPSQ2001\",\"output\":[{}]}", KIS_ERROR_REFUSED, "OPSQ2001", "");
 	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"EGW00316\",\"output\":[{}]}", KIS_ERROR_TRANSIENT, "EGW00316", "");
 	decode_bad(200, "{\"rt_cd\":\"0\",\"msg_cd\":\"90020000\",\"output\":[{}]}", KIS_ERROR_TRANSIENT, "90020000", "");
+	/* an asterisk of KIS's is a character as others are */
+	decode_bad(500, "{\"error_code\":\"EGW*0123\"}", KIS_ERROR_TRANSIENT, "EGW*0123", "");
 	decode_bad(200, "{\"rt_cd\":\"2\",\"msg1\":\"why\"}", KIS_ERROR_REFUSED, "", "why");
 	decode_bad(200, "{\"rt_cd\":\"1\",\"msg_cd\":\"A_CODE_THAT_IS_TOO_LONG\"}",
 			   KIS_ERROR_REFUSED, "A_CODE_THAT_IS_", "");
