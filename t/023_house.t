@@ -1,5 +1,5 @@
 #!/usr/bin/env perl
-# The sources keep to the rules of doc/house.md, as scripts/house and
+# The sources keep to the rules of doc/dev/house.md, as scripts/house and
 # scripts/unreached see it; and each of their rules is seen to fail, in a copy of
 # the built sources with a fault put into it.
 use strict;
@@ -54,7 +54,7 @@ is($status, 0, 'each line that has a reason not to be reached is there') or diag
 mkdir $copy;
 system("cd '$top' && tar -c --exclude-vcs --exclude=./tmp_check --exclude='./test/*/build*' . | tar -x -C '$copy'") == 0
   or die "can't copy the sources\n";
-my $page = read_file("$top/doc/house.md");
+my $page = read_file("$top/doc/dev/house.md");
 
 sub write_file
 {
@@ -73,7 +73,7 @@ sub fault
 {
 	my ($name, $files, @expected) = @_;
 
-	write_file('doc/house.md', join "\n", $page, map { s{^src/}{}r } grep { /\.c$/ } keys %$files) if !$files->{'doc/house.md'};
+	write_file('doc/dev/house.md', join "\n", $page, map { s{^src/}{}r } grep { /\.c$/ } keys %$files) if !$files->{'doc/dev/house.md'};
 	foreach my $path (sort keys %$files)
 	{
 		write_file($path, $files->{$path});
@@ -122,7 +122,7 @@ SKIP:
 
 fault('a file that is not built', { 'src/plan/planted.h' => '' });
 write_file('src/plan/planted.c', '');
-fault('a file that is not built', { 'doc/house.md' => "$page plan/planted.c" }, qr{^src/plan/planted\.c is not built, so its calls can't be read: make first$});
+fault('a file that is not built', { 'doc/dev/house.md' => "$page plan/planted.c" }, qr{^src/plan/planted\.c is not built, so its calls can't be read: make first$});
 unlink "$copy/src/plan/planted.c";
 
 # The wall, from either side
@@ -196,14 +196,14 @@ fault('a header for its own folder', { 'src/request/planted.c' => qq{#include "r
 
 # The page
 fault('a page of files, functions and names that are not there', {
-		'doc/house.md' => "$page `plan/planted.c`, t/000_planted.t, `kis_planted()`, `KIS_PLANTED`, `KisPlanted`" },
-	qr{^doc/house\.md names the file plan/planted\.c, which is not there$},
-	qr{^doc/house\.md names the file t/000_planted\.t, which is not there$},
-	qr{^doc/house\.md names the function kis_planted\(\), which is not there$},
-	qr{^doc/house\.md names KIS_PLANTED, which is not there$},
-	qr{^doc/house\.md names KisPlanted, which is not there$});
-fault('a file that the page lacks', { 'src/plan/planted.c' => '', 'doc/house.md' => $page },
-	qr{^doc/house\.md does not have the file src/plan/planted\.c$});
+		'doc/dev/house.md' => "$page `plan/planted.c`, t/000_planted.t, `kis_planted()`, `KIS_PLANTED`, `KisPlanted`" },
+	qr{^doc/dev/house\.md names the file plan/planted\.c, which is not there$},
+	qr{^doc/dev/house\.md names the file t/000_planted\.t, which is not there$},
+	qr{^doc/dev/house\.md names the function kis_planted\(\), which is not there$},
+	qr{^doc/dev/house\.md names KIS_PLANTED, which is not there$},
+	qr{^doc/dev/house\.md names KisPlanted, which is not there$});
+fault('a file that the page lacks', { 'src/plan/planted.c' => '', 'doc/dev/house.md' => $page },
+	qr{^doc/dev/house\.md does not have the file src/plan/planted\.c$});
 
 # ---- lines that no test reaches
 

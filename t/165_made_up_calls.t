@@ -1,4 +1,4 @@
-# Calls that are added as doc/adding-a-call.md says, by entries alone, in the
+# Calls that are added as doc/dev/adding-a-call.md says, by entries alone, in the
 # files that it names and no other: calls as there are, of each paging with each
 # lifetime; and calls with a market's code of their own, with one of the codes or
 # none, with rows under another name, that name an investor or a time. Each is

@@ -1,7 +1,7 @@
 # The matrix of faults: each fault of the simulator, met by a query of a pair,
 # by one of 19 pairs, by one of three scans below an Append, by a collection, by a
 # backfill, by a query of the calendar and by the issue of a token.
-# What is expected of each is a line of t/fault_matrix.tsv, which doc/faults.md
+# What is expected of each is a line of t/fault_matrix.tsv, which doc/dev/faults.md
 # prints. What holds for all of them is asserted here: nothing of a failure
 # stays in what the sessions share, other pairs are as they would be without it,
 # and once it is gone all works, in the session that met it and in another.
@@ -28,8 +28,8 @@ is(join(' ', sort keys %listed), $names =~ s/\n//r, 'each fault of the simulator
 is(join(' ', map { $_->{title} } grep { keys %{ $_->{of} } < @KisTest::FaultMatrix::works } $matrix->faults), '',
 	'each with every kind of work');
 
-my ($printed) = slurp_file("$top/doc/faults.md") =~ /(^## On the socket\n.*)/ms;
-ok($printed eq $matrix->markdown, 'doc/faults.md prints the table')
+my ($printed) = slurp_file("$top/doc/dev/faults.md") =~ /(^## On the socket\n.*)/ms;
+ok($printed eq $matrix->markdown, 'doc/dev/faults.md prints the table')
   or diag('t/lib/KisTest/FaultMatrix.pm tells how to print it anew');
 
 # ---- and it is as the policy has it: catalog/codes.tsv and catalog/policy.tsv, of which the library is made

@@ -19,7 +19,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $top = "$FindBin::RealBin/..";
-my @pages = map { s{^\Q$top\E/}{}r } sort glob("$top/*.md"), sort glob("$top/doc/*.md");
+my @pages = map { s{^\Q$top\E/}{}r } sort glob("$top/*.md"), sort glob("$top/doc/*.md"), sort glob("$top/doc/dev/*.md");
 my $has_cron = -f `pg_config --pkglibdir` =~ s/\n//r . '/pg_cron.so';
 
 my $simulator = KisTest::Simulator->new;

@@ -1,5 +1,5 @@
 # The matrix of faults: t/fault_matrix.tsv, where each line says what a fault of
-# the simulator does to some kinds of work, and doc/faults.md, which prints it.
+# the simulator does to some kinds of work, and doc/dev/faults.md, which prints it.
 #
 # Prints the doc's tables, for when a line has changed:
 #	perl -It/lib -MKisTest::FaultMatrix -e 'print KisTest::FaultMatrix->read("t/fault_matrix.tsv")->markdown'
