@@ -48,15 +48,19 @@ is($result->{stderr}, '', 'the store itself');
 like($result->{output}, qr/\|KSP\|-12000\|-123456000000$/m, 'in shares and won');
 like($result->{output}, qr/\|ETF\|\|$/m, 'nothing of an ETF');
 
-# The table of units is kis_sector's
+# The table of units is kis_sector's, in both languages
+my $korean_page = slurp_file("$FindBin::RealBin/../doc/units.ko.md");
 foreach my $pair (split /\n/, $node->safe_psql('postgres',
 		q{SELECT DISTINCT market_code, quantity_unit, quantity_factor, amount_unit, amount_factor FROM kis_sector}))
 {
 	my ($market, @units) = split /\|/, $pair, -1;
-	my ($line) = grep { /^\| .*\b\Q$market\E\b/ } split /\n/, $page;
-	my $expected = join ' | ', map { $units[$_] ne '' ? $units[$_] : $_ % 2 ? 'NULL' : 'not known' } 0 .. 3;
+	my $expected = join ' | ', map { $units[$_] ne '' ? "`$units[$_]`, $units[ $_ + 1 ]" : 'NULL' } 0, 2;
 
-	like($line, qr/\| \Q$expected\E \|$/, "the units of $market");
+	foreach my $text ($page, $korean_page)
+	{
+		my ($line) = grep { /^\| .*`\Q$market\E`/ } split /\n/, $text;
+		like($line, qr/\| \Q$expected\E \|/, "the units of $market");
+	}
 }
 
 $node->stop;
