@@ -387,6 +387,193 @@ class Program(Case):
         self.assertEqual(answer['msg1'], 'ERROR INPUT FIELD NOT FOUND [EXCH_DIV_CLS_CODE]')
 
 
+class Lifelike(Case):
+    """The figures that the demo shows."""
+
+    DAY = '2026-11-26'
+
+    def setUp(self):
+        super().setUp()
+        self.sim.config(figures='lifelike')
+        self.at('20:00')
+
+    def at(self, clock, day=DAY):
+        self.sim.config(clock='%sT%s:00' % (day, clock))
+
+    def figures(self, market='KSP', sector='0001'):
+        """{(investor, side, measure): figure} of a pair now."""
+        row = self.sim.row(market, sector)
+        return {(m.investor, m.side, m.measure): int(row[m.name]) for m in catalog.MEMBERS}
+
+    def turnover(self, clock, *pair):
+        self.at(clock)
+        found = self.figures(*pair)
+        return sum(found[trader, 'buy', 'amount'] for trader in catalog.TRADERS)
+
+    def index(self):
+        return json.loads(self.sim.get(CALLS['index'].path, 'FID_COND_MRKT_DIV_CODE=U&FID_INPUT_ISCD=0001',
+                                       CALLS['index'].tr_id)[2])['output']
+
+    def program(self):
+        *rows, _ = json.loads(self.sim.get(CALLS['program'].path, 'EXCH_DIV_CLS_CODE=J&MRKT_DIV_CLS_CODE=1',
+                                           CALLS['program'].tr_id)[2])['output1']
+        return {row['invr_cls_code']: {name: int(value) for name, value in row.items()
+                                       if name.endswith(('qty', 'amt'))} for row in rows}
+
+    def assert_common(self, one, other, count):
+        """Members that both have are the same."""
+        common = set(one) & set(other)
+        self.assertEqual({name: one[name] for name in common}, {name: other[name] for name in common})
+        self.assertEqual(len(common), count)
+
+    def correlation(self, one, other):
+        means = [sum(numbers) / len(numbers) for numbers in (one, other)]
+        one, other = ([number - mean for number in numbers] for numbers, mean in zip((one, other), means))
+        return (sum(a * b for a, b in zip(one, other))
+                / (sum(a * a for a in one) * sum(b * b for b in other)) ** 0.5)
+
+    def test_sectors_add_up_to_their_market(self):
+        for market, whole, caps, manufacturing, made in (
+                ('KSP', '0001', ('0002', '0003', '0004'), '0027', ('0005', '0015')),
+                ('KSQ', '1001', ('1002', '1003', '1004'), '1009', ('1019', '1031'))):
+            for clock in ('09:20', '20:00'):
+                self.at(clock)
+                found = {sector: self.figures(market, sector) for of, sector in catalog.SECTORS if of == market}
+                sectors = set(found) - {whole, manufacturing, *caps}
+                self.assertEqual(len(sectors), {'KSP': 23, 'KSQ': 21}[market])
+                makers = [sector for sector in sectors if made[0] <= sector <= made[1]]
+                for parts, of in ((sectors, whole), (caps, whole), (makers, manufacturing)):
+                    for key in found[of]:
+                        self.assertLessEqual(abs(sum(found[part][key] for part in parts) - found[of][key]),
+                                             len(parts), (clock, of, key))
+
+    def test_shares_of_sectors(self):
+        traded = {sector: self.turnover('20:00', 'KSP', sector) for of, sector in catalog.SECTORS if of == 'KSP'}
+        whole = traded.pop('0001')
+        for sector in ('0002', '0003', '0004', '0027'):
+            del traded[sector]
+        first, second = sorted(traded, key=traded.get, reverse=True)[:2]
+        self.assertEqual((first, second), ('0013', '0015'))
+        self.assertTrue(0.35 * whole < traded[first] < 0.6 * whole and traded[second] < 0.2 * whole)
+        self.assertTrue(15e6 < whole < 60e6)
+
+    def test_identities_of_every_pair(self):
+        for clock in ('09:00', '13:07', '20:00'):
+            self.at(clock)
+            for pair in catalog.SECTORS:
+                Trend.assert_identities(self, self.sim.row(*pair))
+
+    def test_never_falls_and_looks_agree(self):
+        for pair in (('KSP', '0001'), ('KSP', '0003'), ('KSQ', '1010'), ('K2I', 'F001'), ('ETF', 'T000')):
+            before, looks = None, {}
+            for minute in range(9 * 60, 20 * 60 + 1, 11):
+                clock = '%02d:%02d' % divmod(minute, 60)
+                self.at(clock)
+                looks[clock] = self.figures(*pair)
+                for key, figure in looks[clock].items():
+                    self.assertTrue(key[1] == 'net' or before is None or figure >= before[key], (pair, clock, key))
+                before = looks[clock]
+            for clock in ('09:11', '13:24'):
+                self.at(clock)
+                self.assertEqual(self.figures(*pair), looks[clock])
+
+    def test_history_agrees_with_the_days_end(self):
+        shown = {sector: self.sim.row('KSP', sector) for sector in ('0001', '0002', '0013')}
+        index = self.index()
+        self.at('11:00', '2026-11-27')
+        for sector, row in shown.items():
+            self.assert_common(self.sim.daily('20261126', 'KSP', sector)['output'][0], row, 24)
+        self.assert_common(self.sim.daily('20261126')['output'][0], index, 7)
+        # of the day itself, the prices so far
+        self.assert_common(self.sim.daily('20261127')['output'][0], self.index(), 7)
+
+    def test_bursts(self):
+        for pair in (('KSP', '0001'), ('KSQ', '1001'), ('K2I', 'F001')):
+            done = {clock: self.turnover(clock, *pair) for clock in (
+                '09:30', '12:00', '12:30', '15:10', '15:20', '15:29', '15:30', '15:39', '16:00', '20:00')}
+            quiet = done['12:30'] - done['12:00']
+            self.assertGreater(done['09:30'], 2.5 * quiet)
+            # The closing auction trades at its end, and then nothing for ten minutes
+            self.assertEqual((done['15:29'], done['15:39']), (done['15:20'], done['15:30']))
+            self.assertGreater(done['15:30'] - done['15:20'], 1.5 * (done['15:20'] - done['15:10']))
+            self.assertTrue(done['15:30'] < done['16:00'] < done['20:00'] < 1.05 * done['15:30'])
+
+    def test_minutes_differ_and_directions_turn(self):
+        for minutes, turns in ((range(13 * 60, 13 * 60 + 31), 0), (range(9 * 60, 15 * 60 + 20, 10), 6)):
+            looks = []
+            for minute in minutes:
+                self.at('%02d:%02d' % divmod(minute, 60))
+                looks.append(self.figures())
+            for investor in ('foreign', 'individual'):
+                nets = [look[investor, 'net', 'amount'] for look in looks]
+                steps = [after - before for before, after in zip(nets, nets[1:])]
+                self.assertGreater(max(map(abs, steps)), 3 * min(map(abs, steps)))
+                self.assertGreaterEqual(sum(one * other < 0 for one, other in zip(steps, steps[1:])), turns, steps)
+
+    def test_days(self):
+        rows = self.sim.daily('20261126')['output'][:60]
+        column = {name: [float(row[name]) for row in rows] for name in rows[0] if name != 'stck_bsop_date'}
+        change = column['bstp_nmix_prdy_ctrt']
+        foreign, individual, institution = (column[name + '_ntby_tr_pbmn'] for name in ('frgn', 'prsn', 'orgn'))
+        self.assertGreater(self.correlation(change, [f + i for f, i in zip(foreign, institution)]), 0.5)
+        self.assertGreater(self.correlation(change, foreign), 0.3)
+        self.assertLess(self.correlation(change, individual), -0.5)
+        # In million won; the index near where it was in 2026
+        for investor, low, high in ((foreign, 1e5, 2e6), (individual, 1e5, 2e6), (institution, 5e4, 1e6)):
+            sizes = sorted(map(abs, investor))
+            self.assertTrue(low < sizes[30] < high and sizes[-1] < 6e6, sizes)
+        self.assertTrue(all(6000 < level < 9500 for level in column['bstp_nmix_prpr']))
+        self.assertTrue(0.3 < sum(map(abs, change)) / 60 < 2 and max(map(abs, change)) < 8)
+
+    def test_index_goes_with_the_flows(self):
+        found = []
+        for day in ('2026-11-16', '2026-11-17', '2026-11-18', '2026-11-19', '2026-11-20', '2026-11-26'):
+            levels, flows = [], []
+            for minute in range(9 * 60 + 10, 15 * 60 + 31, 20):
+                self.at('%02d:%02d' % divmod(minute, 60), day)
+                now = self.figures()
+                flows.append(now['foreign', 'net', 'amount'] + now['institution', 'net', 'amount'])
+                levels.append(float(self.index()['bstp_nmix_prpr']))
+            found.append(self.correlation(levels, flows))
+        self.assertGreater(sorted(found)[len(found) // 2], 0.5, found)
+        self.assertGreater(min(found), -0.3, found)
+
+    def test_futures_against_cash(self):
+        foreign, securities, arbitrage, bought = [], [], [], []
+        for day in range(2, 28):
+            moment = datetime(2026, 11, day)
+            if moment.weekday() > 4:
+                continue
+            self.at('20:00', moment.strftime('%Y-%m-%d'))
+            now = self.figures('K2I', 'F001')
+            foreign.append(now['foreign', 'net', 'amount'])
+            securities.append(now['securities', 'net', 'amount'])
+            program = self.program()
+            arbitrage.append(sum(row['arbt_ntby_amt'] for code, row in program.items() if code != '8888'))
+            bought.append(self.figures()['securities', 'net', 'amount'])
+        self.assertLess(self.correlation(foreign, securities), -0.7)
+        self.assertGreater(self.correlation(foreign, bought), 0.2)
+        self.assertGreater(self.correlation(foreign, arbitrage), 0.5)
+
+    def test_program(self):
+        codes = {'8000': 'individual', '9100': 'foreign', '8888': 'institution', '1000': 'securities',
+                 '6000': 'pension_fund', '7100': 'other_corporation'}
+        before = None
+        for clock in ('09:05', '11:00', '15:29', '15:30', '20:00'):
+            self.at(clock)
+            program, whole = self.program(), self.figures()
+            for code, investor in codes.items():
+                for name, side, measure in (('seln_amt', 'sell', 'amount'), ('shnu_qty', 'buy', 'qty')):
+                    self.assertLessEqual(program[code]['all_' + name], whole[investor, side, measure])
+                    self.assertLessEqual(abs(program[code]['all_' + name] - program[code]['arbt_' + name]
+                                             - program[code]['nabt_' + name]), 2)
+                    self.assertTrue(before is None or program[code]['all_' + name] >= before[code]['all_' + name])
+            before = program
+        # of a fifth to a third of all, mostly the foreigners'
+        share = sum(program[code]['all_shnu_amt'] for code in program if code != '8888') / self.turnover('20:00')
+        self.assertTrue(0.2 < share < 0.35 and program['9100']['all_shnu_amt'] > program['8888']['all_shnu_amt'])
+
+
 class Holiday(Case):
     def test_shape(self):
         answer = self.sim.holiday('20260918')

@@ -3,7 +3,10 @@
 catalog      the markets, sectors, investors and members of catalog/*.tsv
 config       what can be set, and the defaults
 clock        Korean time, open days and where in the session we are
-figures      deterministic figures for a pair, a day and a time
+figures      the calls' rows
+fixed        figures for tests to count on
+lifelike     figures as a real day's could be
+shares       which share sectors and investors have in the markets
 tokens       the token endpoint's rules
 rate         the limit of calls a second
 documented   how a request differs from the documented one

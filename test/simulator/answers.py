@@ -220,6 +220,9 @@ class Answers:
             reply = self._replies[key] = make()
         return reply
 
+    def _source(self):
+        return figures.SOURCES[self.config['figures']]
+
     def _trend(self, request):
         market, sector = request.market, request.sector
         moment = self.clock.moment()
@@ -233,7 +236,7 @@ class Answers:
                 if moment.zeros:
                     row = dict.fromkeys(catalog.MEMBER_NAMES, '0')
                 else:
-                    row = figures.trend_row(market, sector, moment.day, moment.fraction)
+                    row = figures.trend_row(self._source(), market, sector, moment.day, moment.fraction)
                 row.update(self.config['overrides'].get(pair, {}))
             else:
                 row = dict.fromkeys(catalog.MEMBER_NAMES,
@@ -270,7 +273,7 @@ class Answers:
         while len(rows) < self.config['daily_rows']:
             before = self.clock.open_before(day)
             fraction = moment.fraction if day == moment.day else 1.0
-            rows.append(figures.daily_row(market, sector, day, before, fraction))
+            rows.append(figures.daily_row(self._source(), market, sector, day, before, fraction))
             day = before
         return rows
 
@@ -284,7 +287,7 @@ class Answers:
                 return given
             # The call names no market: a sector is of one of these two
             market = 'KSQ' if ('KSQ', sector) in catalog.SECTORS else 'KSP'
-            row = figures.index_row(market, sector, moment, self.clock.open_before)
+            row = figures.index_row(self._source(), market, sector, moment, self.clock.open_before)
             known = '%s/%s' % (market, sector) in self.config['extra_pairs']
             if (market, sector) not in catalog.SECTORS and not known:
                 row = dict.fromkeys(row, '')
@@ -301,7 +304,7 @@ class Answers:
             given = self._given(request)
             if given:
                 return given
-            rows = figures.program_rows(market, moment) if market in ('KSP', 'KSQ') else []
+            rows = figures.program_rows(self._source(), market, moment) if market in ('KSP', 'KSQ') else []
             changes = self.config['overrides'].get('program:%s' % market, {})
             known = {row['invr_cls_code']: row for row in rows}
             for code, members in changes.items():

@@ -10,6 +10,8 @@ clock                null        Korean local time, ISO; null: the real one
 clock_speed          1           simulated seconds a second; 0: it stands still.
                                  A clock that is set stands still by default
 tick_seconds         10          how often totals move
+figures              'fixed'     or 'lifelike': as a real day's could be (see
+                                 lifelike.py)
 session              'auto'      by the clock; or 'before', 'open', 'closed'
 before_open          'zeros'     or 'previous': the last session's figures
 weekend              'previous'  or 'zeros'; holidays too
@@ -80,6 +82,7 @@ DEFAULTS = {
     'clock': None,
     'clock_speed': 1,
     'tick_seconds': 10,
+    'figures': 'fixed',
     'session': 'auto',
     'before_open': 'zeros',
     'weekend': 'previous',
@@ -115,6 +118,7 @@ DEFAULTS = {
 
 CHOICES = {
     'rate_window': ('sliding', 'fixed'),
+    'figures': ('fixed', 'lifelike'),
     'session': ('auto', 'before', 'open', 'closed'),
     'before_open': ('zeros', 'previous'),
     'weekend': ('previous', 'zeros'),
