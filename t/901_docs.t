@@ -160,25 +160,29 @@ foreach my $page (@pages)
 }
 is_deeply([ $simulator->problems ], [], 'every request was as KIS documents it');
 
-# Each message that the sources have is explained
-my $explained = Encode::decode('UTF-8', slurp_file("$top/doc/errors.md"));
+# Each message that the sources have is explained, in both languages
+my %explained = map { $_ => Encode::decode('UTF-8', slurp_file("$top/$_")) } qw(doc/errors.md doc/errors.ko.md);
 
-foreach my $file (map { s{^\Q$top\E/}{}r } sort glob "$top/src/*/*.c")
+foreach my $file (map { s{^\Q$top\E/}{}r } sort(glob "$top/src/*/*.c"), glob "$top/*--*.sql")
 {
 	my $source = Encode::decode('UTF-8', slurp_file("$top/$file"));
 	my @messages = $source =~ /\berrmsg(?:_plural)?\(\s*((?:"(?:\\.|[^"\\])*"\s*)+)/g;
 
 	# what KIS calls fail with stands in a table
-	push @messages, $source =~ /\{KIS_ERROR_\w+, ERRCODE_\w+,\s*("[^"]*"),/g;
+	push @messages, $source =~ /\[KIS_ERROR_\w+\] = \{ERRCODE_\w+,\s*("[^"]*"),/g;
 	foreach my $message (@messages)
 	{
 		$message = join '', $message =~ /"((?:\\.|[^"\\])*)"/g;
 		$message =~ s/\\"/"/g;
 		$message =~ s/%(?:0\d)?[a-z]/…/g;
 	}
-	my @missing = grep { $_ ne '…' && index($explained, "`$_`") < 0 } @messages;
-	is_deeply([ map { Encode::encode('UTF-8', $_) } @missing ], [], "doc/errors.md explains the messages of $file")
-	  if @messages;
+	push @messages, map { s/''/'/gr =~ s/%s/…/gr } $source =~ /MESSAGE = (?:pg_catalog\.format\()?'((?:[^']|'')*)'/g;
+	@messages = grep { $_ ne '…' } @messages;
+	foreach my $page (@messages ? sort keys %explained : ())
+	{
+		my @missing = grep { index($explained{$page}, "`$_`") < 0 } @messages;
+		is_deeply([ map { Encode::encode('UTF-8', $_) } @missing ], [], "$page explains the messages of $file");
+	}
 }
 
 # Both languages say the same, as far as can be seen: every name, every page.
