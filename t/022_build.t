@@ -49,7 +49,9 @@ like(makes('also where VPATH names the sources', '-n', "VPATH=$source", 'COPT=-W
 makes('it can be installed', 'install', "DESTDIR=$directory/installed");
 my ($installed) = run_command([ 'find', "$directory/installed", '-type', 'f' ]);
 like($installed, qr{/$_$}m, "$_ among it") foreach qw(market_investor_fdw.so extension/market_investor_fdw.control
-  extension/market_investor_fdw--1.0.sql market_investor_fdw/README.md market_investor_fdw/README.ko.md market_investor_fdw/options.md);
+  extension/market_investor_fdw--1.0.sql market_investor_fdw/README.md market_investor_fdw/README.ko.md
+  market_investor_fdw/options.md market_investor_fdw/options.ko.md);
+unlike($installed, qr{/house\.md$}m, "but no developers' page");
 
 makes('and taken away', 'uninstall', "DESTDIR=$directory/installed");
 is((run_command([ 'find', "$directory/installed", '-type', 'f' ]))[0], '', 'without a rest');
