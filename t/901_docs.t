@@ -44,8 +44,8 @@ sub substitute
 	return $sql;
 }
 
-# A server whose store is a year old and has the figures of half past ten; or,
-# for a page that begins at the beginning, one with nothing in it.
+# A server whose store is a year old and has the figures of 10:10, 10:20 and
+# 10:30; or, for a page that begins at the beginning, one with nothing in it.
 sub server_of_page
 {
 	my ($name, $bare) = @_;
@@ -63,10 +63,15 @@ sub server_of_page
 		setup($node, 'postgres', $simulator, cache_ttl => undef, calendar => undef, requests_per_second => undef);
 		$node->safe_psql('postgres', 'SELECT kis_comment_tables(); SELECT create_market_investor_trend()');
 	}
-	$clock->set('2026-07-10 10:30:00');
+	foreach my $minute ($bare ? 30 : (10, 20, 30))
+	{
+		$clock->set("2026-07-10 10:$minute:00");
+		$node->safe_psql('postgres', q{ALTER SERVER kis OPTIONS (ADD cache_ttl '0');
+			SELECT create_market_investor_trend(); SELECT collect_market_investor_trend();
+			ALTER SERVER kis OPTIONS (DROP cache_ttl)})
+		  unless $bare;
+	}
 	keep_token();
-	$node->safe_psql('postgres', 'SELECT create_market_investor_trend(); SELECT collect_market_investor_trend()')
-	  unless $bare;
 	return $node;
 }
 
