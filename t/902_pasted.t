@@ -109,10 +109,10 @@ foreach my $case ([ 'README.md', 0 ], [ 'README.md', 1 ], [ 'README.ko.md', 0 ],
 	my $name = $readme . ($is_bracketed ? ', bracketed' : '');
 
 	# ---- keys in files
-	my ($files) = grep { /app_secret/ } blocks($readme, 'sh');
+	my ($files) = grep { m{scripts/keys} } blocks($readme, 'sh');
 	my $place = "$directory/kis";
-	$files =~ s{/var/lib/postgresql/kis}{$place}g;
-	my $screen = paste($files, $is_bracketed, [qw(app_key app_secret)], 'bash', '--norc', '--noprofile', '-i');
+	$files =~ s{scripts/keys}{'$FindBin::RealBin/../scripts/keys' '$place'};
+	my $screen = paste($files, $is_bracketed, [ 'app key', 'app secret' ], 'bash', '--norc', '--noprofile', '-i');
 
 	is(content("$place/app_key"), "$keys[0]\n", "$name: the file has the key");
 	is(content("$place/app_secret"), "$keys[1]\n", 'and the other one the secret');
