@@ -155,8 +155,10 @@ way_to_root() {
 
 # need_packages package ... [-- package ...]: installs those that are missing, all
 # at once, and says so before; where it can't, it says which they are and ends.
-# Those after -- only some tests need, which see for themselves what there is, and
-# say what they lack: they are installed as far as that can be.
+# Those after -- only some tests (or what $optional says) need, which see for
+# themselves what there is, and say what they lack: they are installed as far as
+# that can be.
+optional=tests
 need_packages() {
 	local needed=() missing wanted root command
 	: "${PG_CONFIG:=$(default_pg_config)}"
@@ -200,7 +202,7 @@ need_packages() {
 }
 
 say_skipped() {
-	((${#} == 0)) || say "tests that need them are skipped, for there is no: $*"
+	((${#} == 0)) || say "$optional that need them are skipped, for there is no: $*"
 }
 
 default_pg_config() {
