@@ -394,7 +394,7 @@ class Lifelike(Case):
 
     def setUp(self):
         super().setUp()
-        self.sim.config(figures='lifelike')
+        self.sim.config(figures='lifelike', daily_rows=60)
         self.at('20:00')
 
     def at(self, clock, day=DAY):
@@ -511,7 +511,7 @@ class Lifelike(Case):
                 self.assertGreaterEqual(sum(one * other < 0 for one, other in zip(steps, steps[1:])), turns, steps)
 
     def test_days(self):
-        rows = self.sim.daily('20261126')['output'][:60]
+        rows = self.sim.daily('20261126')['output']
         column = {name: [float(row[name]) for row in rows] for name in rows[0] if name != 'stck_bsop_date'}
         change = column['bstp_nmix_prdy_ctrt']
         foreign, individual, institution = (column[name + '_ntby_tr_pbmn'] for name in ('frgn', 'prsn', 'orgn'))

@@ -13,12 +13,13 @@ from bisect import bisect_right
 from datetime import date
 from functools import lru_cache
 from itertools import accumulate, chain, product
+from operator import mul
 
 from .catalog import TRADERS
 from .clock import SHARE_AT_CLOSE
 from .fixed import FINER
-from .shares import (ALL, ANCHORS, CAP_PRICES, CAPS, INVESTORS, ISSUES, LEVEL, MANUFACTURING, MARKETS, OPTIONS, PRICES,
-                     PROGRAM, SECTORS, UNKNOWN)
+from .shares import (ALL, ALL_SHARES, ANCHORS, CAP_PRICES, CAPS, INVESTORS, ISSUES, LEVEL, MANUFACTURING,
+                     MARKETS, OPTIONS, PRICES, PROGRAM, SECTORS, UNKNOWN)
 
 # Minutes from the open: to the closing auction, which is at its end, to the
 # end of the simulator's session, and to that of the after-market
@@ -26,6 +27,9 @@ AUCTION, AT_CLOSE, SESSION, DAY = 380, 390, 405, 660
 # Of the day's trade: in the closing auction, and after it
 SHARE_OF_AUCTION, SHARE_AFTER = 0.07, 0.02
 
+# What is traded in each minute until then: most at first, more again at last
+USUAL = tuple(0.75 + 4 * math.exp(-minute / 8) + 1.6 * math.exp(-minute / 40) + 0.55 * math.exp((minute - AUCTION) / 25)
+              for minute in range(AUCTION))
 # How much of the trade of a minute goes one way
 EAGER = 0.08
 
@@ -85,11 +89,11 @@ def _mood(market, day):
 
 def _swings(rng, minutes, length, size):
     """Noise that lasts so many minutes."""
-    keep, new = 1 - 1 / length, size * math.sqrt(2 / length)
-    value, found = rng.gauss(0, size), []
+    keep, new, most = 1 - 1 / length, size * math.sqrt(24 / length), 2.5 * size
+    value, chance, found = rng.gauss(0, size), rng.random, []
     for _ in range(minutes):
-        value = keep * value + new * rng.gauss(0, 1)
-        found.append(min(max(value, -2.5 * size), 2.5 * size))
+        value = keep * value + new * (chance() - 0.5)
+        found.append(value if -most < value < most else math.copysign(most, value))
     return found
 
 
@@ -103,10 +107,7 @@ def _tide(market, day):
         at, size = rng.randrange(20, AUCTION - 20), rng.uniform(0.5, 1.3)
         for minute in range(at, at + 12):
             crowds[minute] += size * math.exp((at - minute) / 4)
-    volumes = [math.exp(crowd) * (0.75 + 4 * math.exp(-minute / 8) + 1.6 * math.exp(-minute / 40)
-                                  + 0.55 * math.exp((minute - AUCTION) / 25))
-               for minute, crowd in enumerate(crowds)]
-    return moods, volumes
+    return moods, [math.exp(crowd) * usual for crowd, usual in zip(crowds, USUAL)]
 
 
 @lru_cache(maxsize=4096)
@@ -172,16 +173,16 @@ def _busy(market, day):
     return _rng('busy', market, day).uniform(0.85, 1.25) * (1 + 0.12 * min(abs(_mood(market, day)), 3)) * level, level
 
 
-def _size(market, sector, day):
+def _size(market, sector, day, chance):
     """The day's turnover in million won, and thousand won for a unit of quantity."""
     busy, level = _busy(_market(market), day)
     amount, price = OPTIONS.get((market, sector)) or MARKETS[market]
     if market in SECTORS:
         share, price = SECTORS[market].get(sector, UNKNOWN)[:2]
-        amount *= share / sum(given[0] for given in SECTORS[market].values())
+        amount *= share / ALL_SHARES[market]
     if market in SECTORS or sector[:1] == 'F':
         price *= level
-    return amount * busy * _rng('size', market, sector, day).uniform(0.9, 1.1), price
+    return amount * busy * (0.9 + 0.2 * chance), price
 
 
 @lru_cache(maxsize=4096)
@@ -224,12 +225,15 @@ def _shares(market, sector):
 @lru_cache(maxsize=16384)
 def _day(market, sector, day):
     """Of quantity and amount: the whole, and whose share in what is sold and bought; and who leans to buy."""
-    amount, price = _size(market, sector, day)
-    shares = [_shares(market, sector)[trader] for trader in TRADERS]
+    shares = list(_shares(market, sector).values())
     rng = _rng('day', market, sector, day)
-    spread = 0.006 * (20 / SECTORS[market].get(sector, UNKNOWN)[0]) ** 0.25 if market in SECTORS else 0.006
+    amount, price = _size(market, sector, day, rng.random())
+    # Flows go to the greatest sectors most; a small one's are its own
+    heavy = SECTORS[market].get(sector, UNKNOWN)[0] / 20 if market in SECTORS else 1
+    spread = 0.004 * heavy ** -0.4
     # Net is twice the share of the turnover times how much one leans to buy
-    leans = [min(max(net / (2 * share) * rng.uniform(0.8, 1.2) + rng.gauss(0, spread), -0.4), 0.4) if share else 0
+    leans = [min(max(net / (2 * share) * rng.uniform(0.8, 1.2) * heavy ** 0.25 + rng.gauss(0, spread), -0.4), 0.4)
+             if share else 0
              for share, net in zip(shares, _nets('K2I' if sector == 'F004' else market, day).values())]
     dear = [math.sqrt(PRICES.get(trader, 1)) if market in SECTORS else 1 for trader in TRADERS]
     sold, bought = ([share / price / rng.uniform(0.985, 1.015) for share, price in zip(shares, dear)] for _ in range(2))
@@ -291,8 +295,9 @@ def _sector_totals(market, sector, day, fraction):
     found = []
     for whole, sold, bought in measures:
         for own, others, sign in ((sold, bought, -1), (bought, sold, 1)):
-            plain, leaning, moving, both = (
-                sum(map(math.prod, zip(others, *of))) for of in ((), (leans,), (ahead,), (leans, ahead)))
+            plain, leaning, moving, both = sum(others), sum(map(mul, others, leans)), 0, 0
+            if done < 1:
+                moving, both = sum(map(mul, others, ahead)), sum(map(mul, map(mul, others, leans), ahead))
             found.append([
                 round(whole * share * ((1 + sign * lean) * ((done + sign * move) * plain - sign * moving)
                                        - sign * (done + sign * move) * leaning + both))
