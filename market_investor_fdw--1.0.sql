@@ -101,31 +101,29 @@ COMMENT ON COLUMN kis_investor_type.part_of IS
 
 GRANT SELECT ON kis_sector, kis_investor_type TO PUBLIC;
 
-CREATE FUNCTION kis_comment_table(foreign_table pg_catalog.oid)
-RETURNS pg_catalog.bool
-AS 'MODULE_PATHNAME', 'kis_comment_table'
+CREATE FUNCTION kis_comment_foreign_tables(foreign_tables pg_catalog.oid[], language pg_catalog.text)
+RETURNS pg_catalog.int4
+AS 'MODULE_PATHNAME', 'kis_comment_foreign_tables'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION kis_comment_table(pg_catalog.oid) IS
-'puts Korean and English comments with units on a foreign table of KIS and on its columns, and returns whether it was there';
+COMMENT ON FUNCTION kis_comment_foreign_tables(pg_catalog.oid[], pg_catalog.text) IS
+'puts comments with units on foreign tables of KIS and on their columns, in the language ''ko'', ''en'' or ''both'', and returns how many tables were there';
 
-CREATE FUNCTION kis_comment_tables(schema pg_catalog.name DEFAULT 'public')
+CREATE FUNCTION kis_comment_tables(schema pg_catalog.name DEFAULT 'public', language pg_catalog.text DEFAULT 'both')
 RETURNS pg_catalog.int4
 LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
-BEGIN ATOMIC
-SELECT pg_catalog.count(*) FILTER (WHERE kis_comment_table(t.ftrelid))::pg_catalog.int4
-FROM (SELECT t.ftrelid
-      FROM pg_catalog.pg_foreign_table AS t
-      JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.ftrelid
-      JOIN pg_catalog.pg_foreign_server AS s ON s.oid OPERATOR(pg_catalog.=) t.ftserver
-      JOIN pg_catalog.pg_foreign_data_wrapper AS w ON w.oid OPERATOR(pg_catalog.=) s.srvfdw
-      WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.quote_ident(schema)::pg_catalog.regnamespace
-        AND w.fdwhandler OPERATOR(pg_catalog.=) 'market_investor_fdw_handler'::pg_catalog.regproc
-      ORDER BY t.ftrelid) AS t;
-END;
+RETURN kis_comment_foreign_tables(ARRAY(
+    SELECT t.ftrelid
+    FROM pg_catalog.pg_foreign_table AS t
+    JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.ftrelid
+    JOIN pg_catalog.pg_foreign_server AS s ON s.oid OPERATOR(pg_catalog.=) t.ftserver
+    JOIN pg_catalog.pg_foreign_data_wrapper AS w ON w.oid OPERATOR(pg_catalog.=) s.srvfdw
+    WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.quote_ident(schema)::pg_catalog.regnamespace
+      AND w.fdwhandler OPERATOR(pg_catalog.=) 'market_investor_fdw_handler'::pg_catalog.regproc
+    ORDER BY t.ftrelid), language);
 
-COMMENT ON FUNCTION kis_comment_tables(pg_catalog.name) IS
-'puts Korean and English comments with units on the schema''s foreign tables of KIS and on their columns, and returns how many tables';
+COMMENT ON FUNCTION kis_comment_tables(pg_catalog.name, pg_catalog.text) IS
+'puts comments with units on the schema''s foreign tables of KIS and on their columns, in the language ''ko'', ''en'' or ''both'', and returns how many tables';
 
 -- The store: the commands that make it, which create_market_investor_trend()
 -- runs as its caller. Nothing that is made refers to an object of the extension's.

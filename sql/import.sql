@@ -26,7 +26,7 @@ WHERE a.attrelid = 'imported.kis_market_trend'::regclass
 -- once more finds them there
 IMPORT FOREIGN SCHEMA kis FROM SERVER "Kis ""1""" INTO imported;
 
--- comments: Korean and English, with units
+-- comments: Korean and English, the unit first
 CREATE TABLE imported.other (market_code text);
 SELECT kis_comment_tables('imported');
 SET client_encoding TO UTF8;
@@ -37,12 +37,33 @@ SELECT attname, col_description(attrelid, attnum)
 FROM pg_attribute WHERE attrelid = 'imported.kis_market_trend'::regclass AND attnum > 0
 ORDER BY attnum;
 \pset format aligned
--- each figure's, of all tables, says where its unit is
-SELECT count(*) AS figures,
-       count(*) FILTER (WHERE col_description(attrelid, attnum) ~
-           CASE WHEN attname ~ 'qty$' THEN 'quantity_unit.*quantity_unit' ELSE 'amount_unit.*amount_unit' END) AS with_unit
+-- each figure's, of all tables, begins with its unit
+SELECT relname, count(*) AS figures,
+       array_agg(DISTINCT split_part(col_description(attrelid, attnum), ' · ', 1)) AS units
 FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-WHERE relnamespace = 'imported'::regnamespace AND attname ~ '_(qty|amount)$';
+WHERE relnamespace = 'imported'::regnamespace AND attname ~ '_(qty|amount)$'
+GROUP BY relname ORDER BY relname COLLATE "C";
+SELECT attname, col_description(attrelid, attnum)
+FROM pg_attribute WHERE attrelid = 'imported.kis_index'::regclass AND attnum > 0
+ORDER BY attnum;
+-- in one language
+SELECT kis_comment_tables('imported', language => 'ko');
+SELECT objsubid, description FROM pg_description
+WHERE objoid = 'imported.kis_market_trend_daily'::regclass AND objsubid IN (0, 1, 3, 6, 11, 12) ORDER BY objsubid;
+SELECT kis_comment_tables('imported', language => 'en');
+SELECT objsubid, description FROM pg_description
+WHERE objoid = 'imported.kis_market_trend_daily'::regclass AND objsubid IN (0, 1, 3, 6, 11, 12) ORDER BY objsubid;
+SELECT kis_comment_tables('imported', 'ko');
+SELECT count(*) FILTER (WHERE description ~ '[가-힣]') AS korean, count(*) FILTER (WHERE description ~ '[a-z] [a-z]') AS english
+FROM pg_description JOIN pg_class ON pg_class.oid = objoid WHERE relnamespace = 'imported'::regnamespace;
+SELECT kis_comment_tables('imported', 'en');
+SELECT count(*) FILTER (WHERE description ~ '[가-힣]') AS korean, count(*) FILTER (WHERE description ~ '[A-Za-z]') AS english
+FROM pg_description JOIN pg_class ON pg_class.oid = objoid WHERE relnamespace = 'imported'::regnamespace;
+-- no other, also where there is no table
+SELECT kis_comment_tables('imported', 'KO');
+\echo :LAST_ERROR_SQLSTATE
+SELECT kis_comment_tables('pg_catalog', 'kr');
+SELECT kis_comment_tables('imported', NULL);
 -- a table made by hand: any column, names that need quotes, what no member explains
 CREATE SCHEMA "By Hand";
 CREATE FOREIGN TABLE "By Hand"."It's \one" (

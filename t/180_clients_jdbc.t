@@ -54,7 +54,7 @@ like($tables{kis_market_trend}, qr/^FOREIGN TABLE\|.*매매동향.* \/ Investor 
 like($tables{market_investor_trend}, qr/^TABLE\|.*매매동향.* \/ Investor flows/, 'the store, too');
 like($tables{kis_sector}, qr/^VIEW\|\w/, 'and a view');
 like($columns{'kis_market_trend.foreign_net_amount'},
-	qr/^int8\|외국인 순매수 거래대금 .*백만원, NULL이면 미확인\) \/ Foreigners: net amount .*million won, NULL where not known$/,
+	qr/^int8\|백만원 · 외국인 순매수 거래대금 .*NULL이면 미확인\) \/ Million won · Foreigners: net amount .*NULL where not known$/,
 	'a column with its type and its remark, units in it');
 like($columns{'market_investor_trend.collected_at'}, qr/^timestamptz\|수집 시각/, "the store's, too");
 like($tables{market_investor_trend_by_investor}, qr/^VIEW\|.* \/ Investor flows by investor/, 'the view of the store by investor');

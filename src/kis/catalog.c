@@ -120,11 +120,12 @@ const KisCall kis_call_program = {
 static const struct
 {
 	const char *unit;
+	const char *unit_ko;
 	int64_t		factor;
-}			unit_factors[] = {
-	{"thousand shares", 1000},
-	{"contracts", 1},
-	{"million won", 1000000},
+}			units[] = {
+	{"thousand shares", "천주", 1000},
+	{"contracts", "계약", 1},
+	{"million won", "백만원", 1000000},
 };
 
 /* Each returns NULL where the code is unknown; codes are case-sensitive. */
@@ -169,10 +170,20 @@ kis_figure(int investor, int measure)
 int64_t
 kis_unit_factor(const char *unit)
 {
-	for (int i = 0; i < lengthof(unit_factors); i++)
-		if (strcmp(unit_factors[i].unit, unit) == 0)
-			return unit_factors[i].factor;
+	for (int i = 0; i < lengthof(units); i++)
+		if (strcmp(units[i].unit, unit) == 0)
+			return units[i].factor;
 	return 0;
+}
+
+/* The unit in Korean; as it is where that is unknown. */
+const char *
+kis_unit_ko(const char *unit)
+{
+	for (int i = 0; i < lengthof(units); i++)
+		if (strcmp(units[i].unit, unit) == 0)
+			return units[i].unit_ko;
+	return unit;
 }
 
 /* What the list has for the code; NULL where it has nothing, or is none. */

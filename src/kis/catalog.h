@@ -84,6 +84,9 @@ extern int	kis_figure(int investor, int measure);
 /* How many shares, contracts or won one of a unit is; 0 where that is unknown. */
 extern int64_t kis_unit_factor(const char *unit);
 
+/* The unit in Korean; as it is where that is unknown. */
+extern const char *kis_unit_ko(const char *unit);
+
 /* A code and what stands for it elsewhere; a list ends with a NULL. */
 typedef struct KisTranslation
 {

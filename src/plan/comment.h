@@ -11,6 +11,6 @@
 #include "kis/catalog.h"
 
 /* Korean and English, with the unit where it has one; palloc'd, UTF-8. */
-extern char *kis_member_comment(const KisMember *member);
+extern const char *kis_member_comment(const KisMember *member);
 
 #endif							/* KIS_PLAN_COMMENT_H */
