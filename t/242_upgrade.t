@@ -1,7 +1,7 @@
 # ALTER EXTENSION ... UPDATE to a version that is made up here, under sessions that
 # are at work, and CREATE DATABASE with all of it as the template: queries,
 # stores, what users have built on them and what is granted stay, and nobody has
-# KIS issue another token.
+# KIS issue another token. kis_check says where SQL or library is the older one.
 use strict;
 use warnings;
 
@@ -28,7 +28,12 @@ BEGIN
 END
 $$;
 SQL
-END { unlink $script if defined $script }
+
+# And one before, with what this one has
+my @older = map { "$directory/market_investor_fdw--$_.sql" } qw(0.9 0.9--1.0);
+append_to_file($older[0], slurp_file("$directory/market_investor_fdw--1.0.sql"));
+append_to_file($older[1], "\\echo Use \"ALTER EXTENSION market_investor_fdw UPDATE\" to load this file. \\quit\n");
+END { unlink $script, @older if defined $script }
 
 my $simulator = KisTest::Simulator->new(config => { token_min_interval => 60 });
 my $clock = KisTest::Clock->new($simulator);
@@ -91,12 +96,37 @@ is(rows('flows', $_), $before{$_}, "$_ still is") foreach @tables;
 is($node->safe_psql('flows', q{SELECT count(*) FROM pg_depend WHERE objid = 'kis_made_up()'::regprocedure AND deptype = 'e'}), 1, 'what is new is the extension\'s');
 $running->quit;
 
+# ---- SQL that is older than the library
+
+$node->safe_psql('postgres', q{CREATE DATABASE older});
+$node->safe_psql('older', q{CREATE EXTENSION market_investor_fdw VERSION '0.9'});
+setup($node, 'older', $simulator, session_start => '00:00');
+is($node->safe_psql('older', q{SELECT step, detail FROM kis_check('kis') WHERE NOT ok}),
+	q{version|the library is of version 1.0, the extension's SQL of version 0.9. Where the SQL is older: ALTER EXTENSION market_investor_fdw UPDATE. Where the library is: restart the server},
+	'kis_check says that the SQL is older, and what to do');
+is($node->safe_psql('older', "SELECT count(*) FROM ($ask) AS t"), 19, 'queries work meanwhile');
+is($node->safe_psql('older', q{ALTER EXTENSION market_investor_fdw UPDATE; SELECT count(*) FILTER (WHERE ok), count(*) FROM kis_check('kis')}), '7|7', 'and after it all is well');
+
 # ---- a copy of the database
 
 my $tokens = $simulator->calls('token');
 $node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE flows');
 is(rows('copy', $_), $before{$_}, "the copy has $_") foreach @tables;
 is($node->safe_psql('copy', "SELECT count(*) FROM ($ask) AS t"), 19, 'its tables are KIS\'s');
+
+# What both may call is what one may
+$node->safe_psql($_, q{ALTER SERVER kis OPTIONS (SET requests_per_second '5')}) foreach qw(flows copy);
+my @both = map { $node->session($_) } qw(flows copy);
+my $calls = $simulator->calls;
+$_->send(q{SELECT count(*) FROM kis_market_trend WHERE market_code IN ('KSP', 'KSQ', 'K2I', 'ETF', 'ELW', 'ETN', 'MKI')}) foreach @both;
+is($_->result->{output}, 11, 'a session in each calls') foreach @both;
+my @at = map { $_->{monotonic} } $simulator->requests('data');
+splice @at, 0, $calls;
+is(scalar @at, 22, 'KIS, 22 times');
+is(scalar grep({ $at[$_] - $at[ $_ - 5 ] < 0.95 } 5 .. $#at), 0, 'at most five times in any second');
+is($node->safe_psql('copy', 'SELECT count(*), min(effective_rate) FROM kis_stat'), '1|5', 'of which there is one account');
+$_->quit foreach @both;
+$node->safe_psql($_, q{ALTER SERVER kis OPTIONS (SET requests_per_second '1000')}) foreach qw(flows copy);
 
 $clock->set('2026-07-10 10:31:00');
 my $copy = $node->session('copy');
