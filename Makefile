@@ -59,6 +59,14 @@ PG_CPPFLAGS = -I$(abspath $(source))/include -I$(abspath $(source))/src -Isrc/ki
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter
 SHLIB_LINK = $(LIBRARY_LIBS)
 
+# Messages in other languages, by PostgreSQL's own NLS (nls.mk). Without msgfmt all are English.
+ifeq ($(shell command -v msgfmt),)
+override enable_nls = no
+ifneq ($(filter-out clean distclean dist,$(or $(MAKECMDGOALS),all)),)
+$(info msgfmt not found, so messages are in English alone: on Debian, apt-get install gettext)
+endif
+endif
+
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
@@ -71,12 +79,14 @@ src/kis/catalog.o src/kis/catalog.bc: src/kis/catalog_data.h
 src/kis/catalog_data.h: $(source)/catalog/generate.awk $(CATALOG)
 	awk -f $^ > $@
 
+po/$(CATALOG_NAME).pot: src/kis/catalog_data.h
+
 # Headers are few: any change of one rebuilds all.
 $(OBJS) $(OBJS:.o=.bc): $(wildcard $(source)/include/*.h $(source)/src/*/*.h)
 
 # By its whole name, or make would find the sources' directory.
-BUILD_DIRECTORIES = $(addprefix $(CURDIR)/,$(sort $(dir $(OBJS))))
-$(OBJS) $(OBJS:.o=.bc) src/kis/catalog_data.h: | $(BUILD_DIRECTORIES)
+BUILD_DIRECTORIES = $(addprefix $(CURDIR)/,$(sort $(dir $(OBJS) $(MO_FILES))))
+$(OBJS) $(OBJS:.o=.bc) $(MO_FILES) src/kis/catalog_data.h: | $(BUILD_DIRECTORIES)
 $(BUILD_DIRECTORIES):
 	mkdir -p $@
 

@@ -69,7 +69,7 @@ field != "" {
 }
 "counts_against" in column {
 	printf "\t{%s, %s, %s, %s, %s, %s},\n", text_of("code"), value("from_status"), value("to_status"),
-		class_of(value("error_class")), value("counts_against") == "app_key" ? "true" : "false", value("hint") == "" ? "NULL" : text_of("hint")
+		class_of(value("error_class")), value("counts_against") == "app_key" ? "true" : "false", value("hint") == "" ? "NULL" : "kis_noop(" text_of("hint") ")"
 	next
 }
 "sector_code" in column {

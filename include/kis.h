@@ -19,6 +19,7 @@
 #define KIS_MAX_REPLY		(4 * 1024 * 1024)	/* bytes of a reply's body */
 #define KIS_MAX_VALUES		100000	/* in it: eight times what KIS's longest
 									 * page has */
+#define kis_noop(text)		(text)	/* marks what is translated above the wall */
 #define KIS_TOKEN_SLOW_MS	10000	/* KIS may take so long for a token
 									 * request */
 
@@ -58,6 +59,8 @@ typedef struct KisError
 	int			http_status;	/* 0 where none came */
 	char		code[16];		/* KIS's msg_cd or error_code, or "" */
 	char text[	512];			/* KIS's or libcurl's words, redacted, UTF-8 */
+	char		form[80];		/* the text's form, for translations of it: what
+								 * was printf's, or "" */
 	int			retry_after_ms; /* when to try again, or 0 where not known */
 } KisError;
 

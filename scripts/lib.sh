@@ -100,6 +100,8 @@ missing_programs() {
 			gcc) probe='command -v cc' ;;
 			libc6-dev) probe='echo "#include <stdio.h>" | cc -E -' ;;
 			make | openssl | python3 | gcovr | pmccabe | sqlsmith) probe="command -v $package" ;;
+			gettext) probe='command -v xgettext && command -v msgfmt' ;;
+			locales) probe='test -f /usr/share/i18n/locales/ko_KR' ;;
 			pkg-config) probe='command -v pkg-config' ;;
 			postgresql-[0-9][0-9]) probe='test -x "$("$PG_CONFIG" --bindir)/initdb"' ;;
 			postgresql-*-cron) probe='test -f "$("$PG_CONFIG" --pkglibdir)/pg_cron.so"' ;;

@@ -10,12 +10,17 @@
 #include "mb/pg_wchar.h"
 
 #include "common/error.h"
+#include "common/messages.h"
 #include "kis.h"
 #include "kis/code.h"
 #include "kis/text.h"
 
 /* Of a text that a user gave, as much as a message shows: bytes. */
 #define MAX_SHOWN_TEXT	200
+
+/* In the texts from below the wall: what ends a conversion, and how many one has. */
+#define CONVERSIONS	"dus"
+#define MOST_VALUES	4
 
 /* What a class of failure means to the user. */
 typedef struct Failure
@@ -29,44 +34,44 @@ typedef struct Failure
 
 static const Failure failures[] = {
 	[KIS_ERROR_CONNECT] = {ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
-		"could not connect to KIS",
-	"Check the network, and the server's options base_url, proxy, ca_file and connect_timeout."},
+		gettext_noop("could not connect to KIS"),
+	gettext_noop("Check the network, and the server's options base_url, proxy, ca_file and connect_timeout.")},
 	[KIS_ERROR_TIMEOUT] = {ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
-		"KIS sent no reply in time",
-	"Try again later, or raise the server's option request_timeout or max_wait."},
+		gettext_noop("KIS sent no reply in time"),
+	gettext_noop("Try again later, or raise the server's option request_timeout or max_wait.")},
 	[KIS_ERROR_DROPPED] = {ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
-		"KIS closed the connection without a reply",
-	"Try again later."},
+		gettext_noop("KIS closed the connection without a reply"),
+	gettext_noop("Try again later.")},
 	[KIS_ERROR_TOKEN] = {ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-		"KIS refuses the access token",
-	"Even a fresh token was refused. Look whether another program issues tokens for the same app key, and at the key's state on the KIS Developers site."},
+		gettext_noop("KIS refuses the access token"),
+	gettext_noop("Even a fresh token was refused. Look whether another program issues tokens for the same app key, and at the key's state on the KIS Developers site.")},
 	[KIS_ERROR_TOKEN_TOO_SOON] = {ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-		"KIS issues no access token yet",
-		"KIS issues one token a minute for an app key.",
-	"no access token was to be had within max_wait"},
+		gettext_noop("KIS issues no access token yet"),
+		gettext_noop("KIS issues one token a minute for an app key."),
+	gettext_noop("no access token was to be had within max_wait")},
 	[KIS_ERROR_CREDENTIALS] = {ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-		"KIS refuses the app key or secret",
-	"Check the user mapping's options app_key and app_secret, or the files that hold them."},
+		gettext_noop("KIS refuses the app key or secret"),
+	gettext_noop("Check the user mapping's options app_key and app_secret, or the files that hold them.")},
 	[KIS_ERROR_RATE] = {ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-		"too many calls a second for the app key",
-		"Lower the option requests_per_second if other programs use the same app key, or raise the server's option max_wait.",
-	"no call was free within max_wait"},
+		gettext_noop("too many calls a second for the app key"),
+		gettext_noop("Lower the option requests_per_second if other programs use the same app key, or raise the server's option max_wait."),
+	gettext_noop("no call was free within max_wait")},
 	[KIS_ERROR_TRANSIENT] = {ERRCODE_FDW_ERROR,
-		"KIS could not answer",
-	"Try again later."},
+		gettext_noop("KIS could not answer"),
+	gettext_noop("Try again later.")},
 	[KIS_ERROR_REFUSED] = {ERRCODE_FDW_ERROR,
-		"KIS refuses the call",
-	"The KIS Developers site explains the code."},
+		gettext_noop("KIS refuses the call"),
+	gettext_noop("The KIS Developers site explains the code.")},
 	[KIS_ERROR_REPLY] = {ERRCODE_FDW_UNABLE_TO_CREATE_REPLY,
-		"KIS sent a reply that is not what it should be",
-	"Check that the server's options base_url and proxy lead to KIS."},
+		gettext_noop("KIS sent a reply that is not what it should be"),
+	gettext_noop("Check that the server's options base_url and proxy lead to KIS.")},
 	[KIS_ERROR_FULL] = {ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-		"shared memory has no room for another app key",
-		"Try again when fewer app keys are in use at once, or raise the server's option max_wait.",
-	"other app keys kept all of it busy for longer than max_wait"},
+		gettext_noop("shared memory has no room for another app key"),
+		gettext_noop("Try again when fewer app keys are in use at once, or raise the server's option max_wait."),
+	gettext_noop("other app keys kept all of it busy for longer than max_wait")},
 	[KIS_ERROR_LOCAL] = {ERRCODE_FDW_ERROR,
-		"could not ask KIS",
-	"The reason lies on this machine: memory, open files, or the file of the option ca_file."},
+		gettext_noop("could not ask KIS"),
+	gettext_noop("The reason lies on this machine: memory, open files, or the file of the option ca_file.")},
 };
 
 /*
@@ -157,6 +162,87 @@ kis_error_sqlstate(const KisError *error)
 	return failures[error->error_class].sqlstate;
 }
 
+/*
+ * Takes from text, which printf has made of form, what stands where form has a
+ * conversion; values has room for MOST_VALUES. How many, or -1 where text is no
+ * such.
+ */
+static int
+parse_values(const char *form, const char *text, char **values)
+{
+	int			nvalues = 0;
+
+	while (*form != '\0')
+	{
+		const char *end;
+		size_t		literal;
+
+		if (*form != '%')
+		{
+			if (*form++ != *text++)
+				return -1;
+			continue;
+		}
+		form += 1 + strcspn(form + 1, CONVERSIONS);
+		form += *form != '\0';
+		literal = strcspn(form, "%");
+		/* up to the next literal; one behind another, or the last, has the rest */
+		end = literal > 0 ? text : text + strlen(text);
+		while (literal > 0 && strncmp(end, form, literal) != 0)
+			if (*end++ == '\0')
+				return -1;
+		if (form[literal] == '\0' && literal > 0)
+			end = text + strlen(text) - literal;
+		if (nvalues == MOST_VALUES || end < text)
+			return -1;
+		values[nvalues++] = pnstrdup(text, end - text);
+		text = end;
+	}
+	return *text == '\0' ? nvalues : -1;
+}
+
+/*
+ * A failure's text in the language of lc_messages. It was made below the wall, and
+ * perhaps by another session: so by its form, into whose translation its values are
+ * put. As it is where it has none, or was cut or masked. palloc'd.
+ */
+static char *
+translated_text(const KisError *error)
+{
+	const char *form = error->form[0] != '\0' ? _(error->form) : "";
+	char	   *values[MOST_VALUES];
+	int			nvalues = parse_values(error->form, error->text, values);
+	int			next = 0;
+	StringInfoData buf;
+
+	if (nvalues < 0 || error->form[0] == '\0')
+		return kis_to_server_lossy(error->text);
+	initStringInfo(&buf);
+	for (; *form != '\0'; form++)
+	{
+		char	   *end;
+		long		number = 0;
+
+		if (*form != '%')
+		{
+			appendStringInfoChar(&buf, *form);
+			continue;
+		}
+		number = strtol(form + 1, &end, 10);
+		number = *end == '$' ? number - 1 : next++;
+		form += 1 + strcspn(form + 1, CONVERSIONS);
+		if (number < nvalues && values[number][0] != '\0')
+		{
+			const char *word = _(values[number]);
+
+			appendStringInfoString(&buf, word != values[number] ? word : kis_to_server_lossy(word));
+		}
+		if (*form == '\0')
+			break;
+	}
+	return buf.data;
+}
+
 /* Where and how it failed, and KIS's or libcurl's words. */
 static char *
 failure_detail(const KisError *error, const char *server)
@@ -166,20 +252,20 @@ failure_detail(const KisError *error, const char *server)
 
 	initStringInfo(&buf);
 	if (server != NULL)
-		appendStringInfo(&buf, "Server \"%s\"", server);
+		appendStringInfo(&buf, _("Server \"%s\""), server);
 	else
 		appendStringInfoString(&buf, "KIS");
 	if (error->phase != KIS_PHASE_NONE && error->http_status == 0)
-		appendStringInfo(&buf, ", while %s", kis_phase_name(error->phase));
+		appendStringInfo(&buf, _(", while %s"), _(kis_phase_name(error->phase)));
 	/* where there was no word of KIS, the text itself begins so */
 	if (error->http_status != 0 && strncmp(error->text, "HTTP status ", 12) != 0)
-		appendStringInfo(&buf, ", HTTP status %d", error->http_status);
+		appendStringInfo(&buf, _(", HTTP status %d"), error->http_status);
 	if (error->code[0] != '\0')
-		appendStringInfo(&buf, ", code %s", kis_to_server_lossy(error->code));
+		appendStringInfo(&buf, _(", code %s"), kis_to_server_lossy(error->code));
 	if (error->text[0] != '\0')
-		appendStringInfo(&buf, ": %s", kis_to_server_lossy(error->text));
+		appendStringInfo(&buf, ": %s", translated_text(error));
 	else if (error->code[0] == '\0' && reason != NULL)
-		appendStringInfo(&buf, ": %s", reason);
+		appendStringInfo(&buf, ": %s", _(reason));
 	return buf.data;
 }
 
@@ -192,8 +278,9 @@ kis_error_hint(const KisError *error)
 
 	if (hint == NULL)
 		hint = failures[error->error_class].hint;
+	hint = _(hint);
 	if (error->retry_after_ms > 0)
-		hint = psprintf("Try again in %d s. %s", (error->retry_after_ms + 999) / 1000, hint);
+		hint = psprintf(_("Try again in %d s. %s"), (error->retry_after_ms + 999) / 1000, hint);
 	return hint;
 }
 
@@ -208,7 +295,7 @@ kis_raise(const KisError *error, const char *server)
 
 	ereport(ERROR,
 			(errcode(kis_error_sqlstate(error)),
-			 errmsg("%s", failures[error->error_class].message),
+			 errmsg_internal("%s", _(failures[error->error_class].message)),
 			 errdetail_internal("%s", kis_to_client_lossy(detail)),
 			 errdetail_log("%s", detail),
 			 errhint("%s", kis_error_hint(error))));
@@ -221,6 +308,6 @@ kis_raise(const KisError *error, const char *server)
 char *
 kis_error_summary(const KisError *error, const char *server)
 {
-	return psprintf("%s (%s)", failures[error->error_class].message,
+	return psprintf("%s (%s)", _(failures[error->error_class].message),
 					kis_to_client_lossy(failure_detail(error, server)));
 }

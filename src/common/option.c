@@ -23,6 +23,7 @@
 #include "utils/builtins.h"
 
 #include "common/error.h"
+#include "common/messages.h"
 #include "common/option.h"
 #include "common/option_parse.h"
 #include "common/suggest.h"
@@ -72,7 +73,7 @@ parse_calendar(const char *value, double min, double max, void *result)
 	bool	   *by_weekday = result;
 
 	*by_weekday = strcmp(value, "weekday") == 0;
-	return *by_weekday || strcmp(value, "kis") == 0 ? NULL : "There is no such choice.";
+	return *by_weekday || strcmp(value, "kis") == 0 ? NULL : _("There is no such choice.");
 }
 
 static const char *
@@ -81,82 +82,82 @@ parse_pair_set(const char *value, double min, double max, void *result)
 	KisPairSet *pairs = result;
 
 	*pairs = strcmp(value, "all") == 0 ? KIS_PAIRS_ALL : KIS_PAIRS_HEADLINE;
-	return *pairs == KIS_PAIRS_ALL || strcmp(value, "headline") == 0 ? NULL : "There is no such choice.";
+	return *pairs == KIS_PAIRS_ALL || strcmp(value, "headline") == 0 ? NULL : _("There is no such choice.");
 }
 
 static const char *
 parse_table_name(const char *value, double min, double max, void *result)
 {
 	*(char **) result = pstrdup(value);
-	return kis_table_find(value) == NULL ? "There is no such table." : NULL;
+	return kis_table_find(value) == NULL ? _("There is no such table.") : NULL;
 }
 
 static const Option options[] = {
 	{"base_url", ForeignServerRelationId, kis_parse_base_url, IN_SERVER(base_url), 0, 0,
 		KIS_BASE_URL, SET_BY_ANYBODY,
-	"KIS's own is \"" KIS_BASE_URL "\", the default."},
+	gettext_noop("KIS's own is \"https://openapi.koreainvestment.com:9443\", the default.")},
 	{"connect_timeout", ForeignServerRelationId, kis_parse_duration, IN_SERVER(connect_timeout),
 		1, 10 * MINUTE_MS, "3s", SET_BY_ANYBODY,
-	"Write a number with a unit from 1ms to 10min, such as '3s' or '500ms'."},
+	gettext_noop("Write a number with a unit from 1ms to 10min, such as '3s' or '500ms'.")},
 	{"request_timeout", ForeignServerRelationId, kis_parse_duration, IN_SERVER(request_timeout),
 		1, 10 * MINUTE_MS, "10s", SET_BY_ANYBODY,
-	"Write a number with a unit from 1ms to 10min, such as '10s' or '500ms'."},
+	gettext_noop("Write a number with a unit from 1ms to 10min, such as '10s' or '500ms'.")},
 	{"max_retries", ForeignServerRelationId, kis_parse_integer, IN_SERVER(max_retries),
 		0, 10, "2", SET_BY_ANYBODY,
-	"Write a whole number from 0 to 10, such as '2'."},
+	gettext_noop("Write a whole number from 0 to 10, such as '2'.")},
 	{"max_wait", ForeignServerRelationId, kis_parse_duration, IN_SERVER(max_wait),
 		0, HOUR_MS, "30s", SET_BY_ANYBODY,
-	"Write 0 or a number with a unit up to 1h, such as '30s' or '500ms'."},
+	gettext_noop("Write 0 or a number with a unit up to 1h, such as '30s' or '500ms'.")},
 	{"max_calls", ForeignServerRelationId, kis_parse_integer, IN_SERVER(max_calls),
 		1, 1000000, "100", SET_BY_ANYBODY,
-	"Write a whole number from 1 to 1000000, such as '100'."},
+	gettext_noop("Write a whole number from 1 to 1000000, such as '100'.")},
 	{"requests_per_second", ForeignServerRelationId, kis_parse_rate, IN_SERVER(requests_per_second),
 		MIN_RATE, MAX_RATE, "10", SET_BY_ANYBODY,
-	"Write a number from 0.001 to 1000, such as '10' or '0.5'."},
+	gettext_noop("Write a number from 0.001 to 1000, such as '10' or '0.5'.")},
 	{"max_concurrent_requests", ForeignServerRelationId, kis_parse_integer,
 		IN_SERVER(max_concurrent_requests), 1, 64, "6", SET_BY_ANYBODY,
-	"Write a whole number from 1 to 64, such as '6'."},
+	gettext_noop("Write a whole number from 1 to 64, such as '6'.")},
 	{"cache_ttl", ForeignServerRelationId, kis_parse_duration, IN_SERVER(cache_ttl),
 		0, HOUR_MS, "10s", SET_BY_ANYBODY,
-	"Write 0 or a number with a unit up to 1h, such as '10s' or '500ms'."},
+	gettext_noop("Write 0 or a number with a unit up to 1h, such as '10s' or '500ms'.")},
 	{"session_start", ForeignServerRelationId, kis_parse_time_of_day, IN_SERVER(session_start),
 		0, 0, "08:30", SET_BY_ANYBODY,
-	"Write a time in Seoul from 00:00 to 23:59, such as '08:30'."},
+	gettext_noop("Write a time in Seoul from 00:00 to 23:59, such as '08:30'.")},
 	{"late_opens", ForeignServerRelationId, kis_parse_days, IN_SERVER(late_opens), 0, 100,
 		NULL, SET_BY_ANYBODY,
-	"Write up to 100 days on which the exchange opens at 10:00, such as '2026-11-19, 2027-11-18'."},
+	gettext_noop("Write up to 100 days on which the exchange opens at 10:00, such as '2026-11-19, 2027-11-18'.")},
 	{"calendar", ForeignServerRelationId, parse_calendar, IN_SERVER(weekday_calendar), 0, 0,
 		"kis", SET_BY_ANYBODY,
-	"Write 'kis' or 'weekday'."},
+	gettext_noop("Write 'kis' or 'weekday'.")},
 	{"extra_pairs", ForeignServerRelationId, kis_parse_pairs, IN_SERVER(extra_pairs), 0, 1000,
 		NULL, SET_BY_ANYBODY,
-	"Write up to 1000 pairs of market and sector, of up to 7 letters and digits each, such as 'KSP/0031, KSQ/1034'."},
+	gettext_noop("Write up to 1000 pairs of market and sector, of up to 7 letters and digits each, such as 'KSP/0031, KSQ/1034'.")},
 	{"proxy", ForeignServerRelationId, kis_parse_proxy, IN_SERVER(proxy), 0, 0, NULL, SET_BY_SUPERUSERS,
-	"Write a URL of http, https, socks4, socks4a, socks5 or socks5h with its port, such as 'http://proxy.example.com:3128'."},
+	gettext_noop("Write a URL of http, https, socks4, socks4a, socks5 or socks5h with its port, such as 'http://proxy.example.com:3128'.")},
 	{"ca_file", ForeignServerRelationId, kis_parse_path, IN_SERVER(ca_file), 0, 0, NULL, SET_BY_SUPERUSERS,
-	"Write the absolute path of a file on the server, such as '/etc/ssl/certs/ca-certificates.crt'."},
+	gettext_noop("Write the absolute path of a file on the server, such as '/etc/ssl/certs/ca-certificates.crt'.")},
 
 	{"app_key", UserMappingRelationId, kis_parse_word, IN_USER(app_key), 0, KIS_TOKEN_LEN, NULL, SET_BY_ANYBODY,
-	"Copy the app key of 36 characters from the KIS Developers site."},
+	gettext_noop("Copy the app key of 36 characters from the KIS Developers site.")},
 	{"app_secret", UserMappingRelationId, kis_parse_word, IN_USER(app_secret), 0, KIS_TOKEN_LEN, NULL, SET_BY_ANYBODY,
-	"Copy the app secret of 180 characters from the KIS Developers site."},
+	gettext_noop("Copy the app secret of 180 characters from the KIS Developers site.")},
 	{"app_key_file", UserMappingRelationId, kis_parse_path, IN_USER(app_key_file), 0, 0, NULL, SET_BY_FILE_READERS,
-	"Write the absolute path of a file on the server, such as '/etc/kis/app_key'."},
+	gettext_noop("Write the absolute path of a file on the server, such as '/etc/kis/app_key'.")},
 	{"app_secret_file", UserMappingRelationId, kis_parse_path, IN_USER(app_secret_file), 0, 0, NULL, SET_BY_FILE_READERS,
-	"Write the absolute path of a file on the server, such as '/etc/kis/app_secret'."},
+	gettext_noop("Write the absolute path of a file on the server, such as '/etc/kis/app_secret'.")},
 	{"access_token_file", UserMappingRelationId, kis_parse_path, IN_USER(access_token_file), 0, 0, NULL, SET_BY_FILE_READERS,
-	"Write the absolute path of a file on the server, such as '/var/lib/kis/token.json'."},
+	gettext_noop("Write the absolute path of a file on the server, such as '/var/lib/kis/token.json'.")},
 	{"requests_per_second", UserMappingRelationId, kis_parse_rate, IN_USER(requests_per_second),
 		MIN_RATE, MAX_RATE, NULL, SET_BY_ANYBODY,
-	"Write a number from 0.001 to 1000, such as '10' or '0.5'."},
+	gettext_noop("Write a number from 0.001 to 1000, such as '10' or '0.5'.")},
 
 	{"table_name", ForeignTableRelationId, parse_table_name, IN_TABLE(table_name), 0, 0, NULL, SET_BY_ANYBODY,
 	NULL},						/* the message has the nearest */
 	{"pairs", ForeignTableRelationId, parse_pair_set, IN_TABLE(pairs), 0, 0, NULL, SET_BY_ANYBODY,
-	"Write 'headline' or 'all'."},
+	gettext_noop("Write 'headline' or 'all'.")},
 
 	{"field", AttributeRelationId, kis_parse_word, 0, 0, FIELD_SIZE, NULL, SET_BY_ANYBODY,
-	"Write a member of KIS's answer, such as 'frgn_ntby_qty', or '*' or '**'."},
+	gettext_noop("Write a member of KIS's answer, such as 'frgn_ntby_qty', or '*' or '**'.")},
 };
 
 PG_FUNCTION_INFO_V1(market_investor_fdw_validator);
@@ -165,10 +166,10 @@ PG_FUNCTION_INFO_V1(market_investor_fdw_validator);
 static const char *
 object_kind(Oid catalog)
 {
-	return catalog == ForeignServerRelationId ? "server" :
-		catalog == UserMappingRelationId ? "user mapping" :
-		catalog == ForeignTableRelationId ? "foreign table" :
-		catalog == AttributeRelationId ? "column of a foreign table" : "foreign-data wrapper";
+	return catalog == ForeignServerRelationId ? _("server") :
+		catalog == UserMappingRelationId ? _("user mapping") :
+		catalog == ForeignTableRelationId ? _("foreign table") :
+		catalog == AttributeRelationId ? _("column of a foreign table") : _("foreign-data wrapper");
 }
 
 /* The option of this name of these objects, or, of InvalidOid, of any; or NULL. */
@@ -234,7 +235,7 @@ raise_bad_value(const Option *option, const char *value, const char *why)
 			 option->parse == parse_table_name ?
 			 errhint("Write the name of a table that IMPORT FOREIGN SCHEMA makes, such as '%s'.",
 					 kis_suggest_table(value)) :
-			 errhint("%s", option->hint)));
+			 errhint("%s", _(option->hint))));
 }
 
 /* Reads a value into the struct of its option's objects; returns why it can't be, or NULL. */

@@ -18,6 +18,7 @@
 #include "utils/varlena.h"
 
 #include "common/day.h"
+#include "common/messages.h"
 #include "common/option_parse.h"
 #include "kis.h"
 
@@ -51,11 +52,11 @@ kis_parse_duration(const char *value, double min, double max, void *result)
 
 	if (strspn(value, DIGITS) == 0 || unit[strspn(unit, LETTERS)] != '\0' ||
 		!parse_real(value, &ms, GUC_UNIT_MS, NULL))
-		return "It is not a number with one of the units us, ms, s, min and h.";
+		return _("It is not a number with one of the units us, ms, s, min and h.");
 	if (*unit == '\0' && ms != 0)
-		return "It has no unit.";
+		return _("It has no unit.");
 	if (ms < min || ms > max)
-		return "It is out of range.";
+		return _("It is out of range.");
 	*(int *) result = (int) ceil(ms);
 	return NULL;
 }
@@ -67,11 +68,11 @@ kis_parse_integer(const char *value, double min, double max, void *result)
 	int		   *number = result;
 
 	if (value[0] == '\0' || value[strspn(value, DIGITS)] != '\0')
-		return "It is not a whole number.";
+		return _("It is not a whole number.");
 	errno = 0;
 	*number = strtoint(value, NULL, 10);
 	if (errno != 0 || *number < min || *number > max)
-		return "It is out of range.";
+		return _("It is out of range.");
 	return NULL;
 }
 
@@ -82,9 +83,9 @@ kis_parse_rate(const char *value, double min, double max, void *result)
 	double	   *rate = result;
 
 	if (!matches(value, "^[0-9]+(\\.[0-9]+)?$") || !parse_real(value, rate, 0, NULL))
-		return "It is not a number.";
+		return _("It is not a number.");
 	if (*rate < min || *rate > max)
-		return "It is out of range.";
+		return _("It is out of range.");
 	return NULL;
 }
 
@@ -97,11 +98,11 @@ kis_parse_time_of_day(const char *value, double min, double max, void *result)
 
 	if (strlen(value) != 5 || strspn(value, DIGITS) != 2 ||
 		value[2] != ':' || strspn(value + 3, DIGITS) != 2)
-		return "It is not of the form HH:MM.";
+		return _("It is not of the form HH:MM.");
 	hours = atoi(value);
 	minutes = atoi(value + 3);
 	if (hours > 23 || minutes > 59)
-		return "There is no such time.";
+		return _("There is no such time.");
 	*(int *) result = hours * 3600 + minutes * 60;
 	return NULL;
 }
@@ -114,8 +115,8 @@ static const char *
 split_list(const char *value, int max, List **items)
 {
 	if (strpbrk(value, "\"\t\n\v\f\r") != NULL || !SplitGUCList(pstrdup(value), ',', items))
-		return "Its items are not separated by commas.";
-	return list_length(*items) > max ? "It has too many items." : NULL;
+		return _("Its items are not separated by commas.");
+	return list_length(*items) > max ? _("It has too many items.") : NULL;
 }
 
 /* YYYY-MM-DD, ..., at most so many, into an integer List of DateADT. */
@@ -137,10 +138,10 @@ kis_parse_days(const char *value, double min, double max, void *result)
 		DateADT		day;
 
 		if (!matches(item, "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))
-			return "It is not a list of days of the form YYYY-MM-DD.";
+			return _("It is not a list of days of the form YYYY-MM-DD.");
 		snprintf(digits, sizeof(digits), "%.4s%.2s%.2s", item, item + 5, item + 8);
 		if (!kis_day_from_text(digits, &day))
-			return "It has a day that does not exist.";
+			return _("It has a day that does not exist.");
 		*days = lappend_int(*days, day);
 	}
 	return NULL;
@@ -165,7 +166,7 @@ kis_parse_pairs(const char *value, double min, double max, void *result)
 
 		StaticAssertStmt(KIS_MARKET_LEN == 8 && KIS_SECTOR_LEN == 8, "codes have up to 7 bytes");
 		if (!matches(item, "^\\w{1,7}/\\w{1,7}$"))
-			return "It is not a list of market and sector codes.";
+			return _("It is not a list of market and sector codes.");
 		strlcpy(pair->market, item, strchr(item, '/') - item + 1);
 		strlcpy(pair->sector, strchr(item, '/') + 1, sizeof(pair->sector));
 		*pairs = lappend(*pairs, pair);
@@ -178,13 +179,13 @@ const char *
 kis_parse_word(const char *value, double min, double max, void *result)
 {
 	if (value[0] == '\0')
-		return "It is empty.";
+		return _("It is empty.");
 	if (strlen(value) >= max)
-		return "It is longer than any of KIS's.";
+		return _("It is longer than any of KIS's.");
 	/* no regular expression, of which copies of a secret would stay in memory */
 	for (const char *c = value; *c; c++)
 		if (*c < '!' || *c > '~')
-			return "It contains a blank, a control character or one that is not ASCII.";
+			return _("It contains a blank, a control character or one that is not ASCII.");
 	*(char **) result = pstrdup(value);
 	return NULL;
 }
@@ -197,11 +198,11 @@ static const char *
 parse_url(const char *value, const char *form, char **url)
 {
 	if (strchr(value, '@') != NULL)
-		return "It must not contain a user name or a password, which anybody could read there.";
+		return _("It must not contain a user name or a password, which anybody could read there.");
 	*url = asc_tolower(value, strlen(value));
 	if (pg_str_endswith(*url, "/"))
 		(*url)[strlen(*url) - 1] = '\0';
-	return matches(*url, form) ? NULL : "It is not a URL of scheme, host and port alone.";
+	return matches(*url, form) ? NULL : _("It is not a URL of scheme, host and port alone.");
 }
 
 /*
@@ -217,10 +218,10 @@ kis_parse_base_url(const char *value, double min, double max, void *result)
 	if (why != NULL)
 		return why;
 	if (strstr(*url, "://" KIS_PAPER_HOST) != NULL)
-		return "KIS does not serve investor flows on its paper-trading host.";
+		return _("KIS does not serve investor flows on its paper-trading host.");
 	/* no name but localhost is trusted to stay on this machine */
 	if (strncmp(*url, "https://", 8) != 0 && !matches(*url, "^http://" LOOPBACK "(:|$)"))
-		return "Only https keeps the app key and secret safe; http is for loopback addresses alone.";
+		return _("Only https keeps the app key and secret safe; http is for loopback addresses alone.");
 	return NULL;
 }
 
@@ -236,9 +237,9 @@ const char *
 kis_parse_path(const char *value, double min, double max, void *result)
 {
 	if (!is_absolute_path(value))
-		return "It is not an absolute path.";
+		return _("It is not an absolute path.");
 	if (matches(value, "[[:cntrl:]]"))
-		return "It contains a control character.";
+		return _("It contains a control character.");
 	*(char **) result = pstrdup(value);
 	return NULL;
 }

@@ -11,6 +11,7 @@
 
 #include "storage/fd.h"
 
+#include "common/messages.h"
 #include "common/option_parse.h"
 #include "common/secret_file.h"
 #include "compat.h"
@@ -31,8 +32,8 @@ pg_noreturn static void
 raise_unreadable(const char *path, const char *option, const char *why)
 {
 	const char *content = strcmp(option, "access_token") == 0 ?
-		"the token, alone or as access_token or token of JSON or YAML," :
-		strcmp(option, "ca") == 0 ? "certificates in PEM" : "the value alone";
+		_("the token, alone or as access_token or token of JSON or YAML,") :
+		strcmp(option, "ca") == 0 ? _("certificates in PEM") : _("the value alone");
 
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
@@ -57,18 +58,18 @@ read_file(const char *path, const char *option, char *buffer, size_t size)
 	/* O_NONBLOCK, or a pipe would hold us up before fstat could see it */
 	fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
 	if (fd < 0)
-		raise_unreadable(path, option, psprintf("It could not be opened: %m."));
+		raise_unreadable(path, option, psprintf(_("It could not be opened: %m.")));
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		raise_unreadable(path, option, "It is not a regular file.");
+		raise_unreadable(path, option, _("It is not a regular file."));
 	/* a regular file comes whole */
 	length = read(fd, buffer, size + 1);
 	if (length < 0)
-		raise_unreadable(path, option, psprintf("It could not be read: %m."));
+		raise_unreadable(path, option, psprintf(_("It could not be read: %m.")));
 	CloseTransientFile(fd);
 	if (length > (ssize_t) size)
-		raise_unreadable(path, option, psprintf("It is longer than %zu bytes.", size));
+		raise_unreadable(path, option, psprintf(_("It is longer than %zu bytes."), size));
 	if (memchr(buffer, '\0', length) != NULL)
-		raise_unreadable(path, option, "It contains a control character.");
+		raise_unreadable(path, option, _("It contains a control character."));
 	buffer[length] = '\0';
 }
 
@@ -111,7 +112,7 @@ kis_access_token_read(const char *path)
 	kis_wipe(buffer, sizeof(buffer));
 	if (!found)
 		raise_unreadable(path, "access_token",
-						 "It holds no token, neither alone nor as access_token or token of JSON or YAML.");
+						 _("It holds no token, neither alone nor as access_token or token of JSON or YAML."));
 	return token;
 }
 
@@ -126,7 +127,7 @@ kis_ca_read(const char *path)
 
 	read_file(path, "ca", buffer, MAX_CA_FILE);
 	if (strstr(buffer, "-----BEGIN ") == NULL)
-		raise_unreadable(path, "ca", "It holds no certificate in PEM.");
+		raise_unreadable(path, "ca", _("It holds no certificate in PEM."));
 	return repalloc(buffer, strlen(buffer) + 1);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "common/messages.h"
 #include "common/suggest.h"
 #include "common/tables.h"
 #include "kis.h"
@@ -148,10 +149,10 @@ kis_suggest_table(const char *name)
 char *
 kis_call_subject(const KisCall *call, const KisCallArgs *args)
 {
-	char	   *of = args->market[0] == '\0' ? psprintf("the %s", call->name) :
+	char	   *of = args->market[0] == '\0' ? psprintf(_("the %s"), _(call->name)) :
 		psprintf("%s%s%s", args->market, args->sector[0] != '\0' ? "/" : "", args->sector);
 
-	return args->date[0] != '\0' ? psprintf("%s from %s", of, args->date) : of;
+	return args->date[0] != '\0' ? psprintf(_("%s from %s"), of, args->date) : of;
 }
 
 /* How many rows of the table a row of a reply is. */

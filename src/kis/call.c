@@ -75,13 +75,13 @@ check_secret(const char *what, const char *secret, KisError *error)
 	const char *fault = NULL;
 
 	if (secret == NULL || secret[0] == '\0')
-		fault = "is missing";
+		fault = kis_noop("the %s is missing");
 	else if (strlen(secret) >= KIS_TOKEN_LEN)
-		fault = "is too long";
+		fault = kis_noop("the %s is too long");
 	else if (!kis_text_is_visible(secret))
-		fault = "has a blank, a control character or one that is not ASCII";
+		fault = kis_noop("the %s has a blank, a control character or one that is not ASCII");
 	if (fault != NULL)
-		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "the %s %s", what, fault);
+		kis_error_set(error, KIS_ERROR_LOCAL, KIS_PHASE_NONE, fault, what);
 	return fault == NULL;
 }
 
@@ -143,9 +143,9 @@ kis_call_start(KisHttp *http, const KisEndpoint *endpoint, const KisSecrets *sec
 	KisTransfer *transfer;
 
 	/* a token file may hold anything */
-	if (!check_secret("app key", secrets->app_key, error) ||
-		!check_secret("app secret", secrets->app_secret, error) ||
-		!check_secret("access token", secrets->token, error))
+	if (!check_secret(kis_noop("app key"), secrets->app_key, error) ||
+		!check_secret(kis_noop("app secret"), secrets->app_secret, error) ||
+		!check_secret(kis_noop("access token"), secrets->token, error))
 		return NULL;
 	transfer = kis_http_acquire(http, owner, error);
 	if (transfer == NULL)
@@ -182,8 +182,8 @@ kis_token_start(KisHttp *http, const KisEndpoint *endpoint, const KisSecrets *se
 {
 	KisTransfer *transfer;
 
-	if (!check_secret("app key", secrets->app_key, error) ||
-		!check_secret("app secret", secrets->app_secret, error))
+	if (!check_secret(kis_noop("app key"), secrets->app_key, error) ||
+		!check_secret(kis_noop("app secret"), secrets->app_secret, error))
 		return NULL;
 	transfer = kis_http_acquire(http, owner, error);
 	if (transfer == NULL)

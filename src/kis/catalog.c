@@ -63,7 +63,7 @@ const KisCall kis_call_daily = {
 };
 
 const KisCall kis_call_calendar = {
-	.name = "calendar",
+	.name = kis_noop("calendar"),
 	.path = "/uapi/domestic-stock/v1/quotations/chk-holiday",
 	.tr_id = "CTCA0903R",
 	.parameters = {

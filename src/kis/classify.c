@@ -26,10 +26,12 @@ classify_status(int http_status, const char *text, KisError *error)
 	if (rule == NULL)
 		return false;
 	if (rule->error_class == KIS_ERROR_REPLY)
-		text = "redirects are not followed";
+		text = kis_noop("redirects are not followed");
 
-	kis_error_set(error, rule->error_class, KIS_PHASE_REPLY, "HTTP status %d%s%s",
-				  http_status, text[0] != '\0' ? ": " : "", text);
+	if (text[0] != '\0')
+		kis_error_set(error, rule->error_class, KIS_PHASE_REPLY, "HTTP status %d: %s", http_status, text);
+	else
+		kis_error_set(error, rule->error_class, KIS_PHASE_REPLY, "HTTP status %d", http_status);
 	return true;
 }
 
@@ -44,8 +46,12 @@ classify_page(const char *body, size_t len, bool quote_page, KisError *error)
 		return;
 	if (quote_page)
 		kis_text_clean(excerpt, sizeof(excerpt), body, len);
-	kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "the reply is %s%s%s",
-				  len == 0 ? "empty" : "not JSON", excerpt[0] != '\0' ? ": " : "", excerpt);
+	if (excerpt[0] != '\0')
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "the reply is not JSON: %s", excerpt);
+	else if (len > 0)
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "the reply is not JSON");
+	else
+		kis_error_set(error, KIS_ERROR_REPLY, KIS_PHASE_REPLY, "the reply is empty");
 }
 
 /* An object without double or countless members? */

@@ -15,9 +15,9 @@
 #include <string.h>
 
 #define DEEPEST		32
-static const char unexpected[] = "has an unexpected character";
-static const char too_many[] = "has too many values";
-static const char truncated[] = "is truncated";
+static const char *const unexpected = kis_noop("has an unexpected character");
+static const char *const too_many = "has too many values";
+static const char *const truncated = "is truncated";
 
 /* So many digits of a number survive in a double. */
 #define MOST_DIGITS	15
@@ -80,12 +80,12 @@ skip_string(const char **at, const char *end)
 		}
 		/* of digits that are none cJSON makes zeros */
 		if (*c == '\\' && end - c > 5 && c[1] == 'u' && (memcmp(c + 2, "0000", 4) == 0 || !are_hex(c + 2, 4)))
-			return "has a zero character or an odd escape";
+			return kis_noop("has a zero character or an odd escape");
 		if ((unsigned char) *c < ' ')
-			return "has a control character in a string";
+			return kis_noop("has a control character in a string");
 		len = *c == '\\' ? 2 : kis_utf8_char_len(c, end - c);
 		if (len == 0)
-			return "is not UTF-8";
+			return kis_noop("is not UTF-8");
 		c += len;
 	}
 }
@@ -104,7 +104,7 @@ count_byte(char c, int *nvalues, int *depth)
 	/* a value after each comma, and the first one of a list */
 	if ((c == '{' || c == '[' || c == ',') && ++*nvalues > KIS_MAX_VALUES)
 		return too_many;
-	return *depth > DEEPEST ? "is nested too deep" : NULL;
+	return *depth > DEEPEST ? kis_noop("is nested too deep") : NULL;
 }
 
 /*
@@ -128,7 +128,7 @@ find_fault(const char **at, const char *end)
 			const char *next = skip_number(*at, end);
 
 			if (next == NULL)
-				return "has a number of an odd form or of too many digits";
+				return kis_noop("has a number of an odd form or of too many digits");
 			*at = next;
 		}
 		else
@@ -173,7 +173,7 @@ kis_json_parse(const char *body, size_t len, KisError *error)
 	if (fault == NULL)
 	{
 		root = cJSON_ParseWithLengthOpts(body, len, &at, false);
-		fault = root != NULL ? "goes on after its end" : at < end ? unexpected : truncated;
+		fault = root != NULL ? kis_noop("goes on after its end") : at < end ? unexpected : truncated;
 	}
 	if (!write_numbers(root))
 		errno = ENOMEM;

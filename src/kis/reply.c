@@ -73,8 +73,8 @@ find_rows(const KisCall *call, const cJSON *root, const cJSON **first, int *nrow
 	rule = kis_code_rule(error->code, 200);
 	if (rule != NULL && strcmp(rule->code, KIS_CODE_EMPTY_PAGE) == 0)
 		return true;
-	return refuse(error, output == NULL || cJSON_IsNull(output) ? "the reply has no \"%.64s\"" :
-				  "\"%.64s\" of the reply is neither an array nor an object", call->rows);
+	return refuse(error, output == NULL || cJSON_IsNull(output) ? kis_noop("the reply has no \"%.64s\"") :
+				  kis_noop("\"%.64s\" of the reply is neither an array nor an object"), call->rows);
 }
 
 /* Puts a text of len bytes and its NUL behind those that are kept. */

@@ -110,6 +110,7 @@ kis_error_set(KisError *error, KisErrorClass error_class, KisPhase phase,
 	error->error_class = error_class;
 	error->phase = phase;
 	kis_text_clean(error->text, sizeof(error->text), text, strlen(text));
+	snprintf(error->form, sizeof(error->form), "%s", format);
 }
 
 /* Name of a phase for a message: "resolving the host name" ... */
@@ -117,11 +118,11 @@ const char *
 kis_phase_name(KisPhase phase)
 {
 	static const char *const names[] = {
-		[KIS_PHASE_NONE] = "preparing the request",
-		[KIS_PHASE_RESOLVE] = "resolving the host name",
-		[KIS_PHASE_CONNECT] = "connecting",
-		[KIS_PHASE_TLS] = "agreeing on TLS",
-		[KIS_PHASE_REPLY] = "waiting for the reply",
+		[KIS_PHASE_NONE] = kis_noop("preparing the request"),
+		[KIS_PHASE_RESOLVE] = kis_noop("resolving the host name"),
+		[KIS_PHASE_CONNECT] = kis_noop("connecting"),
+		[KIS_PHASE_TLS] = kis_noop("agreeing on TLS"),
+		[KIS_PHASE_REPLY] = kis_noop("waiting for the reply"),
 	};
 
 	return names[phase];

@@ -77,11 +77,11 @@ read_token(const cJSON *root, int64_t now, KisToken *token, KisError *error)
 	const char *fault = NULL;
 
 	if (text == NULL || text[0] == '\0')
-		fault = "the reply has no access_token";
+		fault = kis_noop("the reply has no access_token");
 	else if (!copy_token(token->token, text, strlen(text)))
-		fault = "the access token is too long, or has characters that no header can carry";
+		fault = kis_noop("the access token is too long, or has characters that no header can carry");
 	else if (until < 0 && life < 0)
-		fault = "the reply doesn't say until when the access token lives";
+		fault = kis_noop("the reply doesn't say until when the access token lives");
 	if (fault != NULL)
 	{
 		token->token[0] = '\0';

@@ -9,6 +9,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "common/messages.h"
 #include "common/option.h"
 #include "common/suggest.h"
 #include "common/tables.h"
@@ -182,15 +183,15 @@ unknown_column_hint(const KisTable *table, const char *name)
 	KisColumn	column;
 
 	if (nearest != NULL)
-		return psprintf("Perhaps you meant \"%s\". A column of another name needs the option \"field\".",
+		return psprintf(_("Perhaps you meant \"%s\". A column of another name needs the option \"field\"."),
 						nearest);
 	if (strstr(name, "_name") != NULL || strstr(name, "_unit") != NULL)
-		return "Names and units are in the views kis_sector and kis_investor_type: join these.";
+		return _("Names and units are in the views kis_sector and kis_investor_type: join these.");
 	for (int i = 0; kis_tables[i] != NULL; i++)
 		if (resolve_name(kis_tables[i], name, &column))
-			return psprintf("It is a column of %s: set the table's option \"table_name\" to '%s'.",
+			return psprintf(_("It is a column of %s: set the table's option \"table_name\" to '%s'."),
 							kis_tables[i]->name, kis_tables[i]->name);
-	return "Set the column's option \"field\" to a member of KIS's answer, such as 'frgn_ntby_qty'.";
+	return _("Set the column's option \"field\" to a member of KIS's answer, such as 'frgn_ntby_qty'.");
 }
 
 /* Refuses types whose input cuts what is too long, without a word. */

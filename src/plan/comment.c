@@ -19,6 +19,7 @@
 #include "utils/rel.h"
 
 #include "common/error.h"
+#include "common/messages.h"
 #include "common/tables.h"
 #include "compat.h"
 #include "kis/catalog.h"

@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "common/day.h"
+#include "common/messages.h"
 #include "common/tables.h"
 #include "kis.h"
 #include "kis/catalog.h"

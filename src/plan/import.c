@@ -10,6 +10,7 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
+#include "common/messages.h"
 #include "common/option.h"
 #include "common/tables.h"
 #include "plan/columns.h"

@@ -16,6 +16,7 @@
 #include "utils/rel.h"
 #include "utils/selfuncs.h"
 
+#include "common/messages.h"
 #include "common/option.h"
 #include "kis/catalog.h"
 #include "plan/columns.h"

@@ -8,12 +8,14 @@
 #include "utils/datetime.h"
 
 #include "common/day.h"
+#include "common/messages.h"
 #include "common/option.h"
 #include "common/tables.h"
 #include "kis.h"
 #include "kis/catalog.h"
 #include "kis/reply.h"
 #include "kis/trading_day.h"
+#include "kis/text.h"
 #include "request/calendar.h"
 #include "request/connection.h"
 #include "request/loop.h"
@@ -78,7 +80,7 @@ is_open_day(void *context, int64_t unix_day)
 	const CalendarReader *reader = context;
 	DateADT		day = (DateADT) (unix_day - KIS_UNIX_EPOCH_DAYS);
 	KisRequest *page;
-	KisError	failure = {.error_class = KIS_ERROR_REPLY};
+	KisError	failure;
 	DateADT		first;
 	char		day_text[KIS_DATE_LEN];
 	int			nsaid = 0;
@@ -110,8 +112,8 @@ is_open_day(void *context, int64_t unix_day)
 	}
 	if (nsaid == 1)
 		return is_open;
-	snprintf(failure.text, sizeof(failure.text), "%s does not say whether %s is open",
-			 kis_call_subject(page->call, &page->args), day_text);
+	kis_error_set(&failure, KIS_ERROR_REPLY, KIS_PHASE_NONE,
+				  "the calendar from %s does not say whether %s is open", page->args.date, day_text);
 	if (reader->failure != NULL)
 		*reader->failure = page->reply != NULL ? failure : page->error;
 	return -1;
@@ -162,10 +164,7 @@ kis_trade_date(KisQuery *query, KisConnection *connection,
 	{
 		/* it was requested, and has none as far back as it is looked at */
 		if (failure != NULL && failure->error_class == KIS_OK)
-		{
-			failure->error_class = KIS_ERROR_REPLY;
-			strlcpy(failure->text, "KIS's calendar has no open day in a month", sizeof(failure->text));
-		}
+			kis_error_set(failure, KIS_ERROR_REPLY, KIS_PHASE_NONE, "KIS's calendar has no open day in a month");
 		return false;
 	}
 	*day = (DateADT) (unix_day - KIS_UNIX_EPOCH_DAYS);
@@ -222,7 +221,8 @@ kis_clock_error(const KisRequest *request)
 	return ahead > CLOCKS_AGREE_WITHIN || ahead < -CLOCKS_AGREE_WITHIN ? ahead : 0;
 }
 
-const char *const kis_clock_hint = "Set the clock of the server's machine, and keep it right by NTP.";
+/* for _() */
+const char *const kis_clock_hint = gettext_noop("Set the clock of the server's machine, and keep it right by NTP.");
 
 /* The same in words, for a clock that is wrong; palloc'd. */
 char *
@@ -230,8 +230,8 @@ kis_clock_complaint(const KisRequest *request)
 {
 	int64		ahead = kis_clock_error(request);
 
-	return psprintf("the server's clock is " INT64_FORMAT " s %s KIS's",
-					ahead > 0 ? ahead : -ahead, ahead > 0 ? "ahead of" : "behind");
+	return psprintf(ahead > 0 ? _("the server's clock is %lld s ahead of KIS's") :
+					_("the server's clock is %lld s behind KIS's"), (long long) (ahead > 0 ? ahead : -ahead));
 }
 
 /*

@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#include "common/messages.h"
 #include "common/option.h"
 #include "common/secret_file.h"
 #include "compat.h"

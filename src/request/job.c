@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "common/messages.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "storage/fd.h"

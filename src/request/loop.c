@@ -20,6 +20,7 @@
 #include "storage/latch.h"
 
 #include "common/error.h"
+#include "common/messages.h"
 #include "compat.h"
 #include "kis.h"
 #include "kis/http.h"

@@ -7,6 +7,7 @@
 #include "utils/memutils.h"
 
 #include "common/day.h"
+#include "common/messages.h"
 #include "common/tables.h"
 #include "kis.h"
 #include "kis/catalog.h"
@@ -174,9 +175,9 @@ kis_query_allows(const KisQuery *query, const KisConnection *connection, int64 n
 static void
 refuse(const KisConnection *connection, const KisCall *call, int ncalls, const char *next)
 {
-	const char *pair = kis_call_takes(call, KIS_ARG_SECTOR) ? "market_code and sector_code" :
+	const char *pair = kis_call_takes(call, KIS_ARG_SECTOR) ? _("market_code and sector_code") :
 		kis_call_takes(call, KIS_ARG_MARKET) ? "market_code" : "";
-	const char *day = call->paging != KIS_PAGING_NONE ? "trade_date, with a lower bound" : "";
+	const char *day = call->paging != KIS_PAGING_NONE ? _("trade_date, with a lower bound") : "";
 
 	ereport(ERROR,
 			errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -189,8 +190,8 @@ refuse(const KisConnection *connection, const KisCall *call, int ncalls, const c
 			errdetail("Option max_calls of server \"%s\" is %d, and as many have been made. The next one would be for %s.",
 					  connection->server_name, connection->options->max_calls, next),
 			errhint("Narrow the query by %s%s%s%s, or raise max_calls.",
-					pair, pair[0] != '\0' && day[0] != '\0' ? ", and by " : "", day,
-					call->paging == KIS_PAGING_BACK ? " or with ORDER BY trade_date DESC and LIMIT" : ""));
+					pair, pair[0] != '\0' && day[0] != '\0' ? _(", and by ") : "", day,
+					call->paging == KIS_PAGING_BACK ? _(" or with ORDER BY trade_date DESC and LIMIT") : ""));
 }
 
 /* Raises 54000 where so many new calls like this one would exceed max_calls. */

@@ -75,7 +75,7 @@ static void
 succeed(KisRequest *request, KisReply *reply, KisAnswerer by, int64 at_us, TimestampTz arrived_at)
 {
 	const KisCall *call = request->call;
-	KisError	error = {.error_class = KIS_ERROR_LOCAL,.text = "out of memory"};
+	KisError	error = {.error_class = KIS_ERROR_LOCAL,.text = "out of memory",.form = "out of memory"};
 
 	if (reply == NULL)
 	{

@@ -7,6 +7,7 @@
 
 #include "storage/buffile.h"
 
+#include "common/messages.h"
 #include "kis/catalog.h"
 #include "kis/reply.h"
 #include "request/spill.h"

@@ -17,6 +17,7 @@
 #include "kis/http.h"
 #include "kis/redact.h"
 #include "kis/token.h"
+#include "kis/text.h"
 #include "request/connection.h"
 #include "request/job.h"
 #include "request/token_request.h"
@@ -79,8 +80,7 @@ kis_token_request_finished(KisJob *job, int64 arrived_us, int64 now_us)
 	if (ok && token.expires_at <= (int64) time(NULL))
 	{
 		ok = false;
-		error.error_class = KIS_ERROR_TOKEN;
-		strlcpy(error.text, "the token that KIS issued has ended already", sizeof(error.text));
+		kis_error_set(&error, KIS_ERROR_TOKEN, KIS_PHASE_NONE, "the token that KIS issued has ended already");
 	}
 	kis_job_end_transfer(job, &error, now_us);
 	if (ok)

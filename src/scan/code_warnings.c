@@ -16,6 +16,7 @@
 #include "utils/lsyscache.h"
 
 #include "common/error.h"
+#include "common/messages.h"
 #include "common/option.h"
 #include "common/suggest.h"
 #include "common/tables.h"
@@ -91,19 +92,19 @@ hint_of_pair(const CodeCheck *check, const char *market, const char *sector)
 		kis_suggest_sector(market, sector);
 
 	if (table != NULL && plan->table->by_investor)
-		return psprintf("Use %s, or a foreign table with the options table_name '%s' and pairs 'all'.",
+		return psprintf(_("Use %s, or a foreign table with the options table_name '%s' and pairs 'all'."),
 						table, plan->table->name);
 	if (table != NULL && kis_table_find(table)->call != plan->table->call && is_of_call(check, market, sector))
-		return psprintf("Use a foreign table with the options table_name '%s' and pairs 'all'.", plan->table->name);
+		return psprintf(_("Use a foreign table with the options table_name '%s' and pairs 'all'."), plan->table->name);
 	if (table != NULL)
-		return psprintf("Use %s, which holds it.", table);
+		return psprintf(_("Use %s, which holds it."), table);
 
 	/* the same code of another market is none of this one */
 	if (suggested != NULL && (sector == NULL || strcmp(suggested, sector) != 0))
-		return psprintf("Did you mean \"%s\"?", suggested);
-	return psprintf("The view kis_sector lists markets and their sectors. If KIS has it all the same, add it to the option \"extra_pairs\" of server \"%s\"%s.",
+		return psprintf(_("Did you mean \"%s\"?"), suggested);
+	return psprintf(_("The view kis_sector lists markets and their sectors. If KIS has it all the same, add it to the option \"extra_pairs\" of server \"%s\"%s."),
 					check->scan->connection->server_name,
-					plan->options.pairs == KIS_PAIRS_ALL ? "" : " and query a table of all pairs");
+					plan->options.pairs == KIS_PAIRS_ALL ? "" : _(" and query a table of all pairs"));
 }
 
 /* Warns, once a query. */
@@ -169,12 +170,12 @@ check_pairs(const CodeCheck *check, KisSource kind)
 			continue;
 		if ((is_market || others == NIL) && !is_held(check, kind, code, NIL))
 			warn(check,
-				 psprintf("\"%s\" is no %s code of foreign table \"%s\"", code,
-						  is_market ? "market" : "sector", check->relname),
+				 psprintf(is_market ? _("\"%s\" is no market code of foreign table \"%s\"") :
+						  _("\"%s\" is no sector code of foreign table \"%s\""), code, check->relname),
 				 hint_of_pair(check, is_market ? code : NULL, is_market ? NULL : code));
 		else if (other != NULL)
 			warn(check,
-				 psprintf("foreign table \"%s\" does not hold %s/%s", check->relname, market, sector),
+				 psprintf(_("foreign table \"%s\" does not hold %s/%s"), check->relname, market, sector),
 				 hint_of_pair(check, market, sector));
 	}
 }
@@ -194,9 +195,9 @@ check_investors(const CodeCheck *check)
 		if (suggested == NULL)
 			suggested = kis_suggest_investor(code);
 		if (suggested == NULL ? investors == NULL : strcmp(suggested, code) != 0)
-			warn(check, psprintf("\"%s\" is no investor of foreign table \"%s\"", code, check->relname),
-				 suggested != NULL ? psprintf("Did you mean \"%s\"?", suggested) :
-				 "The view kis_investor_type lists the investors.");
+			warn(check, psprintf(_("\"%s\" is no investor of foreign table \"%s\""), code, check->relname),
+				 suggested != NULL ? psprintf(_("Did you mean \"%s\"?"), suggested) :
+				 _("The view kis_investor_type lists the investors."));
 	}
 }
 

@@ -16,6 +16,7 @@
 #include "utils/lsyscache.h"
 
 #include "common/error.h"
+#include "common/messages.h"
 #include "common/tables.h"
 #include "kis.h"
 #include "kis/catalog.h"
@@ -104,7 +105,7 @@ convert_context(void *arg)
 
 	errcontext("column \"%s\" of foreign table \"%s\"%s, %s",
 			   NameStr(converter->current->att->attname), converter->relname,
-			   member != NULL ? psprintf(", member \"%s\"", member) : "",
+			   member != NULL ? psprintf(_(", member \"%s\""), member) : "",
 			   kis_call_subject(request->call, &request->args));
 }
 
@@ -244,7 +245,7 @@ warn_of_clock(const KisConverter *converter)
 	ereport(WARNING,
 			(errmsg_internal("%s", kis_clock_complaint(converter->row->request)),
 			 errdetail("Column \"%s\" goes by the server's clock.", NameStr(converter->current->att->attname)),
-			 errhint("%s", kis_clock_hint)));
+			 errhint("%s", _(kis_clock_hint))));
 }
 
 /*

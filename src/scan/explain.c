@@ -9,6 +9,7 @@
 
 #include "commands/defrem.h"
 
+#include "common/messages.h"
 #include "common/option.h"
 #include "common/tables.h"
 #include "compat.h"

@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 
 #include "common/day.h"
+#include "common/messages.h"
 #include "common/option.h"
 #include "common/tables.h"
 #include "kis.h"
@@ -201,7 +202,7 @@ kis_request_first(KisScan *scan)
 static void
 warn_of_empty(const KisScan *scan, const KisRequest *request)
 {
-	char	   *message = psprintf("KIS has no figures for %s",
+	char	   *message = psprintf(_("KIS has no figures for %s"),
 								   kis_call_subject(request->call, &request->args));
 	bool		is_extra = kis_call_takes(request->call, KIS_ARG_SECTOR) &&
 		kis_pair_find(request->args.market, request->args.sector) == NULL;

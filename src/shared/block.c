@@ -13,6 +13,7 @@
 #include "storage/shmem.h"
 #include "utils/guc.h"
 
+#include "common/messages.h"
 #include "compat.h"
 #include "shared/block.h"
 

@@ -21,7 +21,7 @@
  * of another one. t/241_layout_number.t notes what it stands for.
  */
 #ifndef KIS_LAYOUT				/* a test builds another */
-#define KIS_LAYOUT			4
+#define KIS_LAYOUT			5
 #endif
 
 #define KIS_DIGEST_LEN		PG_SHA256_DIGEST_LENGTH

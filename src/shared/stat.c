@@ -12,6 +12,7 @@
 #include "utils/tuplestore.h"
 
 #include "common/error.h"
+#include "common/messages.h"
 #include "kis.h"
 #include "kis/text.h"
 #include "shared/account.h"
@@ -60,7 +61,7 @@ kis_shared_summary(void)
 	int			blocks = kis_lock(LW_SHARED)->blocks_used;
 
 	kis_unlock();
-	return psprintf("layout %d, %d kB of replies in the cache", KIS_LAYOUT,
+	return psprintf(_("layout %d, %d kB of replies in the cache"), KIS_LAYOUT,
 					blocks * (KIS_BLOCK_SIZE / 1024));
 }
 

@@ -22,6 +22,7 @@
 #include "utils/snapmgr.h"
 
 #include "common/day.h"
+#include "common/messages.h"
 #include "common/option.h"
 #include "kis.h"
 #include "kis/catalog.h"
@@ -76,7 +77,7 @@ typedef struct Backfill
 static char *
 counts_text(const DayCounts *counts)
 {
-	return psprintf("%d inserted, %d updated, %d unchanged, %d skipped",
+	return psprintf(_("%d inserted, %d updated, %d unchanged, %d skipped"),
 					counts->of_outcome[KIS_OUTCOME_INSERTED],
 					counts->of_outcome[KIS_OUTCOME_UPDATED],
 					counts->of_outcome[KIS_OUTCOME_UNCHANGED],
@@ -99,7 +100,7 @@ add_progress(void *arg)
 	else
 		errcontext("what came before it is stored; to go on, call it for %s/%s with to_date %s%s",
 				   pair->market, pair->sector, day,
-				   is_last ? "" : ", then for the targets that come after it");
+				   is_last ? "" : _(", then for the targets that come after it"));
 }
 
 /* How far it is, for kis_activity. */

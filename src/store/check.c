@@ -21,6 +21,7 @@
 #include "utils/tuplestore.h"
 
 #include "common/error.h"
+#include "common/messages.h"
 #include "common/option.h"
 #include "compat.h"
 #include "kis.h"
@@ -78,7 +79,7 @@ static char *
 check_options(Check *check)
 {
 	check->options = kis_server_options(check->server->serverid);
-	return psprintf("%s, %g calls a second, at most %d a statement",
+	return psprintf(_("%s, %g calls a second, at most %d a statement"),
 					check->options->base_url, check->options->requests_per_second,
 					check->options->max_calls);
 }
@@ -89,16 +90,16 @@ check_keys(Check *check)
 	char		fingerprint[KIS_FINGERPRINT_LEN + 1];
 
 	if (check->options == NULL)
-		return failed(check, "not tried: the options of the server come first");
+		return failed(check, _("not tried: the options of the server come first"));
 	if (kis_server_aclcheck(check->server->serverid, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
-		return failed(check, psprintf("permission denied for foreign server %s. Reading the tables takes a user mapping, and not this right. To collect and to check: GRANT USAGE ON FOREIGN SERVER %s TO %s.",
+		return failed(check, psprintf(_("permission denied for foreign server %s. Reading the tables takes a user mapping, and not this right. To collect and to check: GRANT USAGE ON FOREIGN SERVER %s TO %s."),
 									  check->server->servername,
 									  quote_identifier(check->server->servername),
 									  quote_identifier(GetUserNameFromId(GetUserId(), false))));
 	check->connection = kis_query_connection(check->query, check->server->serverid,
 											 GetUserId());
 	kis_fingerprint(check->connection->identity->key, fingerprint);
-	return psprintf("user mapping found, fingerprint of host and app key %s", fingerprint);
+	return psprintf(_("user mapping found, fingerprint of host and app key %s"), fingerprint);
 }
 
 static char *
@@ -122,7 +123,7 @@ check_token(Check *check)
 	TimestampTz end;
 
 	if (check->connection == NULL)
-		return failed(check, "not tried: the keys come first");
+		return failed(check, _("not tried: the keys come first"));
 	check->request = kis_query_request(check->query, check->connection, &kis_call_trend, &args,
 									   check->counters, true);
 	(void) kis_request_wait(check->request);
@@ -140,8 +141,8 @@ check_token(Check *check)
 		return failed(check, failure);
 	}
 	if (end == DT_NOEND)
-		return pstrdup("taken from access_token_file");
-	return psprintf("held for all sessions until %s", timestamptz_to_str(end));
+		return pstrdup(_("taken from access_token_file"));
+	return psprintf(_("held for all sessions until %s"), timestamptz_to_str(end));
 }
 
 static char *
@@ -151,14 +152,14 @@ check_calendar(Check *check)
 	DateADT		day;
 
 	if (check->options == NULL)
-		return failed(check, "not tried: the options of the server come first");
+		return failed(check, _("not tried: the options of the server come first"));
 	if (check->options->weekday_calendar)
-		return pstrdup("weekday: Monday to Friday, holidays not known");
+		return pstrdup(_("weekday: Monday to Friday, holidays not known"));
 	if (check->request == NULL)
-		return failed(check, "not tried: the token comes first");
+		return failed(check, _("not tried: the token comes first"));
 	if (kis_trade_date(check->query, check->connection, GetCurrentTimestamp(), true,
 					   check->counters, &day, &failure))
-		return psprintf("KIS's: the current trading day is %s",
+		return psprintf(_("KIS's: the current trading day is %s"),
 						DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(day))));
 	return failed(check, in_a_line(kis_error_summary(&failure, check->connection->server_name),
 								   kis_error_hint(&failure)));
@@ -170,15 +171,15 @@ check_pair(Check *check)
 	const char *pair = CHECKED_MARKET "/" CHECKED_SECTOR;
 
 	if (check->request == NULL)
-		return failed(check, "not tried: the token comes first");
+		return failed(check, _("not tried: the token comes first"));
 	if (check->request->reply == NULL)
 		return failed(check, failure_line(check, &check->request->error));
 	if (check->request->reply->nrows != 1 ||
 		kis_row_is_empty(check->request->call, &check->request->reply->rows[0]))
-		return failed(check, psprintf("KIS has no figures for %s", pair));
+		return failed(check, psprintf(_("KIS has no figures for %s"), pair));
 	if (kis_clock_error(check->request) != 0)
-		return failed(check, psprintf("%s. %s", kis_clock_complaint(check->request), kis_clock_hint));
-	return psprintf("%s answered, arrived at %s", pair,
+		return failed(check, psprintf("%s. %s", kis_clock_complaint(check->request), _(kis_clock_hint)));
+	return psprintf(_("%s answered, arrived at %s"), pair,
 					timestamptz_to_str(check->request->arrived_at));
 }
 

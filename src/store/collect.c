@@ -17,6 +17,7 @@
 #include "utils/tuplestore.h"
 
 #include "common/error.h"
+#include "common/messages.h"
 #include "common/option.h"
 #include "kis.h"
 #include "kis/catalog.h"
@@ -107,7 +108,7 @@ take_index(KisTarget *target)
 		return;
 	if (!kis_request_wait(target->index_request))
 	{
-		target->index_detail = psprintf("without the index: %s",
+		target->index_detail = psprintf(_("without the index: %s"),
 										kis_error_summary(&request->error, request->connection->server_name));
 		return;
 	}
@@ -116,7 +117,7 @@ take_index(KisTarget *target)
 	if (is_level(level))
 		target->index_level = pstrdup(level);
 	else
-		target->index_detail = psprintf("without the index: KIS sent \"%s\"", kis_to_server_lossy(kis_shown(level)));
+		target->index_detail = psprintf(_("without the index: KIS sent \"%s\""), kis_to_server_lossy(kis_shown(level)));
 }
 
 /* Waits for a target's answer and takes what the tables need of it. */
@@ -136,13 +137,13 @@ take_answer(Collection *collection, KisTarget *target)
 	target->took_ms = Max(request->arrived_at - collection->asked_at, 0) / 1000;
 	if (request->reply->nrows < 1)
 	{
-		fail(target, "KIS sent no row");
+		fail(target, _("KIS sent no row"));
 		return;
 	}
 	row = &request->reply->rows[0];
 	if (kis_row_is_empty(&kis_call_trend, row))
 	{
-		fail(target, "KIS sent no values: it does not know the pair");
+		fail(target, _("KIS sent no values: it does not know the pair"));
 		return;
 	}
 	complaint = kis_figures_take(&kis_call_trend, row, collection->store, collection->snapshots,
@@ -154,8 +155,8 @@ take_answer(Collection *collection, KisTarget *target)
 	}
 	if (kis_clock_error(request) != 0)
 	{
-		target->hint = kis_clock_hint;
-		fail(target, psprintf("the trading day is unknown: %s", kis_clock_complaint(request)));
+		target->hint = _(kis_clock_hint);
+		fail(target, psprintf(_("the trading day is unknown: %s"), kis_clock_complaint(request)));
 		return;
 	}
 	target->collected_at = request->arrived_at;
@@ -165,7 +166,7 @@ take_answer(Collection *collection, KisTarget *target)
 											&collection->counters, &target->trade_date, &failure);
 	if (!target->has_trade_date)
 	{
-		fail(target, psprintf("the trading day is unknown: %s",
+		fail(target, psprintf(_("the trading day is unknown: %s"),
 							  kis_error_summary(&failure, collection->connection->server_name)));
 		target->hint = kis_error_hint(&failure);
 		return;

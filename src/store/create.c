@@ -27,6 +27,7 @@
 #include "utils/tuplestore.h"
 
 #include "common/error.h"
+#include "common/messages.h"
 #include "compat.h"
 #include "kis/catalog.h"
 #include "plan/comment.h"
@@ -278,9 +279,9 @@ update_view(Oid relid, Oid table, const char *part, Oid function)
 				 errhint("To have the view, drop or rename it and call create_market_investor_trend() again.")));
 	else
 	{
-		args[1] = CStringGetTextDatum(psprintf("view \"%s\" is of an older version and stays as it is",
+		args[1] = CStringGetTextDatum(psprintf(_("view \"%s\" is of an older version and stays as it is"),
 											   get_rel_name(relid)));
-		args[2] = CStringGetTextDatum("To have the new one, drop what depends on it and call create_market_investor_trend() again.");
+		args[2] = CStringGetTextDatum(_("To have the new one, drop what depends on it and call create_market_investor_trend() again."));
 		kis_store_call(function, "kis_try", 3, of_text, args, NULL);
 	}
 }

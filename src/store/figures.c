@@ -7,6 +7,7 @@
 #include "mb/pg_wchar.h"
 
 #include "common/error.h"
+#include "common/messages.h"
 #include "kis/catalog.h"
 #include "kis/reply.h"
 #include "request/query_context.h"
@@ -25,7 +26,7 @@ no_bigint(const char *field, const char *value)
 
 	text[		pg_mbcliplen(text, strlen(text), MAX_SHOWN_VALUE)] = '\0';
 
-	return psprintf("member \"%s\" is no bigint: \"%s\"", field, text);
+	return psprintf(_("member \"%s\" is no bigint: \"%s\""), field, text);
 }
 
 /* An integer that is too large, or no integer. */

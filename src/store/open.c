@@ -20,6 +20,7 @@
 #include "utils/syscache.h"
 
 #include "common/error.h"
+#include "common/messages.h"
 #include "common/option.h"
 #include "compat.h"
 #include "store/open.h"

@@ -14,6 +14,7 @@
 
 #include "common/day.h"
 #include "common/error.h"
+#include "common/messages.h"
 #include "common/option.h"
 #include "kis/trading_day.h"
 #include "request/calendar.h"

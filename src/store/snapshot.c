@@ -36,6 +36,7 @@
 #include "utils/snapmgr.h"
 
 #include "common/day.h"
+#include "common/messages.h"
 #include "compat.h"
 #include "kis/trading_day.h"
 #include "store/rows.h"
@@ -366,9 +367,9 @@ kis_snapshot_make_next(Oid snapshots, const char *store, Oid function)
 	args[0] = CStringGetTextDatum(psprintf("SELECT %s.kis_make_partition_ahead(%u::pg_catalog.oid, %s::pg_catalog.text)",
 										   quote_identifier(get_namespace_name(get_func_namespace(function))),
 										   snapshots, quote_literal_cstr(store)));
-	args[1] = CStringGetTextDatum(psprintf("could not make the partition of table \"%s\" for %04d-%02d",
+	args[1] = CStringGetTextDatum(psprintf(_("could not make the partition of table \"%s\" for %04d-%02d"),
 										   get_rel_name(snapshots), next / 12, next % 12 + 1));
-	args[2] = CStringGetTextDatum("Nothing is lost so far, but that month's snapshots need it.");
+	args[2] = CStringGetTextDatum(_("Nothing is lost so far, but that month's snapshots need it."));
 	kis_store_call(function, "kis_try", lengthof(types), types, args, NULL);
 }
 

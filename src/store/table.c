@@ -29,6 +29,7 @@
 #include "utils/rel.h"
 #include "utils/varlena.h"
 
+#include "common/messages.h"
 #include "kis/catalog.h"
 #include "store/table.h"
 
@@ -146,10 +147,10 @@ kis_store_require_rights(Oid relid, AclMode rights)
 			if ((rights & right) != 0)
 				require_right(relid, relname, relkind, right);
 	if (relkind == RELKIND_FOREIGN_TABLE)
-		not_a_store(relname, "It is a foreign table.",
-					"A store is an ordinary table: give no name to have market_investor_trend.");
+		not_a_store(relname, _("It is a foreign table."),
+					_("A store is an ordinary table: give no name to have market_investor_trend."));
 	if (!is_table)
-		not_a_store(relname, "It is not a table.", "Move it out of the way.");
+		not_a_store(relname, _("It is not a table."), _("Move it out of the way."));
 }
 
 /* The number of a needed column; raises where it is absent or of another type. */
@@ -161,19 +162,19 @@ find_column(Relation rel, const NeededColumn *column)
 	Oid			type;
 
 	if (attnum == InvalidAttrNumber)
-		not_a_store(RelationGetRelationName(rel), psprintf("It has no column \"%s\".", column->name),
-					psprintf("Add it, of type %s.", column->types));
+		not_a_store(RelationGetRelationName(rel), psprintf(_("It has no column \"%s\"."), column->name),
+					psprintf(_("Add it, of type %s."), column->types));
 	att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
 	if (att->attgenerated != '\0')
-		not_a_store(RelationGetRelationName(rel), psprintf("Its column \"%s\" is generated.", column->name),
-					"It must be one that can be written.");
+		not_a_store(RelationGetRelationName(rel), psprintf(_("Its column \"%s\" is generated."), column->name),
+					_("It must be one that can be written."));
 	type = getBaseType(att->atttypid);
 	for (int i = 0; i < (int) lengthof(column->type); i++)
 		if (column->type[i] == type && OidIsValid(type))
 			return attnum;
-	not_a_store(RelationGetRelationName(rel), psprintf("Its column \"%s\" is of type %s.",
+	not_a_store(RelationGetRelationName(rel), psprintf(_("Its column \"%s\" is of type %s."),
 													   column->name, format_type_be(type)),
-				psprintf("It must be %s.", column->types));
+				psprintf(_("It must be %s."), column->types));
 	return InvalidAttrNumber;	/* keep compiler quiet */
 }
 
@@ -217,8 +218,8 @@ require_key(Relation rel, const AttrNumber *key, const char *columns)
 		index_close(index, AccessShareLock);
 	}
 	if (!found)
-		not_a_store(RelationGetRelationName(rel), psprintf("It has no unique constraint on (%s).", columns),
-					psprintf("Add it with ALTER TABLE ... ADD UNIQUE (%s).", columns));
+		not_a_store(RelationGetRelationName(rel), psprintf(_("It has no unique constraint on (%s)."), columns),
+					psprintf(_("Add it with ALTER TABLE ... ADD UNIQUE (%s)."), columns));
 }
 
 /* Collects the figure columns, by our names or KIS's. */
@@ -249,15 +250,15 @@ find_figures(Relation rel, KisStoreTable *table)
 			continue;
 		type = getBaseType(att->atttypid);
 		if (type != INT8OID && type != NUMERICOID)
-			not_a_store(RelationGetRelationName(rel), psprintf("Its column \"%s\" is of type %s.",
+			not_a_store(RelationGetRelationName(rel), psprintf(_("Its column \"%s\" is of type %s."),
 															   NameStr(att->attname), format_type_be(type)),
-						"A figure must be bigint or numeric.");
+						_("A figure must be bigint or numeric."));
 		table->members[table->nfigures] = member;
 		table->columns[table->nfigures++] = pstrdup(quote_identifier(NameStr(att->attname)));
 	}
 	if (table->nfigures == 0)
-		not_a_store(RelationGetRelationName(rel), "It has none of the figures' columns.",
-					"Add columns such as foreign_net_qty, of type bigint.");
+		not_a_store(RelationGetRelationName(rel), _("It has none of the figures' columns."),
+					_("Add columns such as foreign_net_qty, of type bigint."));
 }
 
 /* A rule could take a statement of ours away, so that nothing tells that it wrote nothing. */
@@ -266,8 +267,8 @@ refuse_rules(Relation rel)
 {
 	for (int i = 0; rel->rd_rules != NULL && i < rel->rd_rules->numLocks; i++)
 		if (rel->rd_rules->rules[i]->event == CMD_INSERT || rel->rd_rules->rules[i]->event == CMD_UPDATE)
-			not_a_store(RelationGetRelationName(rel), "It has a rule on INSERT or UPDATE.",
-						"Drop that, and have a trigger do the same.");
+			not_a_store(RelationGetRelationName(rel), _("It has a rule on INSERT or UPDATE."),
+						_("Drop that, and have a trigger do the same."));
 }
 
 static KisStoreTable *

@@ -13,6 +13,7 @@
 #include "utils/json.h"
 
 #include "common/error.h"
+#include "common/messages.h"
 #include "common/option.h"
 #include "common/suggest.h"
 #include "kis.h"
@@ -70,9 +71,9 @@ unknown_market(const char *target, const char *market)
 	const char *sector = strchr(target, '/');
 
 	bad_target(target,
-			   psprintf("There is no market \"%s\".", market),
-			   near ? psprintf("Did you mean \"%s%s\"?", near, sector ? sector : "") :
-			   "The markets and their sectors are in the view kis_sector; the server option extra_pairs adds new ones.");
+			   psprintf(_("There is no market \"%s\"."), market),
+			   near ? psprintf(_("Did you mean \"%s%s\"?"), near, sector ? sector : "") :
+			   _("The markets and their sectors are in the view kis_sector; the server option extra_pairs adds new ones."));
 }
 
 /* The first that has it. */
@@ -95,9 +96,9 @@ unknown_sector(const char *target, const char *market, const char *sector)
 	if (near != NULL && kis_pair_find(market, near) == NULL)
 		near_market = market_of_sector(near);
 	bad_target(target,
-			   psprintf("Market \"%s\" has no sector \"%s\".", market, sector),
-			   near ? psprintf("Did you mean \"%s/%s\"?", near_market, near) :
-			   "The markets and their sectors are in the view kis_sector; the server option extra_pairs adds new ones.");
+			   psprintf(_("Market \"%s\" has no sector \"%s\"."), market, sector),
+			   near ? psprintf(_("Did you mean \"%s/%s\"?"), near_market, near) :
+			   _("The markets and their sectors are in the view kis_sector; the server option extra_pairs adds new ones."));
 }
 
 /* A code that is too long is cut. */
@@ -142,11 +143,11 @@ add_element(List **targets, const char *element, const KisServerOptions *options
 	KisPairCode *pair;
 
 	if (strlen(element) > MAX_TARGET_LEN)
-		bad_target(kis_shown(element), "It is longer than any target.",
-				   "Write it as KSP or as KSP/0001.");
+		bad_target(kis_shown(element), _("It is longer than any target."),
+				   _("Write it as KSP or as KSP/0001."));
 	if (*market == '\0' || (slash != NULL && (slash[1] == '\0' || strchr(slash + 1, '/'))))
-		bad_target(element, "A target is a market's code, or a market's and a sector's.",
-				   "Write it as KSP or as KSP/0001.");
+		bad_target(element, _("A target is a market's code, or a market's and a sector's."),
+				   _("Write it as KSP or as KSP/0001."));
 	if (slash == NULL)
 	{
 		add_headlines(targets, market, options);

@@ -26,6 +26,7 @@
 #include "utils/resowner.h"
 
 #include "common/day.h"
+#include "common/messages.h"
 #include "kis/catalog.h"
 #include "request/calendar.h"
 #include "store/rows.h"
@@ -133,7 +134,7 @@ skip(KisTarget *target, const char *reason)
 static char *
 still_of(const KisStoredRow *row)
 {
-	return psprintf("still the figures of %s: KIS has not turned over yet", kis_target_day_text(row->trade_date));
+	return psprintf(_("still the figures of %s: KIS has not turned over yet"), kis_target_day_text(row->trade_date));
 }
 
 /* What the totals of sells and buys of an answer are beside stored ones that are not zero. */
@@ -223,7 +224,7 @@ reason_not_turned_over(const Batch *batch, const Entry *entry)
 	if (guarded && growth.one_is_not_less && !growth.one_is_less && is_after_close(last))
 		return still_of(last);
 	if (hours->before_open && !(only_less && last->trade_date == hours->day_before))
-		return "perhaps still the figures of the day before: the exchange has not opened yet, and no snapshot of that day proves that KIS has turned over";
+		return _("perhaps still the figures of the day before: the exchange has not opened yet, and no snapshot of that day proves that KIS has turned over");
 	return NULL;
 }
 
@@ -261,20 +262,20 @@ decide_on_row(const Batch *batch, const Entry *entry)
 
 	target->worth_snapshot = false;
 	if (contradicts_calendar(batch, entry))
-		return skip(target, psprintf("KIS's calendar says that the exchange is closed today, but these are not the figures stored of %s; kis_check() asks the calendar anew",
+		return skip(target, psprintf(_("KIS's calendar says that the exchange is closed today, but these are not the figures stored of %s; kis_check() asks the calendar anew"),
 									 kis_target_day_text(target->trade_date)));
 	target->worth_snapshot = true;
 	if (target->collected_at < day->collected_at)
 	{
 		target->stored_at = day->collected_at;
-		return skip(target, psprintf("older than what is stored, of %s",
+		return skip(target, psprintf(_("older than what is stored, of %s"),
 									 timestamptz_to_str(day->collected_at)));
 	}
 	if (day->from_daily && target->trade_date < kis_seoul_day(target->collected_at))
-		return skip(target, "a past day that the daily history has filled");
+		return skip(target, _("a past day that the daily history has filled"));
 	target->worth_snapshot = target->has_figures || !has_figures(batch->store, day);
 	if (!target->worth_snapshot)
-		return skip(target, "all figures are zero, those stored are not");
+		return skip(target, _("all figures are zero, those stored are not"));
 	if (!has_same_figures(batch->store, day, target, false))
 		return ACTION_UPDATE;
 	return ACTION_TOUCH;
@@ -291,9 +292,9 @@ decide_live(const Batch *batch, const Entry *entry)
 
 	target->worth_snapshot = false;
 	if (!target->has_figures && of_today && target->hours.since_start < 0)
-		return skip(target, "all figures are zero before the session");
+		return skip(target, _("all figures are zero before the session"));
 	if (entry->day == NULL && !target->has_figures && target->hours.closed)
-		return skip(target, "all figures are zero on a day that is closed");
+		return skip(target, _("all figures are zero on a day that is closed"));
 	target->worth_snapshot = true;
 	if (entry->day != NULL)
 		action = decide_on_row(batch, entry);
@@ -332,9 +333,9 @@ decide_daily(const Batch *batch, const Entry *entry)
 	if (same && (day->from_daily || !batch->store->has_source))
 		return ACTION_NONE;
 	if (day->from_daily && target->collected_at < day->collected_at)
-		return skip(target, "another backfill has newer figures");
+		return skip(target, _("another backfill has newer figures"));
 	if (!target->has_figures && has_figures(batch->store, day))
-		return skip(target, "all figures are zero, those stored are not");
+		return skip(target, _("all figures are zero, those stored are not"));
 	target->outcome = KIS_OUTCOME_UPDATED;
 	return same ? ACTION_TOUCH : ACTION_UPDATE;
 }
@@ -528,7 +529,7 @@ try_batch_apart(Batch *batch)
 
 	/* which no ON CONFLICT is for */
 	if (error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION && error->constraint_name && !error->hint)
-		error->hint = psprintf("If rows came with their ids, as by COPY or logical replication, SELECT create_market_investor_trend(%s) has new ones counted on from there.",
+		error->hint = psprintf(_("If rows came with their ids, as by COPY or logical replication, SELECT create_market_investor_trend(%s) has new ones counted on from there."),
 							   quote_literal_cstr(batch->store->name));
 	ReThrowError(error);
 	return false;				/* keep compiler quiet */
