@@ -119,7 +119,7 @@ endif
 unit: $(UNIT_TESTS)
 
 $(UNIT_TESTS): $(UNIT_BUILD)/%: test/unit/%.c $(UNIT_OBJS)
-	$(CC) $(UNIT_CFLAGS) $^ -o $@ $(UNIT_LDFLAGS) $(LIBRARY_LIBS) -lcmocka
+	$(CC) $(UNIT_CFLAGS) $^ -o $@ $(UNIT_LDFLAGS) $(LIBRARY_LIBS) -lcmocka -ldl
 
 # It refuses what these bring.
 $(UNIT_BUILD)/resource_test: UNIT_LDFLAGS = $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free \
