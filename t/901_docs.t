@@ -24,8 +24,8 @@ my $top = "$FindBin::RealBin/..";
 my @pages = map { s{^\Q$top\E/}{}r } sort glob("$top/*.md"), sort glob("$top/doc/*.md"), sort glob("$top/doc/dev/*.md");
 my $has_cron = -f `pg_config --pkglibdir` =~ s/\n//r . '/pg_cron.so';
 
-# Figures move every half hour, so that those of a page's begin stand on it
-my $simulator = KisTest::Simulator->new(config => { tick_seconds => 1800 });
+# Figures move every ten minutes, so that those of a page's begin stand on it
+my $simulator = KisTest::Simulator->new(config => { tick_seconds => 600 });
 my $clock = KisTest::Clock->new($simulator);
 my $files = PostgreSQL::Test::Utils::tempdir();
 my %secret = (app_key => $simulator->app_key, app_secret => $simulator->app_secret);
