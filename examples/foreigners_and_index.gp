@@ -1,30 +1,20 @@
-set timefmt '%Y-%m-%d %H:%M:%S'
 seconds(n) = timecolumn(n, '%Y-%m-%d %H:%M:%S')
-last = ''
 low = 0
 high = 1
-last_foreign = last_level = 0
-stats data using (last = strcol(1), last_foreign = $2, last_level = $3, \
-    low = (low < $2 ? low : $2), high = (high > $2 ? high : $2), 0) nooutput
-stats data using 3 nooutput
-range = STATS_max > STATS_min ? STATS_max - STATS_min : 1
-eval heading('외국인 순매수와 코스피 지수 ' . last[1:10], \
-    'Foreigners against the index, KOSPI: 억원 (100 million won) since the open, to ' . last[12:16])
-day = strptime('%Y-%m-%d', last[1:10])
-set xdata time
-set format x '%H:%M'
-closed = strptime('%H:%M', last[12:16]) > 15.75 * 3600
-set xtics 3600
-set xrange [day + 9 * 3600:day + (closed ? 20 : 15.75) * 3600]
-eval y_tics(low, high)
-set yrange [low - 0.08 * (high - low):high + 0.08 * (high - low)]
-set y2range [STATS_min - 0.15 * range:STATS_max + 0.15 * range]
-set y2tics step(range) format '%.1f'
-eval sides_of_line
-# beside the index's tics
-set rmargin 20
-set label 105 offset 7, 0.6
-set label 106 offset 7, -0.6
-plot data using (seconds(1)):2 with lines lw 3 lc rgb foreign title '외국인 Foreigners ' . signed(last_foreign), \
-    data using (seconds(1)):3 axes x1y2 with lines lw 2 lc rgb '#333333' \
-        title sprintf('코스피 지수 KOSPI, right %.2f', last_level)
+stats data using (last = strcol(1), last_foreign = $2, low = (low < $2 ? low : $2), high = (high > $2 ? high : $2), 0) nooutput
+stats data using (last_level = $3) nooutput
+load examples . '/day.gp'
+
+eval canvas(530)
+eval heading('외국인 순매수와 코스피 지수', 'Foreigners against the index, KOSPI', last[1:10], last[1:16])
+set multiplot
+eval index_panel(106, 250, STATS_min, STATS_max)
+eval end_label(111, '코스피', 'KOSPI', level(last_level), end_x, down(last_level, index_low, index_high), dark)
+plot data using (seconds(1)):3 with @drawn lw 2 lc rgb dark
+eval unheading
+eval flow_panel(294)
+eval end_label(111, '외국인', 'Foreigners', signed(last_foreign), end_x, down(last_foreign, low, high), last_foreign < 0 ? '#2f62b5' : '#c8373b')
+plot data using (seconds(1)):2 with filledcurves above y=0 lc rgb bought_light, \
+    data using (seconds(1)):2 with filledcurves below y=0 lc rgb sold_light, \
+    data using (seconds(1)):2 with @drawn lw 2 lc rgb dark
+unset multiplot

@@ -1,15 +1,16 @@
-eval heading('코스피 업종별 외국인 순매수', 'Net buying of foreigners by sector, KOSPI: 억원 (100 million won) · ' . moment)
-stats data using 4 nooutput
-widest = longer(STATS_min, STATS_max)
-name(n) = strcol(2) . '  ' . strcol(3)
-# The more, the deeper the colour
-share(x) = 0.35 + 0.65 * abs(x) / widest
-mixed(c, x) = int(255 - (255 - c) * share(x))
-heat(x) = x < 0 ? 65536 * mixed(0x2f, x) + 256 * mixed(0x62, x) + mixed(0xb5, x) : \
-    65536 * mixed(0xc8, x) + 256 * mixed(0x37, x) + mixed(0x3b, x)
-eval lying_bars(STATS_records, widest)
-set lmargin 46
-plot data using (0):0:($4 < 0 ? $4 : 0):($4 < 0 ? 0 : $4):($0 - 0.38):($0 + 0.38):(heat($4)):ytic(name(1)) \
-        with boxxyerror lc rgb variable notitle, \
-    data using ($4 < 0 ? NaN : $4):0:(signed($4)) with labels left offset 0.6, 0 notitle, \
-    data using ($4 < 0 ? $4 : NaN):0:(signed($4)) with labels right offset -0.6, 0 notitle
+stats data using (day = strcol(6), moment = strcol(7), $4) nooutput
+min = STATS_min
+max = STATS_max
+eval bars(34, STATS_records)
+eval heading('코스피 업종별 외국인 순매수', 'Net buying of foreigners by sector, KOSPI', day, moment)
+left = 206
+right = 540
+eval legend(left, right)
+zero = zero_of(left, right, min, max)
+scale = scale_of(left, right, min, max)
+set arrow from zero, top_of_rows to zero, height - 36 nohead lc rgb '#888888'
+plot data using (zero):(middle($0)):(zero):(zero + scale * $4):(middle($0) - 0.34 * row):(middle($0) + 0.34 * row):(sign_colour($4)) \
+        with boxxyerror lc rgb variable, \
+    data using (16):(middle($0) - 7):2 with labels left font ',14' noenhanced textcolor rgb dark, \
+    data using (16):(middle($0) + 8):3 with labels left font ',10' noenhanced textcolor rgb grey, \
+    data using (width - 16):(middle($0)):(signed($4)):(text_colour($4)) with labels right font ',14' textcolor rgb variable

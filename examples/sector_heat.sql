@@ -7,7 +7,9 @@ SELECT sector_code,
        sector_name AS sector,
        sector_name_en AS sector_en,
        round(foreign_net_amount * amount_factor / 100000000, 1) AS foreign_eok,
-       round(institution_net_amount * amount_factor / 100000000, 1) AS institution_eok
+       round(institution_net_amount * amount_factor / 100000000, 1) AS institution_eok,
+       trade_date,
+       to_char(collected_at AT TIME ZONE 'Asia/Seoul', 'YYYY-MM-DD HH24:MI') AS collected_seoul
 FROM kis_sector_trend
 JOIN kis_sector USING (market_code, sector_code)
 WHERE market_code = 'KSP'

@@ -2,8 +2,9 @@
 -- the day.
 --
 -- The snapshots of KOSPI on the last trading day that they hold, in 억원 (100
--- million won) bought net since the open, at Seoul's time. Where a line rises
--- they buy, where it falls they sell. No call of KIS.
+-- million won) bought net since the open, at Seoul's time, and the index where the
+-- collections had index_level => true. Where a line rises they buy, where it
+-- falls they sell. No call of KIS.
 WITH last AS (
     SELECT trade_date FROM market_investor_trend_snapshot
     WHERE market_code = 'KSP' AND sector_code = '0001'
@@ -12,7 +13,8 @@ WITH last AS (
 SELECT to_char(collected_at AT TIME ZONE 'Asia/Seoul', 'YYYY-MM-DD HH24:MI:SS') AS at_seoul,
        round(foreign_net_amount * amount_factor / 100000000, 1) AS foreign_eok,
        round(individual_net_amount * amount_factor / 100000000, 1) AS individual_eok,
-       round(institution_net_amount * amount_factor / 100000000, 1) AS institution_eok
+       round(institution_net_amount * amount_factor / 100000000, 1) AS institution_eok,
+       index_level
 FROM market_investor_trend_snapshot
 JOIN kis_sector USING (market_code, sector_code)
 WHERE market_code = 'KSP' AND sector_code = '0001'

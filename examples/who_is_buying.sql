@@ -3,15 +3,19 @@
 -- Net buying of the day so far, in 억원 (100 million won): positive is bought,
 -- negative is sold. Foreigners, individuals, institutions and the two others
 -- add up to zero. The rows that are part of the institutions stand below them
--- and add up to them. One call of KIS.
+-- and add up to them, in the order of Korean screens. One call of KIS.
 SELECT i.screen_name AS investor,
        i.name_en AS investor_en,
        i.part_of IS NOT NULL AS is_part,
-       round(t.net_amount * s.amount_factor / 100000000, 1) AS net_eok
+       round(t.net_amount * s.amount_factor / 100000000, 1) AS net_eok,
+       t.trade_date,
+       to_char(t.collected_at AT TIME ZONE 'Asia/Seoul', 'YYYY-MM-DD HH24:MI') AS collected_seoul
 FROM kis_investor_trend AS t
 JOIN kis_sector AS s USING (market_code, sector_code)
 JOIN kis_investor_type AS i ON i.code = t.investor
+JOIN unnest('{individual,foreign,institution,
+              securities,insurance,investment_trust,pe_fund,bank,merchant_bank,pension_fund,
+              other_corporation,other_organization}'::text[])
+    WITH ORDINALITY AS shown (investor, place) USING (investor)
 WHERE market_code = 'KSP' AND sector_code = '0001'
-ORDER BY max(t.net_amount) FILTER (WHERE i.part_of IS NULL)
-             OVER (PARTITION BY coalesce(i.part_of, i.code)) DESC,
-         is_part, t.net_amount DESC;
+ORDER BY shown.place;
