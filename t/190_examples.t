@@ -159,7 +159,7 @@ END
 chomp $gnuplot;
 SKIP:
 {
-	skip 'gnuplot is missing: on Debian, apt-get install gnuplot-nox', 17 + 4 * @names
+	skip 'gnuplot is missing: on Debian, apt-get install gnuplot-nox', 24 + 4 * @names
 	  unless $gnuplot ne '';
 
 	# A gnuplot that tells what it is asked for
