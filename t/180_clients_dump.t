@@ -1,4 +1,4 @@
-# pg_dump of a database with everything in it, and its restore.
+# pg_dump of a database with everything in it, and its restore; pg_dumpall, too.
 use strict;
 use warnings;
 
@@ -10,7 +10,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $simulator = KisTest::Simulator->new;
-my $node = new_node('main');
+my $has_cron = -f `pg_config --pkglibdir` =~ s/\n//r . '/pg_cron.so';
+my @conf = $has_cron ? (conf => "shared_preload_libraries = 'market_investor_fdw, pg_cron'") : ();
+my $node = new_node('main', @conf);
 my $key_file = $node->basedir . '/app_key';
 
 sub value
@@ -90,6 +92,46 @@ is(dump_of('restored'), $dump, 'in which nothing is missing');
 like(value(q{DELETE FROM market_investor_trend WHERE market_code = 'KSP';
 	SELECT string_agg(outcome, ' ' ORDER BY market_code) FROM collect_market_investor_trend('{KSP,KSQ}')}, 'restored'),
 	qr/^inserted unchanged$/, 'and a collection fills it');
+
+# ---- all databases, into another server ------------------------------------------
+
+my $jobs = q{SELECT jobid, jobname, schedule, command, database, username, active FROM cron.job ORDER BY jobid};
+my $scheduled = $has_cron ? value("CREATE EXTENSION pg_cron; SELECT count(*) FROM schedule_market_investor_trend(); $jobs") : '';
+my $all = '';
+my $other = new_node('other', @conf);
+
+IPC::Run::run([ 'pg_dumpall', '--no-sync', '-h', $node->host, '-p', $node->port ], '>', \$all);
+{
+	local $ENV{PGOPTIONS} = '-c log_statement=none';
+	$result = run_sql($other, 'postgres', $all);
+}
+like(join(', ', map { $_->{message} } @{ $result->{messages} }), qr/^role "\w+" already exists$/, 'what pg_dumpall has can be restored, but for the role that is there');
+foreach my $db (qw(postgres restored))
+{
+	is($other->safe_psql($db, 'TABLE market_investor_trend ORDER BY id'), value('TABLE market_investor_trend ORDER BY id', $db), "$db: its rows are there");
+	is($other->safe_psql($db, q{SELECT count(*) FILTER (WHERE ok), count(*) FROM kis_check()}), '7|7', 'kis_check finds nothing wrong');
+	is($other->safe_psql($db, q{SELECT string_agg(outcome, ' ') FROM collect_market_investor_trend('{KSP,KSQ}')}), 'unchanged unchanged', 'and a collection works');
+}
+SKIP:
+{
+	skip 'pg_cron is not installed', 6 unless $has_cron;
+
+	my $file = $node->basedir . '/scheduled.dump';
+	my $output;
+
+	is($other->safe_psql('postgres', $jobs), $scheduled =~ s/^4\n//r, 'the schedule is there');
+	like($scheduled, qr/^4\n(?:.*\n){3}.*\z/, 'with its four jobs');
+
+	# pg_cron is of one database, and always connected to it
+	is((sql_error($node, 'restored', 'CREATE DATABASE scheduled TEMPLATE postgres'))[0], '55006', 'its database is no template');
+	dump_of('postgres', '-Fc', '-f', $file);
+	value('CREATE DATABASE scheduled');
+	IPC::Run::run([ 'sh', '-c', 'pg_restore -l "$0" | grep -v " cron\\b\\| pg_cron" >"$0.list" && pg_restore -h "$1" -p "$2" -L "$0.list" -d scheduled "$0"', $file, $node->host, $node->port ], '>&', \$output);
+	is($output, '', 'a restore without the schedule goes into a database of another name');
+	is(value('TABLE market_investor_trend ORDER BY id', 'scheduled'), value('TABLE market_investor_trend ORDER BY id'), 'with the rows');
+	value('SELECT unschedule_market_investor_trend(); DROP EXTENSION pg_cron');
+}
+$other->stop;
 
 # ---- the store alone, where the extension is not ------------------------------
 
