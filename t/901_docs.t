@@ -191,6 +191,25 @@ foreach my $file (map { s{^\Q$top\E/}{}r } sort(glob "$top/src/*/*.c"), glob "$t
 	}
 }
 
+# The Korean page also has what PostgreSQL says in Korean
+my $text = qr/(?:"(?:\\.|[^"\\])*"\s*)+/;
+my %korean = Encode::decode('UTF-8', slurp_file("$top/po/ko.po")) =~ /^msgid ($text)(?:msgid_plural $text)?msgstr(?:\[0\])? ($text)/gm;
+my @untold;
+
+while (my @message = each %korean)
+{
+	foreach (@message)
+	{
+		$_ = join '', /"((?:\\.|[^"\\])*)"/g;
+		s/\\"/"/g;
+		s/%(?:\d\$)?(?:0\d)?l*[a-z]/…/g;
+	}
+	push @untold, $message[1]
+	  if $message[0] =~ /\w/ && index($explained{'doc/errors.ko.md'}, "`$message[0]`") >= 0
+	  && index($explained{'doc/errors.ko.md'}, $message[1]) < 0;
+}
+is_deeply([ map { Encode::encode('UTF-8', $_) } sort @untold ], [], 'doc/errors.ko.md has the messages of po/ko.po');
+
 # Both languages say the same, as far as can be seen: every name, every page.
 # A link leads to a page in either language.
 sub names_and_links
