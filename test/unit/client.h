@@ -32,8 +32,9 @@ extern Client *client_create(const char *base_url);
 extern void client_destroy(Client *client);
 
 /* Connections are not kept with a libcurl that doesn't say which of them it takes. */
+#define none_are_kept() (curl_version_info(CURLVERSION_NOW)->version_num < 0x075000)
 #define skip_where_none_are_kept() \
-	do { if (curl_version_info(CURLVERSION_NOW)->version_num < 0x075000) skip(); } while (0)
+	do { if (none_are_kept()) skip(); } while (0)
 
 extern KisTransfer *start_call(Client *client, void *owner);
 

@@ -232,11 +232,13 @@ test_proxy(void **state)
 static void
 test_reuse(void **state)
 {
-	Server	   *server = server_start(serve_good, NULL);
-	Client	   *client = client_create(server_url(server));
+	Server	   *server;
+	Client	   *client;
 
 	(void) state;
 	skip_where_none_are_kept();
+	server = server_start(serve_good, NULL);
+	client = client_create(server_url(server));
 	for (int i = 0; i < 20; i++)
 		expect_good(client);
 	assert_int_equal(server_connections(server), 1);
@@ -248,13 +250,15 @@ test_reuse(void **state)
 static void
 test_at_the_same_time(void **state)
 {
-	Server	   *server = server_start(serve_good, NULL);
-	Client	   *client = client_create(server_url(server));
+	Server	   *server;
+	Client	   *client;
 	int			owners[6];
 	KisTransfer *transfer;
 
 	(void) state;
 	skip_where_none_are_kept();
+	server = server_start(serve_good, NULL);
+	client = client_create(server_url(server));
 	for (int round = 0; round < 5; round++)
 	{
 		int			seen = 0;

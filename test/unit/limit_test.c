@@ -112,7 +112,7 @@ test_resolve_timeout(void **state)
 		step_once(client);
 	expect_good(client);
 	assert_int_equal(server_requests(server), 2);
-	assert_int_equal(server_connections(server), 1);
+	assert_int_equal(server_connections(server), none_are_kept() ? 2 : 1);
 	client_destroy(client);
 	server_stop(server);
 }
@@ -231,14 +231,18 @@ test_connect_after_absence(void **state)
 {
 	char		url[64];
 	int			fillers[4];
-	int			listener = listener_open(url, sizeof(url));
-	Client	   *client = client_create(url);
-	KisTransfer *transfer = start_call(client, NULL);
+	int			listener;
+	Client	   *client;
+	KisTransfer *transfer;
 	KisError	error;
 	double		begun;
 	int			fd;
 
 	(void) state;
+	skip_where_none_are_kept();
+	listener = listener_open(url, sizeof(url));
+	client = client_create(url);
+	transfer = start_call(client, NULL);
 	kis_http_step(client->http, 0);
 	fd = accept(listener, NULL, NULL);
 	take_request(client, fd, true);
