@@ -17,7 +17,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -498,19 +497,10 @@ serve_sockets(KisHttp *http)
 void
 kis_http_step(KisHttp *http, int64_t arrived_us)
 {
-	sigset_t	all;
-	sigset_t	before;
 	int			nrunning;
 
 	note_owner(http);
 	http->arrived_us = arrived_us;
-
-	/*
-	 * the resolver's threads inherit the mask and must not take the process's
-	 * signals
-	 */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 
 	/* what has arrived first, then what is too late */
 	serve_sockets(http);
@@ -524,7 +514,9 @@ kis_http_step(KisHttp *http, int64_t arrived_us)
 	collect_finished(http);
 	check_limits(http);
 
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (http->pool.blocks_signals)
+		pthread_sigmask(SIG_SETMASK, &http->pool.signals, NULL);
+	http->pool.blocks_signals = false;
 }
 
 /* A transfer that has ended since the last call, or NULL. */

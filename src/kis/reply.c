@@ -153,6 +153,7 @@ keep_row(Layout *layout, const cJSON *object)
 	};
 	for (const cJSON *item = object->child; item != NULL; item = item->next)
 	{
+		const char *text = kis_json_text(item);
 		int			i = member_index(call, item->string, at++);
 		bool		is_twice = i >= 0 && values[i].kind != KIS_VALUE_MISSING;
 
@@ -164,10 +165,10 @@ keep_row(Layout *layout, const cJSON *object)
 			return refuse(layout->error, "the reply has too many members", NULL);
 		if (i < 0)
 			extra[nextra++] = item->string;
-		else if (kis_json_text(item) == NULL)
+		else if (text == NULL)
 			return refuse(layout->error, "member \"%.64s\" of the reply is not a single value", item->string);
 		else
-			values[i] = keep_value(layout, kis_json_text(item));
+			values[i] = keep_value(layout, text);
 	}
 	return true;
 }

@@ -40,10 +40,18 @@ kis_utf8_char_len(const char *text, size_t len)
 bool
 kis_text_is_visible(const char *text)
 {
-	while (*text >' ' && *text <0x7F)
-		text	  ++;
+	const char *c = text;
 
-	return *text == '\0';
+	while (*c > ' ' && *c < 0x7F)
+		c++;
+	return *c == '\0';
+}
+
+/* One of KIS_BLANKS? */
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 /*
@@ -53,9 +61,9 @@ kis_text_is_visible(const char *text)
 size_t
 kis_text_trim(const char **text, size_t len)
 {
-	for (; len > 0 && memchr(KIS_BLANKS, **text, 4) != NULL; len--)
+	for (; len > 0 && is_blank(**text); len--)
 		(*text) ++;
-	while (len > 0 && memchr(KIS_BLANKS, (*text)[len - 1], 4) != NULL)
+	while (len > 0 && is_blank((*text)[len - 1]))
 		len--;
 	return len;
 }
@@ -99,7 +107,7 @@ void
 kis_error_set(KisError *error, KisErrorClass error_class, KisPhase phase,
 			  const char *format,...)
 {
-	char text[	2 * sizeof(error->text)];
+	char		text[2 * sizeof(error->text)];
 	va_list		args;
 
 	va_start(args, format);

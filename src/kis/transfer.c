@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,22 @@ enter_phase(KisTransfer *transfer, KisPhase phase)
 	transfer->phase = phase;
 }
 
+/*
+ * The resolver's threads inherit the mask, and must not take the process's signals:
+ * all are blocked before one may be made, until the end of this step.
+ */
+static void
+block_signals(KisPool *pool)
+{
+	sigset_t	all;
+
+	if (pool->blocks_signals)
+		return;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &pool->signals);
+	pool->blocks_signals = true;
+}
+
 /* Called before a look-up that the cache of names can't answer. */
 static int
 on_look_up(void *resolver_state, void *reserved, void *context)
@@ -130,6 +147,7 @@ on_look_up(void *resolver_state, void *reserved, void *context)
 	int			nparked = 0;
 
 	enter_phase(transfer, KIS_PHASE_RESOLVE);
+	block_signals(transfer->pool);
 	for (const KisTransfer *other = transfer->pool->transfers; other != NULL; other = other->next)
 		nparked += other->state == TRANSFER_PARKED;
 	if (transfer->state == TRANSFER_RUNNING && nparked < KIS_MOST_PARKED)

@@ -5,6 +5,7 @@
 #ifndef KIS_TRANSFER_H
 #define KIS_TRANSFER_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +41,8 @@ typedef struct KisPool
 {
 	KisTransfer *transfers;
 	KisSocket  *sockets;		/* all that libcurl has open */
+	bool		blocks_signals;	/* until the end of this step */
+	sigset_t	signals;		/* the mask of before */
 } KisPool;
 
 struct KisTransfer
