@@ -367,13 +367,15 @@ copy_source() {
 		tar -C "$work/src" -xf - --no-same-owner && chmod -R u+w "$work/src"
 }
 
-# A copy of the PostgreSQL installation that extensions can be put into.
+# A copy of the PostgreSQL installation that extensions can be put into; with more
+# of its programs. copy_installation pg_config [program ...]
 copy_installation() {
 	local pg_config=$1 program directory
+	shift
 	bindir=$work/pg$("$pg_config" --bindir)
 	mkdir -p "$bindir"
 	# They look for the rest from where they lie themselves, so links won't do
-	for program in initdb pg_config pg_ctl pg_dump pg_isready pg_restore pgbench postgres psql; do
+	for program in initdb pg_config pg_ctl pg_dump pg_isready pg_restore pgbench postgres psql "$@"; do
 		cp "$("$pg_config" --bindir)/$program" "$bindir/"
 	done
 	for directory in "$("$pg_config" --pkglibdir)" "$("$pg_config" --sharedir)" "$("$pg_config" --includedir-server)"; do
