@@ -7,11 +7,24 @@
 #
 # --build-arg PG=15-bookworm chooses another image; 15 and 16 must be run with
 # -c shared_preload_libraries=market_investor_fdw besides.
+#
+# The extension alone, which CloudNativePG mounts beside a PostgreSQL 18 or later
+# of the same Debian (doc/operations.md):
+#
+#   docker build --target extension --build-arg PG=18-trixie -t market_investor_fdw:18-trixie .
 ARG PG=17-trixie
 
 FROM postgres:${PG} AS build
 COPY . /usr/src/market_investor_fdw
 RUN /usr/src/market_investor_fdw/scripts/package /packages
+
+FROM postgres:${PG} AS build-extension
+COPY . /usr/src/market_investor_fdw
+RUN /usr/src/market_investor_fdw/scripts/package --image /image
+
+FROM scratch AS extension
+COPY --from=build-extension /image /
+USER 65532:65532
 
 FROM postgres:${PG}
 RUN --mount=from=build,source=/packages,target=/packages \
