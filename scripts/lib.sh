@@ -375,7 +375,7 @@ copy_installation() {
 	bindir=$work/pg$("$pg_config" --bindir)
 	mkdir -p "$bindir"
 	# They look for the rest from where they lie themselves, so links won't do
-	for program in initdb pg_config pg_ctl pg_dump pg_isready pg_restore pgbench postgres psql "$@"; do
+	for program in initdb pg_basebackup pg_config pg_ctl pg_dump pg_isready pg_restore pgbench postgres psql "$@"; do
 		cp "$("$pg_config" --bindir)/$program" "$bindir/"
 	done
 	for directory in "$("$pg_config" --pkglibdir)" "$("$pg_config" --sharedir)" "$("$pg_config" --includedir-server)"; do
