@@ -132,7 +132,11 @@ missing_programs() {
 			ca-certificates) probe='ls /etc/ssl/certs /etc/pki/tls/certs' ;;
 			clang | libclang-rt-dev) probe='echo "int LLVMFuzzerTestOneInput(void) { return 0; }" | clang -fsanitize=fuzzer -x c - -o /dev/null' ;;
 			valgrind) probe='command -v valgrind' ;;
+			chromium) probe='command -v chromium' ;;
+			chromium-driver) probe='command -v chromedriver' ;;
+			npm) probe='command -v npm' ;;
 			gnuplot-nox) probe='gnuplot -e "set terminal svg"' ;;
+			fonts-nanum) probe='fc-list :family=NanumGothic | grep .' ;;
 			postgresql-client-*) probe='command -v psql' ;;
 			*) probe=false ;;
 		esac
@@ -363,7 +367,9 @@ copy_source() {
 	tar -C "$top" -cf - --exclude-vcs --exclude='*.o' --exclude='*.bc' --exclude='*.so' \
 		--exclude='__pycache__' --exclude=./tmp_check --exclude=./results --exclude=./log --exclude=./packages \
 		--exclude='./regression.*' --exclude=./src/kis/catalog_data.h \
-		--exclude='./test/unit/build*' --exclude=./test/fuzz/build . |
+		--exclude='./test/unit/build*' --exclude=./test/fuzz/build \
+		--exclude=./examples/dashboard/node_modules --exclude='./examples/dashboard/dist*' \
+		--exclude=./examples/dashboard/src/.observablehq . |
 		tar -C "$work/src" -xf - --no-same-owner && chmod -R u+w "$work/src"
 }
 
