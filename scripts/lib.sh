@@ -364,7 +364,7 @@ make_work_directory() {
 # The clone without what is built in it.
 copy_source() {
 	mkdir -p "$work/src"
-	tar -C "$top" -cf - --exclude-vcs --exclude='*.o' --exclude='*.bc' --exclude='*.so' \
+	tar -C "$top" -cf - --exclude-vcs --exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude='*.mo' \
 		--exclude='__pycache__' --exclude=./tmp_check --exclude=./results --exclude=./log --exclude=./packages \
 		--exclude='./regression.*' --exclude=./src/kis/catalog_data.h \
 		--exclude='./test/unit/build*' --exclude=./test/fuzz/build \

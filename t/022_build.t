@@ -14,7 +14,7 @@ my $top = "$FindBin::RealBin/..";
 my $directory = PostgreSQL::Test::Utils::tempdir();
 my ($source, $build, $stub) = map { "$directory/$_" } qw(source build stub);
 my ($files) = run_command([ 'sh', '-c', "cd '$directory' && mkdir source build stub && cd '$top' && tar -c --exclude='*.o' --exclude='*.bc'"
-	  . " --exclude='*.so' --exclude=catalog_data.h --exclude=tmp_check --exclude='build*' . | tar -x -C '$source'"
+	  . " --exclude='*.so' --exclude='*.mo' --exclude=catalog_data.h --exclude=tmp_check --exclude='build*' . | tar -x -C '$source'"
 	  . " && echo 'SELECT 1 / 0;' >'$source/sql/planted_failure.sql' && echo 'SELECT pg_sleep(600);' >'$source/sql/planted_hang.sql'"
 	  . " && touch '$source/expected/planted_failure.out' '$source/expected/planted_hang.out'"
 	  . " && chmod -R a-w '$source' && cd '$source' && find . | sort" ]);
