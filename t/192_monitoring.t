@@ -7,10 +7,12 @@ use utf8;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use Encode ();
+use HTTP::Tiny;
 use JSON::PP ();
 use KisTest;
 use KisTest::Clock;
 use PostgreSQL::Test::Utils;
+use POSIX ();
 use Test::More;
 
 my $top = "$FindBin::RealBin/..";
@@ -161,6 +163,128 @@ is(join(' ', @{ (rows('The last hour'))[0] }), '16 0 1', 'looks, of which one fa
 is_deeply([ map { "$_->[0] $_->[2] $_->[4]" } (rows('Targets'))[0] ], ['KSQ/1001 failed made up'], 'the target that failed is on top');
 is(rows('Targets'), 5, 'all targets');
 cmp_ok((grep { $_->[4] eq 'not collected' } rows('Gaps')), '>', 0, 'the minutes between the looks are gaps');
+
+# ---- Prometheus
+
+my $prometheus = "$top/examples/prometheus";
+
+# What Python's YAML reads of a file of theirs
+sub read_yaml
+{
+	my ($name) = @_;
+	my ($output, $errors) = run_command([ 'python3', '-c',
+		'import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1], encoding="UTF-8"))))', "$prometheus/$name" ]);
+
+	die "$name: $errors" if $errors ne '';
+	return JSON::PP->new->decode($output);
+}
+
+# A program on the path, or where its package has it
+sub program
+{
+	my ($name) = @_;
+	my ($found) = grep { -x } map { "$_/$name" } split(/:/, $ENV{PATH}), '/usr/bin';
+
+	return $found;
+}
+
+# The metrics by name and the labels that are not the exporter's own
+sub metrics
+{
+	my ($page) = @_;
+	my %metric;
+
+	while ($page =~ /^(sql_\w+)\{(.*)\} (\S+)$/mg)
+	{
+		my ($name, $labels, $value) = ($1, $2, $3);
+		my %label = $labels =~ /(\w+)="([^"]*)"/g;
+		delete @label{qw(driver host database user sql_job app_key_fingerprint kis_host)};
+		$metric{ join ' ', $name, map { $label{$_} } sort keys %label } = $value;
+	}
+	return %metric;
+}
+
+$node->safe_psql('postgres', sql_of_page('operations.md', 'CREATE ROLE watcher'));
+$node->safe_psql('postgres', join '', map { s/dashboard/watcher/r } sql_of_page('bi-tools.md', 'CREATE FUNCTION missing_of_days') =~ /^\s*(GRANT .*\n)/mg);
+
+SKIP:
+{
+	skip 'python3-yaml is missing: on Debian, apt-get install python3-yaml', 5 if system('python3 -c "import yaml" 2>/dev/null') != 0;
+
+	my @queries = map { @{ $_->{queries} } } @{ read_yaml('sql_exporter.yml')->{jobs} };
+	my @rules = map { @{ $_->{rules} } } @{ read_yaml('alerts.yml')->{groups} };
+	my %made = map { ("sql_$_->{name}" => $_) } @queries;
+	my $expressions = join "\n", map { $_->{expr} } @rules;
+
+	is(scalar keys %made, scalar @queries, 'each metric has a name of its own');
+	is_deeply([ grep { !$made{$_} } $expressions =~ /(sql_(?!exporter_|job\b)\w+)/g ], [], 'alerts are of metrics that are there');
+	is_deeply([ grep { my ($name, $column) = /(\w+)\{col="(\w+)"/; !grep { $_ eq $column } @{ $made{$name}{values} } }
+			$expressions =~ /(sql_\w+\{col="\w+")/g ], [], 'and of their columns');
+	is_deeply([ grep { !$_->{alert} || !$_->{labels}{severity} || ($_->{annotations}{summary} // '') !~ /\p{Hangul}.* · .*[A-Za-z]/s } @rules ], [],
+		'each alert has a severity, and says in Korean and English what it is about');
+	is_deeply([ grep { run_sql($node, 'postgres', Encode::encode('UTF-8', $_->{query}), extra_params => [ '-U', 'watcher' ])->{stderr} ne '' } @queries ], [],
+		'the role that watches may run each query');
+}
+
+SKIP:
+{
+	my $exporter = program('prometheus-sql-exporter');
+	skip 'sql_exporter is missing: on Debian, apt-get install prometheus-sql-exporter', 14 unless $exporter;
+
+	my $directory = PostgreSQL::Test::Utils::tempdir();
+	my $port = PostgreSQL::Test::Cluster::get_free_port();
+	my ($host, $server_port) = ($node->host, $node->port);
+	my $config = slurp_file("$prometheus/sql_exporter.yml");
+	is($config =~ s{host=/var/run/postgresql&}{host=$host&port=$server_port&}g, 2, 'both jobs connect by the socket, without a password');
+	append_to_file("$directory/config.yml", $config);
+
+	my $hits = value('SELECT cache_hits FROM kis_stat');
+	my $pid = fork // die "could not fork: $!";
+	if ($pid == 0)
+	{
+		open STDIN, '<', '/dev/null';
+		open STDOUT, '>', "$directory/log";
+		open STDERR, '>&', \*STDOUT;
+		exec $exporter, '-config.file', "$directory/config.yml", '-web.listen-address', "127.0.0.1:$port" or POSIX::_exit(127);
+	}
+	my $page = '';
+	my $all = eventually {
+		$page = HTTP::Tiny->new(proxy => undef, http_proxy => undef)->get("http://127.0.0.1:$port/metrics")->{content};
+		$page =~ /^sql_market_investor_trend_gaps/m && $page =~ /^sql_market_investor_trend_looks/m
+	};
+	kill 'TERM', $pid;
+	waitpid $pid, 0;
+	my $log = slurp_file("$directory/log");
+	ok($all, 'the metrics are there') or diag $log;
+	unlike($log, qr/"level":"(?:warn|error)"/, 'and nothing went wrong');
+
+	my %metric = metrics($page);
+	is($metric{"sql_kis_stat $_"}, value("SELECT $_ FROM kis_stat"), "$_, as in kis_stat") foreach qw(calls refusals tokens_issued);
+	# the gaps' calendar is one
+	ok($metric{'sql_kis_stat cache_hits'} >= $hits && $metric{'sql_kis_stat cache_hits'} <= value('SELECT cache_hits FROM kis_stat'), 'so are cache hits');
+	is($metric{'sql_market_investor_trend_looks looks failed'}, 1, 'a look failed');
+	is($metric{'sql_market_investor_trend_looks looks inserted'}, 5, 'five were a target\'s first');
+	cmp_ok(abs($metric{"sql_market_investor_trend_look_time_seconds $_->[0] KSQ 1001"} - value("SELECT extract(epoch FROM max(asked_at))
+		FROM market_investor_trend_collection WHERE market_code = 'KSQ' AND $_->[1]")), '<', 0.001, "when KOSDAQ last $_->[0]")
+	  foreach [ looked => 'true' ], [ succeeded => q{outcome <> 'failed'} ];
+	is($metric{"sql_market_investor_trend_gaps gaps $_"}, value("SELECT count(*) FROM missing_of_days(10) WHERE kind = '$_'"), "gaps: $_")
+	  foreach 'not collected', 'no day';
+	like($page, qr/^sql_exporter_last_scrape_failed\{.*query="market_investor_trend_gaps".*sql_job="gaps".*\} 0$/m, 'a query that failed would be told');
+}
+
+SKIP:
+{
+	my $promtool = program('promtool');
+	skip 'promtool is missing: on Debian, apt-get install prometheus', 1 unless $promtool;
+
+	my $directory = PostgreSQL::Test::Utils::tempdir();
+	my ($output, $errors);
+
+	append_to_file("$directory/alerts.yml", slurp_file("$prometheus/alerts.yml"));
+	append_to_file("$directory/test.yml", slurp_file("$FindBin::RealBin/../test/fixtures/alerts.yml"));
+	($output, $errors) = run_command([ $promtool, 'test', 'rules', "$directory/test.yml" ]);
+	like($output, qr/SUCCESS/, 'each alert comes when it should, and at no other time') or diag "$output$errors";
+}
 
 is_deeply([ $simulator->problems ], [], 'every request was as KIS documents it');
 done_testing();
