@@ -89,7 +89,7 @@ SKIP:
 		[], 'placeholders are those of the message');
 	is_deeply([ grep { $korean->{$_}{msgstr} !~ /\p{Hangul}/ } sort keys %$korean ],
 		[ '%s', "%s OPTIONS (app_key '...', app_secret '...');", "%s OPTIONS (app_key_file '/path', app_secret_file '/path');",
-			'app key', 'app secret', 'the %s' ], 'all but these are Korean');
+			'the %s' ], 'all but these are Korean');
 	($status, $said) = says("msgfmt --check --check-format -o /dev/null '$top/po/ko.po'");
 	is("$status $said", '0 ', 'msgfmt has nothing to say');
 
@@ -179,7 +179,7 @@ SKIP:
 	my $query = q{SELECT foreign_net_qty FROM kis_market_trend WHERE market_code = 'KSP' AND sector_code = '0001'};
 	my $answer = 'KIS가 올바르지 않은 응답을 보냈습니다';
 	my @faults = (
-		[ { fault => 'error', params => { msg_cd => 'EGW00103' } }, 'KIS가 app key 또는 app secret을 거부했습니다',
+		[ { fault => 'error', params => { msg_cd => 'EGW00103' } }, 'KIS가 앱키 또는 앱시크릿을 거부했습니다',
 			'서버 "kis", HTTP 상태 500, 코드 EGW00103: 유효하지 않은 AppKey입니다.',
 			'사용자 매핑의 옵션 app_key 또는 app_key_file의 파일을 확인하십시오.' ],
 		[ { fault => 'html_502' }, 'KIS가 응답을 처리하지 못했습니다', qr/^서버 "kis"[:,] HTTP 상태 502/, '나중에 다시 시도하십시오.' ],
@@ -197,7 +197,7 @@ SKIP:
 	}
 	$node->safe_psql('postgres', 'SELECT create_market_investor_trend()');
 	$is->($message->('SELECT collect_market_investor_trend()'), 'a collection',
-		message => '수집할 수 있는 대상이 하나도 없었습니다', detail => qr/^KSP\/0001: $answer \(서버 "kis", /m);
+		message => '어느 대상도 수집하지 못했습니다', detail => qr/^KSP\/0001: $answer \(서버 "kis", /m);
 	$simulator->fault;
 
 	# A message that has a plural, and context
@@ -205,7 +205,7 @@ SKIP:
 		message => qr/^KSP\/0001: \d{4}-\d\d-\d\d까지 거래일 \d+일: 삽입 \d+, 갱신 0, 그대로 0, 건너뜀 0$/);
 	$simulator->fault({ fault => 'error', params => { msg_cd => 'EGW00300' } });
 	$is->($message->(q{CALL backfill_market_investor_trend(current_date - 30, current_date - 20, '{KSP/0001}')}), 'a backfill that fails',
-		message => 'KIS가 응답을 처리하지 못했습니다', context => qr/과거 채우기/);
+		message => 'KIS가 응답을 처리하지 못했습니다', context => qr/과거 데이터 채우기/);
 	$simulator->fault;
 
 	# A session without it
