@@ -92,6 +92,9 @@ function investorLines(rows, width, x, axis) {
   const [low, high] = [Math.min(0, ...values) - 0.13 * spread, Math.max(0, ...values) + 0.13 * spread];
   const end = rows[rows.length - 1];
   const labels = apart(codes.map((code) => ({code, value: end[code]})), height - marginTop - marginBottom, low, high);
+  // Early in a session the lines' ends are on the left, where the sides else are named
+  const [place, dx] = x.type === "utc" && end.x < (x.domain[0] + x.domain[1]) / 2 ? ["right", -6] : ["left", 6];
+  const side = {dx, textAnchor: dx < 0 ? "end" : "start"};
   return Plot.plot({
     width, height, ...margins, marginTop, marginBottom, style, x,
     y: {domain: [low, high], axis: null},
@@ -101,8 +104,8 @@ function investorLines(rows, width, x, axis) {
       ...amounts(5),
       Plot.axisX({...axis, tickSize: 0, label: null}),
       Plot.ruleY([0], {stroke: "#8c959f"}),
-      Plot.text(["▲ 순매수 Bought"], {frameAnchor: "top-left", dx: 6, dy: 8, textAnchor: "start", fill: bought}),
-      Plot.text(["▼ 순매도 Sold"], {frameAnchor: "bottom-left", dx: 6, dy: -8, textAnchor: "start", fill: sold}),
+      Plot.text(["▲ 순매수 Bought"], {...side, frameAnchor: `top-${place}`, dy: 8, fill: bought}),
+      Plot.text(["▼ 순매도 Sold"], {...side, frameAnchor: `bottom-${place}`, dy: -8, fill: sold}),
       ...codes.map((code) => Plot.lineY(rows, {x: "x", y: code, stroke: lineColour[code], strokeWidth: 2.2})),
       Plot.dot(codes, {x: () => end.x, y: (code) => end[code], fill: (code) => lineColour[code], r: 3}),
       Plot.text(labels, {x: () => end.x, y: "at", dx: 9, textAnchor: "start", lineHeight: 1.15, fontWeight: 600,
