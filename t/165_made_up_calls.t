@@ -48,7 +48,7 @@ sub copy_entry
 	die "no entry $like" unless /^(const KisCall kis_call_$like = \{.*?^\};\n)/ms;
 	my $entry = $1;
 	$entry =~ s/kis_call_$like/kis_call_$name/;
-	$entry =~ s/\.name = "$like"/.name = "$name"/ or die "no name in $like";
+	$entry =~ s/\.name = (?:kis_noop\()?"$like"\)?/.name = "$name"/ or die "no name in $like";
 	$entry =~ s/^\t\.lifetime = .*\n//m;
 	$entry =~ s/^\};/\t.lifetime = $lifetime,\n};/m;
 	$_ .= "\n$entry";
