@@ -50,7 +50,7 @@ is(psql(q{
 # ---- \d and its kind ---------------------------------------------------------
 
 like(psql('\d kis_market_trend'), qr/^foreign_net_amount\|bigint\|/m, '\d: columns');
-like(psql('\d+ kis_market_trend'), qr{^foreign_net_amount\|.* / Foreigners: net amount .*million won, NULL where not known$}m,
+like(psql('\d+ kis_market_trend'), qr{^foreign_net_amount\|.* / Million won .* Foreigners: net amount .*NULL where not known$}m,
 	'\d+: what a column means, with its unit');
 like(psql('\d+ market_investor_trend'), qr{^collected_at\|.* / When KIS's reply arrived$}m, "the store's columns, too");
 like(psql('\d+ market_investor_trend_by_investor'), qr/^net_amount\|double precision\|.*, in amount_unit$/m, 'the view of the store');
