@@ -387,8 +387,8 @@ copy_installation() {
 	for directory in "$("$pg_config" --pkglibdir)" "$("$pg_config" --sharedir)" "$("$pg_config" --includedir-server)"; do
 		mkdir -p "$work/pg$directory"
 		cp -rs "$directory/." "$work/pg$directory/"
+		find "$work/pg$directory" -name 'market_investor_fdw*' -prune -exec rm -rf {} +
 	done
-	find "$work/pg" -name 'market_investor_fdw*' -prune -exec rm -rf {} +
 }
 
 own_work() {
