@@ -12,24 +12,13 @@ use JSON::PP ();
 use KisTest;
 use KisTest::Browser;
 use KisTest::Clock;
+use KisTest::Dashboard qw(look pages see);
 use POSIX ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $dashboard = "$FindBin::RealBin/../examples/dashboard";
 my @servers;
-
-# Texts of a chart that lie on each other
-my $overlaps = q{
-	const found = [];
-	for (const svg of document.querySelectorAll('svg')) {
-		const texts = [...svg.querySelectorAll('text')].map((t) => [t.textContent, t.getBoundingClientRect()]);
-		texts.forEach(([a, p], n) => texts.slice(n + 1).forEach(([b, q]) => {
-			if (Math.min(p.right, q.right) - Math.max(p.left, q.left) > 3 && Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top) > 4)
-				found.push(`${a} / ${b}`);
-		}));
-	}
-	return found};
 
 # ---- the tree, with or without npm
 
@@ -41,9 +30,9 @@ is_deeply([ grep { exists $lock->{packages}{$_}{resolved} } sort keys %{ $lock->
 
 SKIP:
 {
-	skip 'not installed: npm ci in examples/dashboard', 1 unless -x "$dashboard/node_modules/.bin/observable";
-	skip 'not installed: on Debian, apt-get install chromium chromium-driver', 1
-	  if system('command -v chromium >/dev/null && command -v chromedriver >/dev/null') != 0;
+	my $missing = KisTest::Dashboard::missing();
+
+	skip $missing, 1 if $missing;
 	look_at_the_pages();
 }
 done_testing();
@@ -90,21 +79,6 @@ END
 	$? = $status;
 }
 
-# Opens a page, and waits until it has drawn all.
-sub see
-{
-	my ($browser, $url, $width) = @_;
-
-	$browser->open($url, $width);
-	eventually { $browser->run(q{
-		const waits = document.querySelector('observablehq-loading'), main = document.querySelector('#observablehq-main');
-		return document.readyState === 'complete' && !waits && !!main.querySelector('section, p')
-			&& [...main.querySelectorAll('section')].every((s) => s.innerText.length > 20)
-			&& [...main.querySelectorAll('.observablehq--block > div, section > div:not([class])')].every((d) => d.childNodes.length > 0)}) }
-	  or diag "$url is not complete";
-	return $browser->run('return document.body.innerText');
-}
-
 sub look_at_the_pages
 {
 	my $simulator = KisTest::Simulator->new;
@@ -129,7 +103,7 @@ sub look_at_the_pages
 	my $browser = KisTest::Browser->new;
 	foreach my $page (qw(index day collector))
 	{
-		like(see($browser, "$address/$page.html", 1280), qr/아직 수집한 데이터가 없습니다/, "$page: a store that has nothing yet says so");
+		like(see($browser, $address, $page, 1280), qr/아직 수집한 데이터가 없습니다/, "$page: a store that has nothing yet says so");
 	}
 	is_deeply([ $browser->console ], [], 'and the console nothing');
 
@@ -144,38 +118,13 @@ sub look_at_the_pages
 	($built, $said) = build();
 	ok($built, 'they are built anew') or diag($said);
 
-	my %expected = (
-		index => [ '지금 누가 사고 있나', 'Who is buying now', '09:50 수집', qr/코스피.*코스닥/s ],
-		day => [ '장중 수급과 지수', 'Through the day', '09:50 수집', qr/지수\s*[\d,]+\.\d\d/ ],
-		'twenty-days' => [ '최근 20거래일', 'Twenty trading days', '09:5\d 수집', qr/7\/10/ ],
-		sectors => [ '코스피 업종별 수급', 'Which sectors of KOSPI', '09:5\d 수집', qr/전기·전자/ ],
-		futures => [ '선물과 현물', 'Futures against cash', '09:5\d 수집', qr/(?:같음 same|반대 opposite)/ ],
-		collector => [ '수집 상태', 'The collector', '09:5\d 수집', qr/수집 안 됨 not collected/ ]);
-	foreach my $page (sort keys %expected)
+	foreach my $page (pages())
 	{
-		my ($korean, $english, $collected, $content) = @{ $expected{$page} };
-
-		foreach my $width (1280, 390)
-		{
-			my $text = see($browser, "$address/$page.html", $width);
-			my $picture = "$PostgreSQL::Test::Utils::log_path/191_dashboard_${page}_$width.png";
-
-			like($text, qr/\Q$korean\E.*가상 데이터.*\Q$english\E.*거래일 2026-07-10 \(금\) · $collected.*Trading day 2026-07-10, collected/s,
-				"$page at $width: both titles, the day, when it was collected, and that it is simulated");
-			like($text, $content, "$page at $width: what it shows");
-			like($text, qr/출처: .*Source: KIS Open API FHPTJ04030000/, "$page at $width: the source");
-			cmp_ok($browser->run('return document.documentElement.scrollWidth'), '<=', $width, "$page at $width: nothing goes beyond its side");
-			is_deeply($browser->run($overlaps), [], "$page at $width: no label lies on another");
-			is_deeply($browser->run(q{return performance.getEntriesByType('resource').map((r) => r.name).filter((n) => !n.startsWith(location.origin))}),
-				[], "$page at $width: all is of its own server");
-			is_deeply([ $browser->console ], [], "$page at $width: the console says nothing");
-			$browser->picture($picture);
-			cmp_ok(-s $picture, '>', 15_000, "$page at $width: a picture");
-		}
+		look($browser, $address, $page, $_, '2026-07-10', qr/09:5\d/) foreach 1280, 390;
 	}
 
 	# Figures are the store's, in the order of Korean screens, red where bought
-	see($browser, "$address/index.html", 1280);
+	see($browser, $address, 'index', 1280);
 	my $rows = $browser->run(q{return [...document.querySelector('table').tBodies[0].rows].map((r) => [...r.cells].map((c) => c.innerText.trim()))});
 	is(join(' ', map { $_->[0] } @$rows), '개인 외국인 기관계 금융투자 보험 투신 사모 은행 기타금융 연기금 기타단체 기타법인', 'in the order of Korean screens');
 	my ($net) = map { $_->[3] =~ tr/−/-/r =~ s/[,+]//gr } grep { $_->[0] eq '외국인' } @$rows;
@@ -185,12 +134,12 @@ sub look_at_the_pages
 		[], 'what is bought is red, and what is sold blue');
 
 	# The collector's failures and gaps
-	my $text = see($browser, "$address/collector.html", 1280);
+	my $text = see($browser, $address, 'collector', 1280);
 	like($text, qr/실패 Failed\s+1\s*회/, 'a look that failed is counted');
 	like($text, qr/KSP\/0001\s+2026-07-10 09:30–09:40\s+수집 안 됨/, 'a stretch without a look is a gap');
 
 	# A build that fails leaves the pages
 	($built, $said) = build(PGPORT => 1);
 	ok(!$built, 'without its database nothing is built');
-	like(see($browser, "$address/index.html", 390), qr/거래일 2026-07-10/, 'and the pages of before are there');
+	like(see($browser, $address, 'index', 390), qr/거래일 2026-07-10/, 'and the pages of before are there');
 }

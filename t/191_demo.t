@@ -1,6 +1,6 @@
 # What scripts/demo shows fits a terminal of 100 columns, and ends with the query
-# that the README begins with. Here its tour runs alone; KIS_TEST_LONG: the whole
-# of it, from building to its end.
+# that the README begins with. Here its tour runs alone; t/193_whole_demo.t has the
+# whole of it.
 use strict;
 use warnings;
 use utf8;
@@ -11,7 +11,7 @@ use Encode ();
 use File::Temp ();
 use KisTest;
 use KisTest::Clock;
-use KisTest::Page qw(blocks);
+use KisTest::Page qw(blocks too_wide);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -20,21 +20,6 @@ plan skip_all => 'pg_cron is not installed'
 
 my $top = "$FindBin::RealBin/..";
 my ($query) = map { $_->{sql} } blocks('README.md');
-
-# Columns on a screen, where Korean takes two
-sub width
-{
-	my ($text) = @_;
-
-	return length($text) + (() = $text =~ /[\p{East_Asian_Width: Wide}\p{East_Asian_Width: Fullwidth}]/g);
-}
-
-sub too_wide
-{
-	my ($said) = @_;
-
-	return [ map { Encode::encode('UTF-8', $_) } grep { width($_) > 100 } split /\n/, $said ];
-}
 
 # ---- the tour, at first and again
 
@@ -65,27 +50,5 @@ foreach my $first (1, 0)
 }
 is_deeply([ $simulator->problems ], [], 'requests were as KIS documents them');
 $node->stop;
-
-# ---- the whole of it
-
-SKIP:
-{
-	skip 'the whole demo takes minutes: scripts/test --long', 5 unless $ENV{KIS_TEST_LONG};
-
-	local %ENV = (%ENV, XDG_STATE_HOME => File::Temp::tempdir(TMPDIR => 1, CLEANUP => 1));
-	delete @ENV{qw(KIS_APP_KEY KIS_APP_SECRET PGHOST PGPORT PGDATABASE PGUSER)};
-	my $home = "$ENV{XDG_STATE_HOME}/market_investor_fdw-demo";
-	my ($said, $errors) = run_command([ "$top/scripts/demo" ]);
-
-	$said = Encode::decode('UTF-8', $said);
-	is($errors, '', 'the demo runs without an error');
-	is_deeply(too_wide($said), [], 'in 100 columns');
-	my ($after) = $said =~ /\Q$query\E(.*)\z/s;
-	like($after // '', qr/^==> SIMULATED.*^    \S*psql -h \Q$home\E.*^==> and end with: scripts\/demo stop$/ms, 'it says how to go on and to end');
-	my ($picture) = ($after // '') =~ m{^    (\Q$home\E/\S+)$}m;
-	ok(defined $picture && -s $picture, 'and where a picture of it is');
-	run_command([ "$top/scripts/demo", 'stop' ]);
-	ok(!-e $home, 'stopped, nothing is left');
-}
 
 done_testing();

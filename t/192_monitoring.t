@@ -7,12 +7,12 @@ use utf8;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use Encode ();
-use HTTP::Tiny;
 use JSON::PP ();
 use KisTest;
 use KisTest::Clock;
+use KisTest::Exporter qw(program scrape watcher_sql);
+use KisTest::Page qw(sql_of_page);
 use PostgreSQL::Test::Utils;
-use POSIX ();
 use Test::More;
 
 my $top = "$FindBin::RealBin/..";
@@ -35,16 +35,7 @@ $node->safe_psql('postgres', q{
 	INSERT INTO market_investor_trend_collection (asked_at, market_code, sector_code, outcome, detail)
 	VALUES (now(), 'KSQ', '1001', 'failed', 'made up')});
 
-# The SQL of a page in which each of the words stands
-sub sql_of_page
-{
-	my ($page, @words) = @_;
-	my @blocks = slurp_file("$top/doc/$page") =~ /^\s*```sql\n(.*?)^\s*```/gms;
-
-	return join '', map { my $word = $_; grep { /\Q$word\E/ } @blocks } @words;
-}
-
-$node->safe_psql('postgres', sql_of_page('bi-tools.md', 'CREATE ROLE dashboard', 'CREATE FUNCTION missing_of_days'));
+$node->safe_psql('postgres', sql_of_page('doc/bi-tools.md', 'CREATE ROLE dashboard', 'CREATE FUNCTION missing_of_days'));
 
 # ---- Grafana
 
@@ -179,33 +170,7 @@ sub read_yaml
 	return JSON::PP->new->decode($output);
 }
 
-# A program on the path, or where its package has it
-sub program
-{
-	my ($name) = @_;
-	my ($found) = grep { -x } map { "$_/$name" } split(/:/, $ENV{PATH}), '/usr/bin';
-
-	return $found;
-}
-
-# The metrics by name and the labels that are not the exporter's own
-sub metrics
-{
-	my ($page) = @_;
-	my %metric;
-
-	while ($page =~ /^(sql_\w+)\{(.*)\} (\S+)$/mg)
-	{
-		my ($name, $labels, $value) = ($1, $2, $3);
-		my %label = $labels =~ /(\w+)="([^"]*)"/g;
-		delete @label{qw(driver host database user sql_job app_key_fingerprint kis_host)};
-		$metric{ join ' ', $name, map { $label{$_} } sort keys %label } = $value;
-	}
-	return %metric;
-}
-
-$node->safe_psql('postgres', sql_of_page('operations.md', 'CREATE ROLE watcher'));
-$node->safe_psql('postgres', join '', map { s/dashboard/watcher/r } sql_of_page('bi-tools.md', 'CREATE FUNCTION missing_of_days') =~ /^\s*(GRANT .*\n)/mg);
+$node->safe_psql('postgres', watcher_sql());
 
 SKIP:
 {
@@ -229,36 +194,10 @@ SKIP:
 SKIP:
 {
 	my $exporter = program('prometheus-sql-exporter');
-	skip 'sql_exporter is missing: on Debian, apt-get install prometheus-sql-exporter', 14 unless $exporter;
-
-	my $directory = PostgreSQL::Test::Utils::tempdir();
-	my $port = PostgreSQL::Test::Cluster::get_free_port();
-	my ($host, $server_port) = ($node->host, $node->port);
-	my $config = slurp_file("$prometheus/sql_exporter.yml");
-	is($config =~ s{host=/var/run/postgresql&}{host=$host&port=$server_port&}g, 2, 'both jobs connect by the socket, without a password');
-	append_to_file("$directory/config.yml", $config);
+	skip 'sql_exporter is missing: on Debian, apt-get install prometheus-sql-exporter', 15 unless $exporter;
 
 	my $hits = value('SELECT cache_hits FROM kis_stat');
-	my $pid = fork // die "could not fork: $!";
-	if ($pid == 0)
-	{
-		open STDIN, '<', '/dev/null';
-		open STDOUT, '>', "$directory/log";
-		open STDERR, '>&', \*STDOUT;
-		exec $exporter, '-config.file', "$directory/config.yml", '-web.listen-address', "127.0.0.1:$port" or POSIX::_exit(127);
-	}
-	my $page = '';
-	my $all = eventually {
-		$page = HTTP::Tiny->new(proxy => undef, http_proxy => undef)->get("http://127.0.0.1:$port/metrics")->{content};
-		$page =~ /^sql_market_investor_trend_gaps/m && $page =~ /^sql_market_investor_trend_looks/m
-	};
-	kill 'TERM', $pid;
-	waitpid $pid, 0;
-	my $log = slurp_file("$directory/log");
-	ok($all, 'the metrics are there') or diag $log;
-	unlike($log, qr/"level":"(?:warn|error)"/, 'and nothing went wrong');
-
-	my %metric = metrics($page);
+	my ($page, %metric) = scrape($exporter, $node->host, $node->port, 'postgres');
 	is($metric{"sql_kis_stat $_"}, value("SELECT $_ FROM kis_stat"), "$_, as in kis_stat") foreach qw(calls refusals tokens_issued);
 	# the gaps' calendar is one
 	ok($metric{'sql_kis_stat cache_hits'} >= $hits && $metric{'sql_kis_stat cache_hits'} <= value('SELECT cache_hits FROM kis_stat'), 'so are cache hits');

@@ -16,7 +16,7 @@ use File::Basename ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT_OK = qw(blocks run_block);
+our @EXPORT_OK = qw(blocks run_block sql_of_page too_wide);
 
 my $top = File::Basename::dirname(__FILE__) . '/../../..';
 
@@ -66,6 +66,24 @@ sub blocks
 		undef $fence;
 	}
 	return @blocks;
+}
+
+# The blocks of SQL of a page in which each of the words stands, one after the other.
+sub sql_of_page
+{
+	my ($page, @words) = @_;
+	my @blocks = slurp_file("$top/$page") =~ /^\s*```sql\n(.*?)^\s*```/gms;
+
+	return join '', map { my $word = $_; grep { /\Q$word\E/ } @blocks } @words;
+}
+
+# Lines that don't fit a terminal of 100 columns, where Korean takes two.
+sub too_wide
+{
+	my ($text) = @_;
+	my $wide = qr/[\p{East_Asian_Width: Wide}\p{East_Asian_Width: Fullwidth}]/;
+
+	return [ map { Encode::encode('UTF-8', $_) } grep { length($_) + (() = /$wide/g) > 100 } split /\n/, $text ];
 }
 
 # Lines without what only lays them out. Versions differ in which side of a join's
