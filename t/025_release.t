@@ -31,6 +31,7 @@ is($provided->{version}, $version, 'META.json has one version');
 ok(-f "$top/$provided->{file}", "$provided->{file} is there");
 is($meta->{release_status}, 'stable', 'it is a stable release');
 is_deeply([ grep { !$meta->{$_} } qw(name abstract version maintainer license provides meta-spec) ], [], 'META.json has what PGXN demands');
+is($meta->{resources}{homepage}, "https://pgxn.org/dist/$meta->{name}/", 'and says where it is found');
 like(read_file('market_investor_fdw.control'), qr/^default_version = '\Q$short\E'$/m, 'the extension is of that version');
 like(read_file('include/kis.h'), qr/^#define KIS_VERSION\s+"\Q$short\E"\s/m, 'the library');
 like(read_file('CHANGELOG.md'), qr/^# Changelog\n\n## \Q$version\E$/m, 'the changelog begins with it');
