@@ -54,6 +54,7 @@ struct KisHttp
 	CURLM	   *multi;
 	int			poll_fd;
 	int			poll_errno;		/* noted by the callback */
+	int			nrunning;		/* libcurl's transfers when it was last called */
 	int64_t		curl_due_us;	/* when libcurl wants to be called, or -1 */
 	int64_t		attended_us;	/* until when the owner looks, as far as is
 								 * known */
@@ -62,11 +63,16 @@ struct KisHttp
 
 /* ---- libcurl's callbacks: they note, and never fail the multi handle ------------ */
 
-/* Watches a socket as libcurl wants it, or no more. */
+/*
+ * Watches a socket as libcurl wants it. One that it wants no more stays in the set,
+ * or the next request over the connection would put it there again: see
+ * serve_sockets.
+ */
 static int
 on_watch(CURL *easy, curl_socket_t fd, int what, void *context, void *fd_context)
 {
 	KisHttp    *http = context;
+	KisSocket  *socket = kis_socket_of(http->pool.sockets, fd);
 	struct epoll_event event = {.data.fd = fd};
 	int			rc;
 
@@ -74,6 +80,12 @@ on_watch(CURL *easy, curl_socket_t fd, int what, void *context, void *fd_context
 		event.events |= EPOLLIN;
 	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
 		event.events |= EPOLLOUT;
+	if (socket != NULL)
+	{
+		socket->is_wanted = what != CURL_POLL_REMOVE;
+		if (!socket->is_wanted || socket->watched_for == event.events)
+			return 0;
+	}
 	if (what == CURL_POLL_REMOVE)
 	{
 		/* it may be closed, and so gone, already */
@@ -85,6 +97,8 @@ on_watch(CURL *easy, curl_socket_t fd, int what, void *context, void *fd_context
 		rc = epoll_ctl(http->poll_fd, EPOLL_CTL_MOD, fd, &event);
 	if (rc < 0)
 		http->poll_errno = errno;
+	else if (socket != NULL)
+		socket->watched_for = event.events;
 	return 0;
 }
 
@@ -469,24 +483,40 @@ check_limits(KisHttp *http)
 	http->poll_errno = 0;
 }
 
-/* Hands libcurl the sockets on which something has happened. */
+/*
+ * Hands libcurl the sockets on which something has happened. What happens on an idle
+ * one is the next request's to see; it is watched no more until then.
+ */
 static void
 serve_sockets(KisHttp *http)
 {
 	struct epoll_event events[MOST_EVENTS];
 	int			nevents = epoll_wait(http->poll_fd, events, MOST_EVENTS, 0);
-	int			nrunning;
 
 	for (int i = 0; i < nevents; i++)
 	{
+		KisSocket  *socket = kis_socket_of(http->pool.sockets, events[i].data.fd);
 		int			what = 0;
 
+		if (socket != NULL && !socket->is_wanted)
+		{
+			epoll_ctl(http->poll_fd, EPOLL_CTL_DEL, socket->fd, NULL);
+			socket->watched_for = 0;
+			continue;
+		}
 		/* 0 after an error: libcurl finds out itself */
 		if ((events[i].events & (EPOLLERR | EPOLLHUP)) == 0)
 			what = ((events[i].events & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0) |
 				((events[i].events & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0);
-		curl_multi_socket_action(http->multi, events[i].data.fd, what, &nrunning);
+		curl_multi_socket_action(http->multi, events[i].data.fd, what, &http->nrunning);
 	}
+}
+
+/* Does libcurl want to be called, whatever its sockets do? */
+static bool
+is_due(const KisHttp *http)
+{
+	return http->curl_due_us >= 0 && http->curl_due_us <= kis_now_monotonic_us();
 }
 
 /*
@@ -497,19 +527,21 @@ serve_sockets(KisHttp *http)
 void
 kis_http_step(KisHttp *http, int64_t arrived_us)
 {
-	int			nrunning;
-
 	note_owner(http);
 	http->arrived_us = arrived_us;
 
-	/* what has arrived first, then what is too late */
-	serve_sockets(http);
+	/*
+	 * what has arrived first, then what is too late; where a first transfer
+	 * waits to be begun, nothing has
+	 */
+	if (http->nrunning > 0 || !is_due(http))
+		serve_sockets(http);
 	/* look-ups that have ended make room for those to come */
 	collect_finished(http);
-	if (http->curl_due_us >= 0 && http->curl_due_us <= kis_now_monotonic_us())
+	if (is_due(http))
 	{
 		http->curl_due_us = -1;
-		curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &nrunning);
+		curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &http->nrunning);
 	}
 	collect_finished(http);
 	check_limits(http);

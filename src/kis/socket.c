@@ -61,6 +61,15 @@ kis_socket_remove(KisSocket **sockets, int fd)
 	return found;
 }
 
+/* By its descriptor; NULL: it is not in the list. */
+KisSocket *
+kis_socket_of(KisSocket *sockets, int fd)
+{
+	while (sockets != NULL && sockets->fd != fd)
+		sockets = sockets->next;
+	return sockets;
+}
+
 /* An address as libcurl writes it. */
 static bool
 write_address(int (*get_name) (int, struct sockaddr *, socklen_t *), int fd, char *text, size_t size)

@@ -19,6 +19,8 @@ typedef struct KisSocket
 {
 	struct KisSocket *next;
 	int			fd;
+	unsigned	watched_for;	/* EPOLLIN, EPOLLOUT; 0: it is not in the set */
+	bool		is_wanted;		/* else libcurl waits for nothing on it */
 	int64_t		last_reply_us;	/* by kis_now_monotonic_us; 0: none has come */
 	char		addresses[KIS_ADDRESSES_LEN];	/* "": not yet connected */
 	bool		distrusted;		/* no request must go out on it any more */
@@ -32,6 +34,9 @@ extern int	kis_socket_open(KisSocket **sockets, int family, int type, int protoc
 
 /* Takes it out of the list, to be freed; NULL: it is not there. */
 extern KisSocket *kis_socket_remove(KisSocket **sockets, int fd);
+
+/* By its descriptor; NULL: libcurl has opened it for itself. */
+extern KisSocket *kis_socket_of(KisSocket *sockets, int fd);
 
 /* By its local and remote address and port, "address port address port". */
 extern KisSocket *kis_socket_find(KisSocket *sockets, const char *addresses);

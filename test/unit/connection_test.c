@@ -4,6 +4,7 @@
  */
 #include "unit.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -85,6 +86,32 @@ test_dead_connection(void **state)
 			client_destroy(client);
 			server_stop(server);
 		}
+}
+
+/* The server's farewell to an idle connection wakes its owner once, whatever that waits for. */
+static void
+test_farewell(void **state)
+{
+	static const Break breaks[] = {BREAK_FIN_BEFORE, BREAK_RST_BEFORE};
+
+	(void) state;
+	skip_where_none_are_kept();
+	for (size_t i = 0; i < lengthof(breaks); i++)
+	{
+		Break		how = breaks[i];
+		Server	   *server = server_start(serve_and_break, &how);
+		Client	   *client = client_create(server_url(server));
+		struct pollfd watch = {.fd = kis_http_fd(client->http),.events = POLLIN};
+
+		expect_good(client);
+		assert_int_equal(poll(&watch, 1, 10000), 1);
+		kis_http_step(client->http, 0);
+		assert_int_equal(poll(&watch, 1, 0), 0);
+		expect_good(client);
+		assert_int_equal(server_connections(server), 2);
+		client_destroy(client);
+		server_stop(server);
+	}
 }
 
 #define MANY	8
@@ -251,6 +278,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dead_connection),
+		cmocka_unit_test(test_farewell),
 		cmocka_unit_test(test_many_dead_connections),
 		cmocka_unit_test(test_half_a_reply),
 		cmocka_unit_test(test_half_a_line_or_reset),
