@@ -13,8 +13,6 @@
 #include "kis/token.h"
 #include "kis/transfer.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,31 +23,40 @@
 #define SHORTEST_IN_BODY	16
 
 /*
- * Puts a text into the transfer's request, which holds all of it and is wiped
- * with it; returns where the text stands. What doesn't fit is the transfer's
- * failure.
+ * Puts len bytes of text and a NUL into the transfer's request, which holds all of
+ * it and is wiped with it; returns where they stand. What doesn't fit is the
+ * transfer's failure.
  */
 static char *
-__attribute__((format(printf, 2, 3)))
-put(KisTransfer *transfer, const char *format,...)
+put(KisTransfer *transfer, const char *text, size_t len)
 {
 	char	   *start = transfer->request + transfer->request_len;
-	size_t		room = sizeof(transfer->request) - transfer->request_len;
-	size_t		len;
-	va_list		args;
 
-	va_start(args, format);
-	len = vsnprintf(start, room, format, args);
-	va_end(args);
-	transfer->request_len += len < room ? len + 1 : room;
-	if (len >= room)
+	if (len >= sizeof(transfer->request) - transfer->request_len)
+	{
+		transfer->request_len = sizeof(transfer->request);
 		kis_error_set(&transfer->failure, KIS_ERROR_LOCAL, KIS_PHASE_NONE, "the request is too long");
+		return start;
+	}
+	memcpy(start, text, len);
+	start[len] = '\0';
+	transfer->request_len += len + 1;
 	return start;
 }
 
+static char *
+put_text(KisTransfer *transfer, const char *text)
+{
+	return put(transfer, text, strlen(text));
+}
+
 /* Continues the text that was put last: the NUL behind it goes. */
-#define append(transfer, ...) \
-	((transfer)->request_len--, put(transfer, __VA_ARGS__))
+static void
+append(KisTransfer *transfer, const char *text)
+{
+	transfer->request_len--;
+	put_text(transfer, text);
+}
 
 /*
  * Adds a header; returns where its value stands. The list is linked by hand, in
@@ -61,7 +68,8 @@ add_header(KisTransfer *transfer, const char *name, const char *value)
 {
 	struct curl_slist *header = &transfer->headers[transfer->nheaders];
 
-	header->data = put(transfer, "%s%s", name, value);
+	header->data = put_text(transfer, name);
+	append(transfer, value);
 	header->next = NULL;
 	if (transfer->nheaders++ > 0)
 		header[-1].next = header;
@@ -109,14 +117,19 @@ static void
 put_url(KisTransfer *transfer, const char *base_url, const char *path, const KisCall *call,
 		const KisCallArgs *args)
 {
-	int			len = (int) strlen(base_url);
+	size_t		len = strlen(base_url);
 
 	while (len > 0 && base_url[len - 1] == '/')
 		len--;
-	transfer->url = put(transfer, "%.*s%s", len, base_url, path);
+	transfer->url = put(transfer, base_url, len);
+	append(transfer, path);
 	for (int i = 0; call != NULL && call->parameters[i].name != NULL; i++)
-		append(transfer, "%c%s=%s", i == 0 ? '?' : '&', call->parameters[i].name,
-			   argument(&call->parameters[i], args));
+	{
+		append(transfer, i == 0 ? "?" : "&");
+		append(transfer, call->parameters[i].name);
+		append(transfer, "=");
+		append(transfer, argument(&call->parameters[i], args));
+	}
 }
 
 /* Sets a transfer going that holds its request; NULL and error where that can't be. */
@@ -168,7 +181,11 @@ static void
 append_json(KisTransfer *transfer, const char *secret)
 {
 	for (; *secret != '\0'; secret++)
-		append(transfer, *secret == '"' || *secret == '\\' ? "\\%c" : "%c", *secret);
+	{
+		if (*secret == '"' || *secret == '\\')
+			append(transfer, "\\");
+		append(transfer, (char[]) {*secret, '\0'});
+	}
 }
 
 /*
@@ -189,9 +206,9 @@ kis_token_start(KisHttp *http, const KisEndpoint *endpoint, const KisSecrets *se
 	if (transfer == NULL)
 		return NULL;
 	put_url(transfer, endpoint->base_url, TOKEN_PATH, NULL, NULL);
-	transfer->secrets.app_key = put(transfer, "%s", secrets->app_key);
-	transfer->secrets.app_secret = put(transfer, "%s", secrets->app_secret);
-	transfer->post = put(transfer, "{\"grant_type\":\"client_credentials\",\"appkey\":\"");
+	transfer->secrets.app_key = put_text(transfer, secrets->app_key);
+	transfer->secrets.app_secret = put_text(transfer, secrets->app_secret);
+	transfer->post = put_text(transfer, "{\"grant_type\":\"client_credentials\",\"appkey\":\"");
 	append_json(transfer, secrets->app_key);
 	append(transfer, "\",\"appsecret\":\"");
 	append_json(transfer, secrets->app_secret);
