@@ -287,9 +287,9 @@ kis_table_pairs(const KisTable *table, const KisTableOptions *options,
 		const KisPair *listed = &kis_pairs[i];
 
 		/* a market's pairs stand together */
-		if (!kis_call_serves(call, listed->market) ||
-			(by_sector && set == KIS_PAIRS_HEADLINE && !listed->headline) ||
-			(!by_sector && n > 0 && strcmp(pairs[n - 1].market, listed->market) == 0))
+		if ((by_sector && set == KIS_PAIRS_HEADLINE && !listed->headline) ||
+			(!by_sector && n > 0 && strcmp(pairs[n - 1].market, listed->market) == 0) ||
+			!kis_call_serves(call, listed->market))
 			continue;
 		strlcpy(pairs[n].market, listed->market, KIS_MARKET_LEN);
 		if (by_sector)

@@ -186,7 +186,7 @@ static void
 count_answer(const KisJob *job, KisAccount *account, const KisError *answer, int64 now_us)
 {
 	KisAccountStat *stat = &account->stat;
-	const KisCodeRule *rule = kis_code_rule(answer->code, answer->http_status);
+	const KisCodeRule *rule;
 
 	stat->network_ms += kis_transfer_elapsed_ms(job->transfer);
 	if (answer->error_class == KIS_OK)
@@ -199,6 +199,7 @@ count_answer(const KisJob *job, KisAccount *account, const KisError *answer, int
 	stat->last_error_at = GetCurrentTimestamp();
 	stat->last_error_class = answer->error_class;
 	strlcpy(stat->last_error_code, answer->code, sizeof(stat->last_error_code));
+	rule = kis_code_rule(answer->code, answer->http_status);
 	if (rule != NULL && rule->of_app_key)
 		kis_rate_refused(&account->rate, job->per_second, job->sent_at_us, now_us);
 }
