@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -70,41 +69,45 @@ kis_socket_of(KisSocket *sockets, int fd)
 	return sockets;
 }
 
-/* An address as libcurl writes it. */
+/* One of a socket's addresses, as libcurl writes it. */
 static bool
-write_address(int (*get_name) (int, struct sockaddr *, socklen_t *), int fd, char *text, size_t size)
+get_address(int (*get_name) (int, struct sockaddr *, socklen_t *), int fd, KisAddress *found)
 {
 	struct sockaddr_storage address;
 	socklen_t	len = sizeof(address);
-	char		host[NI_MAXHOST];
 	char		port[NI_MAXSERV];
 
 	if (get_name(fd, (struct sockaddr *) &address, &len) != 0 ||
-		getnameinfo((struct sockaddr *) &address, len, host, sizeof(host), port, sizeof(port),
+		getnameinfo((struct sockaddr *) &address, len, found->ip, sizeof(found->ip), port, sizeof(port),
 					NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		return false;
-	host[strcspn(host, "%")] = '\0';	/* libcurl leaves out an IPv6
-										 * address's zone */
-	return snprintf(text, size, "%s %s", host, port) < (int) size;
+	found->ip[strcspn(found->ip, "%")] = '\0';	/* libcurl leaves out an
+												 * IPv6 address's zone */
+	found->port = atoi(port);
+	return true;
 }
 
-/* By its local and remote address and port, "address port address port". */
-KisSocket *
-kis_socket_find(KisSocket *sockets, const char *addresses)
+static bool
+is_at(const KisAddress *address, const char *ip, int port)
 {
-	char		local[KIS_ADDRESSES_LEN / 2 - 1];
-	char		remote[KIS_ADDRESSES_LEN / 2 - 1];
+	return address->port == port && strcmp(address->ip, ip) == 0;
+}
 
+/* By its addresses. */
+KisSocket *
+kis_socket_find(KisSocket *sockets, const char *local_ip, int local_port,
+				const char *remote_ip, int remote_port)
+{
 	for (; sockets != NULL; sockets = sockets->next)
 	{
-		if (sockets->addresses[0] == '\0' &&
-			write_address(getsockname, sockets->fd, local, sizeof(local)) &&
-			write_address(getpeername, sockets->fd, remote, sizeof(remote)))
-			snprintf(sockets->addresses, sizeof(sockets->addresses), "%s %s", local, remote);
-		if (strcmp(sockets->addresses, addresses) == 0)
-			return sockets;
+		if (sockets->remote.port == 0 &&
+			(!get_address(getsockname, sockets->fd, &sockets->local) ||
+			 !get_address(getpeername, sockets->fd, &sockets->remote)))
+			continue;
+		if (is_at(&sockets->local, local_ip, local_port) && is_at(&sockets->remote, remote_ip, remote_port))
+			break;
 	}
-	return NULL;
+	return sockets;
 }
 
 /* For a libcurl callback: its TLS session is that of the handle's connection. */

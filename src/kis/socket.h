@@ -12,7 +12,12 @@
 #include <curl/curl.h>
 #include <openssl/ssl.h>
 
-#define KIS_ADDRESSES_LEN	128
+/* An end of a connection. */
+typedef struct KisAddress
+{
+	char		ip[64];			/* has room for a zone */
+	int			port;			/* 0: not known */
+} KisAddress;
 
 /* A socket that libcurl has open for a session. */
 typedef struct KisSocket
@@ -22,7 +27,8 @@ typedef struct KisSocket
 	unsigned	watched_for;	/* EPOLLIN, EPOLLOUT; 0: it is not in the set */
 	bool		is_wanted;		/* else libcurl waits for nothing on it */
 	int64_t		last_reply_us;	/* by kis_now_monotonic_us; 0: none has come */
-	char		addresses[KIS_ADDRESSES_LEN];	/* "": not yet connected */
+	KisAddress	local;			/* both once it is connected */
+	KisAddress	remote;
 	bool		distrusted;		/* no request must go out on it any more */
 	bool		is_tls;
 	SSL		   *ssl;			/* NULL: plain, or of a TLS library that we
@@ -38,8 +44,9 @@ extern KisSocket *kis_socket_remove(KisSocket **sockets, int fd);
 /* By its descriptor; NULL: libcurl has opened it for itself. */
 extern KisSocket *kis_socket_of(KisSocket *sockets, int fd);
 
-/* By its local and remote address and port, "address port address port". */
-extern KisSocket *kis_socket_find(KisSocket *sockets, const char *addresses);
+/* By its addresses. */
+extern KisSocket *kis_socket_find(KisSocket *sockets, const char *local_ip, int local_port,
+								  const char *remote_ip, int remote_port);
 
 /* For a libcurl callback: its TLS session is that of the handle's connection. */
 extern void kis_socket_note_tls(KisSocket *socket, CURL *easy);

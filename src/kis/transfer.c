@@ -229,7 +229,6 @@ static int
 on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, int local_port)
 {
 	KisTransfer *transfer = context;
-	char		addresses[KIS_ADDRESSES_LEN];
 	long		nconnects = 0;
 
 	transfer->phase = KIS_PHASE_REPLY;
@@ -237,8 +236,7 @@ on_connected(void *context, char *remote_ip, char *local_ip, int remote_port, in
 		return CURL_PREREQFUNC_ABORT;
 	transfer->failure.error_class = KIS_OK; /* another address's */
 
-	snprintf(addresses, sizeof(addresses), "%s %d %s %d", local_ip, local_port, remote_ip, remote_port);
-	transfer->socket = kis_socket_find(transfer->pool->sockets, addresses);
+	transfer->socket = kis_socket_find(transfer->pool->sockets, local_ip, local_port, remote_ip, remote_port);
 	if (transfer->socket != NULL && strncasecmp(transfer->url, "https:", 6) == 0)
 		kis_socket_note_tls(transfer->socket, transfer->easy);
 
