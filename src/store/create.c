@@ -40,12 +40,6 @@ PG_FUNCTION_INFO_V1(kis_store_texts);
 
 #define FUNCTION_NAME "create_market_investor_trend()"
 
-/* The arguments of the script's functions. */
-static const Oid of_text[] = {TEXTOID, TEXTOID, TEXTOID};
-static const Oid of_oid[] = {OIDOID};
-static const Oid of_view[] = {OIDOID, TEXTOID, TEXTOID};
-static const Oid of_old_view[] = {OIDOID, OIDOID, TEXTOID};
-
 /* Comments on tables and views (column NULL) and their columns, in UTF-8. */
 static const struct
 {
@@ -174,6 +168,21 @@ lock_namespace(RangeVar *name)
 	}
 }
 
+/* A relation's name for SQL, as an argument of the script's functions. */
+static Datum
+qualified_name(Oid namespace, const char *relname)
+{
+	return CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(namespace), relname));
+}
+
+/* Runs the commands that such a function has returned; false where that is NULL. */
+static bool
+run_commands(Datum commands)
+{
+	kis_store_run(kis_store_texts_of(commands));
+	return commands != (Datum) 0;
+}
+
 /*
  * What is made for another role's store becomes that role's, where it could have
  * made it itself: else it could collect no more. A superuser's log would refuse it.
@@ -203,14 +212,10 @@ make_or_check(Oid owner, Oid namespace, char *relname, Oid function, const char 
 										  kis_relation_check_rights, &rights);
 	Relation	rel;
 	KisStoreTable *table;
-	Datum		relid_arg;
 
 	if (!OidIsValid(relid))
 	{
-		Datum		name = CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(namespace),
-																		  relname));
-
-		kis_store_run(kis_store_commands(function, commands, 1, of_text, &name));
+		run_commands(kis_store_call(function, commands, 1, TEXTOID, qualified_name(namespace, relname)));
 		give_to_owner(owner, namespace, relname);
 		CommandCounterIncrement();
 		relid = get_relname_relid(relname, namespace);
@@ -218,8 +223,7 @@ make_or_check(Oid owner, Oid namespace, char *relname, Oid function, const char 
 	rel = relation_open(relid, AccessShareLock);
 	table = describe(rel);
 	relation_close(rel, NoLock);
-	relid_arg = ObjectIdGetDatum(relid);
-	kis_store_run(kis_store_commands(function, "kis_update_commands", 1, of_oid, &relid_arg));
+	run_commands(kis_store_call(function, "kis_update_commands", 1, OIDOID, ObjectIdGetDatum(relid)));
 	return table;
 }
 
@@ -263,14 +267,13 @@ update_view(Oid relid, Oid table, const char *part, Oid function)
 {
 	bool		is_view = get_rel_relkind(relid) == RELKIND_VIEW;
 	const char *missing = missing_column(relid, part);
-	Datum		args[] = {ObjectIdGetDatum(relid), ObjectIdGetDatum(table), CStringGetTextDatum(part)};
-	bool		is_other;
+	Datum		command;
 
 	if (is_view && missing == NULL)
 		return;
-	args[0] = kis_store_call(function, "kis_old_view_command", 3, of_old_view,
-							 args, &is_other);
-	if (is_other)
+	command = kis_store_call(function, "kis_old_view_command", 3, OIDOID, ObjectIdGetDatum(relid),
+							 OIDOID, ObjectIdGetDatum(table), TEXTOID, CStringGetTextDatum(part));
+	if (command == (Datum) 0)
 		ereport(NOTICE,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
 				 errmsg("relation \"%s\" already exists, skipping the view of that name",
@@ -278,12 +281,10 @@ update_view(Oid relid, Oid table, const char *part, Oid function)
 				 is_view ? errdetail("It has no column \"%s\".", missing) : 0,
 				 errhint("To have the view, drop or rename it and call create_market_investor_trend() again.")));
 	else
-	{
-		args[1] = CStringGetTextDatum(psprintf(_("view \"%s\" is of an older version and stays as it is"),
-											   get_rel_name(relid)));
-		args[2] = CStringGetTextDatum(_("To have the new one, drop what depends on it and call create_market_investor_trend() again."));
-		kis_store_call(function, "kis_try", 3, of_text, args, NULL);
-	}
+		kis_store_call(function, "kis_try", 3, TEXTOID, command,
+					   TEXTOID, CStringGetTextDatum(psprintf(_("view \"%s\" is of an older version and stays as it is"),
+															 get_rel_name(relid))),
+					   TEXTOID, CStringGetTextDatum(_("To have the new one, drop what depends on it and call create_market_investor_trend() again.")));
 }
 
 /*
@@ -299,26 +300,16 @@ make_view(const KisStoreTable *store, const KisStoreTable *table, const char *pa
 {
 	char	   *relname = kis_derived_name(store->plain_name, part);
 	Oid			relid = kis_relation_lock(store->namespace, relname, AccessShareLock, check_owner, store);
-	List	   *commands = NIL;
 
 	if (OidIsValid(relid))
 		update_view(relid, table->relid, part, function);
+	else if (run_commands(kis_store_call(function, "kis_view_commands", 3, OIDOID, ObjectIdGetDatum(table->relid),
+										 TEXTOID, qualified_name(store->namespace, relname),
+										 TEXTOID, CStringGetTextDatum(part))))
+		give_to_owner(store->owner, store->namespace, relname);
 	else
-	{
-		Datum		args[] = {
-			ObjectIdGetDatum(table->relid),
-			CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(store->namespace), relname)),
-			CStringGetTextDatum(part)
-		};
-
-		commands = kis_store_commands(function, "kis_view_commands", 3,
-									  of_view, args);
-		kis_store_run(commands);
-		if (commands != NIL)
-			give_to_owner(store->owner, store->namespace, relname);
-	}
-	if (OidIsValid(relid) || commands != NIL)
-		kis_store_require_owner(store, get_relname_relid(relname, store->namespace));
+		return;
+	kis_store_require_owner(store, get_relname_relid(relname, store->namespace));
 }
 
 /* Makes or updates what goes with a store, partitioned by month, and the partitions of this month and the next. */
@@ -339,17 +330,13 @@ make_partitioned(const KisStoreTable *store, const char *store_text, char *relna
 static void
 make_log(const KisStoreTable *store, const char *store_text, Oid function)
 {
-	static const Oid types[] = {OIDOID, TEXTOID};
 	char	   *relname = kis_derived_name(store->plain_name, "collection");
 	bool		is_new = !OidIsValid(get_relname_relid(relname, store->namespace));
-	Datum		args[] = {
-		ObjectIdGetDatum(store->relid),
-		CStringGetTextDatum(quote_qualified_identifier(get_namespace_name(store->namespace), relname))
-	};
 
 	(void) make_partitioned(store, store_text, relname, function, "kis_collection_commands", kis_collection_describe);
 	if (is_new)
-		kis_store_run(kis_store_commands(function, "kis_grant_commands", lengthof(types), types, args));
+		run_commands(kis_store_call(function, "kis_grant_commands", 2, OIDOID, ObjectIdGetDatum(store->relid),
+									TEXTOID, qualified_name(store->namespace, relname)));
 }
 
 /*
@@ -371,8 +358,7 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 	RangeVar   *name;
 	char	   *text_of_store;
 	KisStoreTable *store;
-	KisStoreTable *snapshots = NULL;
-	Datum		relid;
+	KisStoreTable *snapshots;
 
 	kis_store_begin(fcinfo, names, lengthof(names), FUNCTION_NAME);
 	name = kis_store_name(PG_GETARG_TEXT_PP(0));
@@ -383,8 +369,7 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 	store = make_or_check(GetUserId(), lock_namespace(name), name->relname, function, "kis_store_commands",
 						  kis_store_describe);
 	notice_other_owner(store);
-	relid = ObjectIdGetDatum(store->relid);
-	kis_store_call(function, "kis_renumber", 1, of_oid, &relid, NULL);
+	kis_store_call(function, "kis_renumber", 1, OIDOID, ObjectIdGetDatum(store->relid));
 	make_view(store, store, "by_investor", function);
 	make_log(store, text_of_store, function);
 	if (PG_GETARG_BOOL(1))

@@ -94,16 +94,13 @@ look_at(Oid relid, KisStoreTable *(*describe) (Relation rel), LOCKMODE lockmode,
 static void
 store_missing(const RangeVar *name, const char *written, Oid function)
 {
-	static const Oid types[] = {TEXTOID};
-	Datum		relname = CStringGetTextDatum(name->relname);
-	bool		nowhere;
-	Datum		elsewhere = kis_store_call(function, "kis_store_elsewhere", 1, types,
-										   &relname, &nowhere);
+	Datum		elsewhere = kis_store_call(function, "kis_store_elsewhere", 1,
+										   TEXTOID, CStringGetTextDatum(name->relname));
 
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_TABLE),
 			 errmsg("store \"%s\" does not exist", kis_shown(written)),
-			 nowhere ?
+			 elsewhere == (Datum) 0 ?
 			 errhint("Make it with SELECT create_market_investor_trend(%s).",
 					 quote_literal_cstr(quote_qualified_identifier(name->schemaname, name->relname))) :
 			 errhint("There is one in another schema: name it with store => %s.",

@@ -153,12 +153,10 @@ typedef struct Partition
 static Partition
 partition_of(Relation snapshots, const PartitionRange *range, Oid function)
 {
-	static const Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
 	bool		is_log = get_attnum(RelationGetRelid(snapshots), "asked_at") != InvalidAttrNumber;
 	Oid			am = snapshots->rd_rel->relam;
 	Oid			tablespace = snapshots->rd_rel->reltablespace;
 	StringInfoData place;
-	Datum		args[lengthof(types)];
 	List	   *texts;
 
 	initStringInfo(&place);
@@ -166,13 +164,13 @@ partition_of(Relation snapshots, const PartitionRange *range, Oid function)
 		appendStringInfo(&place, " USING %s", quote_identifier(get_am_name(am)));
 	if (OidIsValid(tablespace))
 		appendStringInfo(&place, " TABLESPACE %s", quote_identifier(get_tablespace_name(tablespace)));
-	args[0] = CStringGetTextDatum(get_namespace_name(RelationGetNamespace(snapshots)));
-	args[1] = CStringGetTextDatum(RelationGetRelationName(snapshots));
-	args[2] = CStringGetTextDatum(is_log ? "collection partition" : "partition");
-	args[3] = CStringGetTextDatum(place.data);
-	args[4] = TimestampTzGetDatum(range->from);
-	args[5] = TimestampTzGetDatum(range->to);
-	texts = kis_store_commands(function, "kis_partition_commands", lengthof(types), types, args);
+	texts = kis_store_texts_of(kis_store_call(function, "kis_partition_commands", 6,
+											  TEXTOID, CStringGetTextDatum(get_namespace_name(RelationGetNamespace(snapshots))),
+											  TEXTOID, CStringGetTextDatum(RelationGetRelationName(snapshots)),
+											  TEXTOID, CStringGetTextDatum(is_log ? "collection partition" : "partition"),
+											  TEXTOID, CStringGetTextDatum(place.data),
+											  TIMESTAMPTZOID, TimestampTzGetDatum(range->from),
+											  TIMESTAMPTZOID, TimestampTzGetDatum(range->to)));
 	return (Partition)
 	{
 		.relname = linitial(texts),
@@ -357,20 +355,18 @@ lacks_next(Oid relid, TimestampTz moment)
 void
 kis_snapshot_make_next(Oid snapshots, const char *store, Oid function)
 {
-	static const Oid types[] = {TEXTOID, TEXTOID, TEXTOID};
 	TimestampTz now = GetCurrentTimestamp();
 	Month		next = month_of(now) + 1;
-	Datum		args[lengthof(types)];
 
 	if (!lacks_next(snapshots, now))
 		return;
-	args[0] = CStringGetTextDatum(psprintf("SELECT %s.kis_make_partition_ahead(%u::pg_catalog.oid, %s::pg_catalog.text)",
-										   quote_identifier(get_namespace_name(get_func_namespace(function))),
-										   snapshots, quote_literal_cstr(store)));
-	args[1] = CStringGetTextDatum(psprintf(_("could not make the partition of table \"%s\" for %04d-%02d"),
-										   get_rel_name(snapshots), next / 12, next % 12 + 1));
-	args[2] = CStringGetTextDatum(_("Nothing is lost so far, but that month's snapshots need it."));
-	kis_store_call(function, "kis_try", lengthof(types), types, args, NULL);
+	kis_store_call(function, "kis_try", 3,
+				   TEXTOID, CStringGetTextDatum(psprintf("SELECT %s.kis_make_partition_ahead(%u::pg_catalog.oid, %s::pg_catalog.text)",
+														 quote_identifier(get_namespace_name(get_func_namespace(function))),
+														 snapshots, quote_literal_cstr(store))),
+				   TEXTOID, CStringGetTextDatum(psprintf(_("could not make the partition of table \"%s\" for %04d-%02d"),
+														 get_rel_name(snapshots), next / 12, next % 12 + 1)),
+				   TEXTOID, CStringGetTextDatum(_("Nothing is lost so far, but that month's snapshots need it.")));
 }
 
 PG_FUNCTION_INFO_V1(kis_make_partition_ahead);

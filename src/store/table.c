@@ -374,48 +374,49 @@ kis_store_begin(FunctionCallInfo fcinfo, const char *const *names, int nargs, co
 /*
  * Calls a function of the extension's that is written in SQL, with the caller's
  * rights: that of the name beside "sibling", whatever schema the extension is
- * in. isnull may be NULL.
+ * in. Its nargs arguments follow, each as a type and a Datum. The result is by
+ * reference: 0 of NULL.
  */
 Datum
-kis_store_call(Oid sibling, const char *name, int nargs, const Oid *types, const Datum *args,
-			   bool *isnull)
+kis_store_call(Oid sibling, const char *name, int nargs,...)
 {
 	List	   *names = list_make2(makeString(get_namespace_name(get_func_namespace(sibling))),
 								   makeString(pstrdup(name)));
+	Oid			types[FUNC_MAX_ARGS];
 	FmgrInfo	flinfo;
 	Datum		result;
+	va_list		args;
 
 	LOCAL_FCINFO(call, FUNC_MAX_ARGS);
 
+	va_start(args, nargs);
+	for (int i = 0; i < nargs; i++)
+	{
+		types[i] = va_arg(args, Oid);
+		call->args[i].value = va_arg(args, Datum);
+		call->args[i].isnull = false;
+	}
+	va_end(args);
 	fmgr_info(LookupFuncName(names, nargs, types, false), &flinfo);
 	InitFunctionCallInfoData(*call, &flinfo, nargs, InvalidOid, NULL, NULL);
-	for (int i = 0; i < nargs; i++)
-		call->args[i] = (NullableDatum)
-	{
-		args[i], false
-	};
 	result = FunctionCallInvoke(call);
-	if (isnull != NULL)
-		*isnull = call->isnull;
-	return result;
+	return call->isnull ? (Datum) 0 : result;
 }
 
-/* The texts that such a function gives as text[]; NIL of NULL. */
+/* The elements of a text[] that such a function has returned; NIL of NULL. */
 List *
-kis_store_commands(Oid sibling, const char *name, int nargs, const Oid *types, const Datum *args)
+kis_store_texts_of(Datum array)
 {
-	bool		isnull;
-	Datum		array = kis_store_call(sibling, name, nargs, types, args, &isnull);
 	Datum	   *elements;
 	int			n = 0;
-	List	   *commands = NIL;
+	List	   *texts = NIL;
 
-	if (!isnull)
+	if (array != (Datum) 0)
 		deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
 						  &elements, NULL, &n);
 	for (int i = 0; i < n; i++)
-		commands = lappend(commands, TextDatumGetCString(elements[i]));
-	return commands;
+		texts = lappend(texts, TextDatumGetCString(elements[i]));
+	return texts;
 }
 
 /* Runs commands of DDL by SPI. */

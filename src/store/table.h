@@ -54,13 +54,11 @@ extern void kis_store_require_rights(Oid relid, AclMode rights);
 extern void kis_store_begin(FunctionCallInfo fcinfo, const char *const *names, int nargs,
 							const char *function);
 
-/* Calls a function of the extension's that is written in SQL, by its name beside "sibling". */
-extern Datum kis_store_call(Oid sibling, const char *name, int nargs, const Oid *types,
-							const Datum *args, bool *isnull);
+/* Calls a function of the extension's that is written in SQL; nargs types and Datums follow. */
+extern Datum kis_store_call(Oid sibling, const char *name, int nargs,...);
 
-/* The same of one that returns text[]: its elements, NIL of NULL. */
-extern List *kis_store_commands(Oid sibling, const char *name, int nargs, const Oid *types,
-								const Datum *args);
+/* The elements of a text[] that it returned, NIL of NULL. */
+extern List *kis_store_texts_of(Datum array);
 
 /* Runs commands of DDL by SPI. */
 extern void kis_store_run(const List *commands);
