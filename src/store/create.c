@@ -240,7 +240,7 @@ notice_other_owner(const KisStoreTable *store)
 }
 
 static void
-check_owner(Oid relid, const void *store)
+check_owner(const RangeVar *name, Oid relid, Oid old_relid, void *store)
 {
 	kis_store_require_owner(store, relid);
 }
@@ -299,7 +299,8 @@ static void
 make_view(const KisStoreTable *store, const KisStoreTable *table, const char *part, Oid function)
 {
 	char	   *relname = kis_derived_name(store->plain_name, part);
-	Oid			relid = kis_relation_lock(store->namespace, relname, AccessShareLock, check_owner, store);
+	Oid			relid = kis_relation_lock(store->namespace, relname, AccessShareLock, check_owner,
+										  unconstify(KisStoreTable *, store));
 
 	if (OidIsValid(relid))
 		update_view(relid, table->relid, part, function);

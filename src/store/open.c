@@ -7,11 +7,11 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -41,43 +41,25 @@ kis_store_server(const char *name, Oid function)
 }
 
 /*
- * The relation of that name, checked and then locked, and of that name still:
- * whoever had the lock before us may have dropped or replaced it. InvalidOid
- * where there is none.
+ * The relation of that name in a schema, checked and then locked; InvalidOid
+ * where there is none, or no such schema any more.
  */
 Oid
-kis_relation_lock(Oid namespace, const char *relname, LOCKMODE lockmode,
-				  KisRelationCheck check, const void *arg)
+kis_relation_lock(Oid namespace, char *relname, LOCKMODE lockmode,
+				  RangeVarGetRelidCallback check, void *arg)
 {
-	Oid			relid = get_relname_relid(relname, namespace);
+	char	   *schema = get_namespace_name(namespace);
 
-	while (OidIsValid(relid))
-	{
-		Oid			now;
-
-		check(relid, arg);
-		LockRelationOid(relid, lockmode);
-		now = get_relname_relid(relname, namespace);
-		if (now == relid)
-			break;
-		UnlockRelationOid(relid, lockmode);
-		relid = now;
-	}
-	return relid;
+	return schema == NULL ? InvalidOid :
+		RangeVarGetRelidExtended(makeRangeVar(schema, relname, -1), lockmode, RVR_MISSING_OK, check, arg);
 }
 
-/* That of rights, an AclMode: kis_store_require_rights. */
+/* Of a RangeVarGetRelidExtended, with rights, an AclMode: kis_store_require_rights. */
 void
-kis_relation_check_rights(Oid relid, const void *rights)
-{
-	kis_store_require_rights(relid, *(const AclMode *) rights);
-}
-
-static void
-check_store(const RangeVar *name, Oid relid, Oid old_relid, void *rights)
+kis_relation_check_rights(const RangeVar *name, Oid relid, Oid old_relid, void *rights)
 {
 	if (OidIsValid(relid))
-		kis_relation_check_rights(relid, rights);
+		kis_store_require_rights(relid, *(const AclMode *) rights);
 }
 
 /* Describes one table, which is locked, and gives the lock back unless told to keep it. */
@@ -118,7 +100,7 @@ kis_store_open(const RangeVar *name, const char *text, LOCKMODE lockmode, bool k
 {
 	AclMode		rights = ACL_SELECT | ACL_INSERT | ACL_UPDATE;
 	Oid			store = RangeVarGetRelidExtended(name, lockmode, RVR_MISSING_OK,
-												 check_store, &rights);
+												 kis_relation_check_rights, &rights);
 
 	if (!OidIsValid(store))
 		store_missing(name, text, function);

@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "nodes/primnodes.h"
 #include "storage/lockdefs.h"
 
@@ -28,15 +29,12 @@ extern KisStoreTable *kis_snapshots_open(const KisStoreTable *store, LOCKMODE lo
 extern KisStoreTable *kis_collection_open(const KisStoreTable *store, LOCKMODE lockmode,
 										  bool keep_lock);
 
-/* Raises where the user has no business with a relation, which is not locked yet and may be gone. */
-typedef void (*KisRelationCheck) (Oid relid, const void *arg);
-
-/* The check of rights, a pointer to an AclMode: kis_store_require_rights. */
-extern void kis_relation_check_rights(Oid relid, const void *rights);
+/* A check for it: kis_store_require_rights, of a pointer to an AclMode. */
+extern void kis_relation_check_rights(const RangeVar *name, Oid relid, Oid old_relid, void *rights);
 
 /* Checks and then locks the relation of that name; InvalidOid where there is none. */
-extern Oid	kis_relation_lock(Oid namespace, const char *relname, LOCKMODE lockmode,
-							  KisRelationCheck check, const void *arg);
+extern Oid	kis_relation_lock(Oid namespace, char *relname, LOCKMODE lockmode,
+							  RangeVarGetRelidCallback check, void *arg);
 
 /* Raises 55000 where what goes with a store is neither its owner's nor a superuser's. */
 extern void kis_store_require_owner(const KisStoreTable *store, Oid relid);
