@@ -105,14 +105,14 @@ is_same_code(const char *typed, const char *code)
 }
 
 /*
- * The sector, of the market where that is not NULL and has one, that is called
+ * The pair, of the market where that is not NULL and has one, whose sector is called
  * so; NULL where there is none. No code that is merely like it: one digit is
  * another industry.
  */
-const char *
-kis_suggest_sector(const char *market, const char *typed)
+const KisPair *
+kis_suggest_pair(const char *market, const char *typed)
 {
-	const char *of_another = NULL;
+	const KisPair *of_another = NULL;
 
 	for (int i = 0; i < kis_pair_count; i++)
 	{
@@ -122,9 +122,9 @@ kis_suggest_sector(const char *market, const char *typed)
 			!is_named(typed, pair->name_en) && !is_named(typed, pair->old_name_ko))
 			continue;
 		if (market == NULL || strcmp(market, pair->market) == 0)
-			return pair->sector;
+			return pair;
 		if (of_another == NULL)
-			of_another = pair->sector;
+			of_another = pair;
 	}
 	return of_another;
 }

@@ -88,8 +88,8 @@ hint_of_pair(const CodeCheck *check, const char *market, const char *sector)
 {
 	const KisScanPlan *plan = check->scan->plan;
 	const char *table = table_that_holds(check, market, sector);
-	const char *suggested = sector == NULL ? kis_suggest_market(market) :
-		kis_suggest_sector(market, sector);
+	const KisPair *pair = sector != NULL ? kis_suggest_pair(market, sector) : NULL;
+	const char *suggested = sector == NULL ? kis_suggest_market(market) : pair ? pair->sector : NULL;
 
 	if (table != NULL && plan->table->by_investor)
 		return psprintf(_("Use %s, or a foreign table with the options table_name '%s' and pairs 'all'."),

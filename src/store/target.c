@@ -16,8 +16,10 @@
 #include "common/messages.h"
 #include "common/option.h"
 #include "common/suggest.h"
+#include "common/tables.h"
 #include "kis.h"
 #include "kis/catalog.h"
+#include "plan/columns.h"
 #include "store/open.h"
 #include "store/target.h"
 
@@ -36,22 +38,13 @@ compare_pairs(const void *left, const void *right)
 	return order != 0 ? order : strcmp(a->sector, b->sector);
 }
 
-/* Has the server an extra pair of these codes? sector is NULL: of this market. */
-static bool
-is_extra(const char *market, const char *sector, const KisServerOptions *options)
+/* The pairs that may be collected: those that are listed, and the server's own. */
+typedef struct Choice
 {
-	ListCell   *lc;
-
-	foreach(lc, options->extra_pairs)
-	{
-		const KisPairCode *extra = lfirst(lc);
-
-		if (strcmp(extra->market, market) == 0 &&
-			(sector == NULL || strcmp(extra->sector, sector) == 0))
-			return true;
-	}
-	return false;
-}
+	int			npairs;
+	const KisPairCode *pairs;
+	bool	   *chosen;			/* a flag a pair */
+} Choice;
 
 static void
 bad_target(const char *target, const char *detail, const char *hint)
@@ -76,71 +69,29 @@ unknown_market(const char *target, const char *market)
 			   _("The markets and their sectors are in the view kis_sector; the server option extra_pairs adds new ones."));
 }
 
-/* The first that has it. */
-static const char *
-market_of_sector(const char *sector)
-{
-	for (int i = 0; i < kis_pair_count; i++)
-		if (strcmp(kis_pairs[i].sector, sector) == 0)
-			return kis_pairs[i].market;
-	return NULL;
-}
-
 static void
 unknown_sector(const char *target, const char *market, const char *sector)
 {
-	const char *near = kis_suggest_sector(market, sector);
-	const char *near_market = market;
+	/* a code of another market is that one's */
+	const KisPair *near = kis_suggest_pair(market, sector);
 
-	/* a code of another market is that one's; a name may be several markets' */
-	if (near != NULL && kis_pair_find(market, near) == NULL)
-		near_market = market_of_sector(near);
 	bad_target(target,
 			   psprintf(_("Market \"%s\" has no sector \"%s\"."), market, sector),
-			   near ? psprintf(_("Did you mean \"%s/%s\"?"), near_market, near) :
+			   near ? psprintf(_("Did you mean \"%s/%s\"?"), near->market, near->sector) :
 			   _("The markets and their sectors are in the view kis_sector; the server option extra_pairs adds new ones."));
 }
 
-/* A code that is too long is cut. */
-static KisPairCode *
-add_target(List **targets, const char *market, const char *sector)
-{
-	KisTarget  *target = palloc0(sizeof(KisTarget));
-
-	strlcpy(target->pair.market, market, KIS_MARKET_LEN);
-	strlcpy(target->pair.sector, sector, KIS_SECTOR_LEN);
-	*targets = lappend(*targets, target);
-	return &target->pair;
-}
-
-/* Adds a market's pairs that stand for the whole of it; of a market that is not listed, its extra pairs. */
+/*
+ * Chooses the pairs that one element names: of a market those that stand for the
+ * whole of it, and all of one that is not listed.
+ */
 static void
-add_headlines(List **targets, const char *market, const KisServerOptions *options)
-{
-	int			before = list_length(*targets);
-	ListCell   *lc;
-
-	for (int i = 0; i < kis_pair_count; i++)
-		if (kis_pairs[i].headline && strcmp(kis_pairs[i].market, market) == 0)
-			add_target(targets, kis_pairs[i].market, kis_pairs[i].sector);
-	foreach(lc, kis_market_find(market) == NULL ? options->extra_pairs : NIL)
-	{
-		const KisPairCode *extra = lfirst(lc);
-
-		if (strcmp(extra->market, market) == 0)
-			add_target(targets, extra->market, extra->sector);
-	}
-	if (list_length(*targets) == before)
-		unknown_market(market, market);
-}
-
-/* Adds the pairs that one element names. */
-static void
-add_element(List **targets, const char *element, const KisServerOptions *options)
+choose(Choice *choice, const char *element)
 {
 	const char *slash = strchr(element, '/');
 	char	   *market = pnstrdup(element, strcspn(element, "/"));
-	KisPairCode *pair;
+	bool		is_market = false;
+	bool		is_pair = false;
 
 	if (strlen(element) > MAX_TARGET_LEN)
 		bad_target(kis_shown(element), _("It is longer than any target."),
@@ -148,19 +99,22 @@ add_element(List **targets, const char *element, const KisServerOptions *options
 	if (*market == '\0' || (slash != NULL && (slash[1] == '\0' || strchr(slash + 1, '/'))))
 		bad_target(element, _("A target is a market's code, or a market's and a sector's."),
 				   _("Write it as KSP or as KSP/0001."));
-	if (slash == NULL)
+	for (int i = 0; i < choice->npairs; i++)
 	{
-		add_headlines(targets, market, options);
-		return;
-	}
+		const KisPairCode *pair = &choice->pairs[i];
+		const KisPair *listed;
 
-	pair = add_target(targets, market, slash + 1);
-	if (strcmp(pair->market, market) == 0 && strcmp(pair->sector, slash + 1) == 0 &&
-		(kis_pair_find(market, slash + 1) != NULL || is_extra(market, slash + 1, options)))
-		return;
-	if (kis_market_find(market) == NULL && !is_extra(market, NULL, options))
+		if (strcmp(pair->market, market) != 0)
+			continue;
+		listed = kis_pair_find(pair->market, pair->sector);
+		is_market = true;
+		if (slash != NULL ? strcmp(pair->sector, slash + 1) == 0 :
+			listed != NULL ? listed->headline : kis_market_find(market) == NULL)
+			is_pair = choice->chosen[i] = true;
+	}
+	if (!is_market || (slash == NULL && !is_pair))
 		unknown_market(element, market);
-	else
+	if (!is_pair)
 		unknown_sector(element, market, slash + 1);
 }
 
@@ -191,10 +145,9 @@ kis_targets(ArrayType *array, const KisServerOptions *options, int *ntargets)
 	Datum	   *elements;
 	bool	   *nulls;
 	int			nelements;
-	List	   *targets = NIL;
-	ListCell   *lc;
-	KisTarget  *sorted;
-	int			n = 0;
+	KisTableOptions all = {.pairs = KIS_PAIRS_ALL};
+	Choice		choice;
+	KisTarget  *targets;
 
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &nelements);
 	if (nelements == 0)
@@ -202,6 +155,8 @@ kis_targets(ArrayType *array, const KisServerOptions *options, int *ntargets)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for argument \"targets\": \"{}\""),
 				 errhint("Name a market, such as KSP, or a pair, such as KSP/0001.")));
+	choice.pairs = kis_table_pairs(kis_table_find("kis_sector_trend"), &all, options, &choice.npairs);
+	choice.chosen = palloc0(choice.npairs * sizeof(bool));
 	for (int i = 0; i < nelements; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -210,19 +165,16 @@ kis_targets(ArrayType *array, const KisServerOptions *options, int *ntargets)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("a target must not be null"),
 					 errhint("Write it as KSP or as KSP/0001.")));
-		add_element(&targets, TextDatumGetCString(elements[i]), options);
+		choose(&choice, TextDatumGetCString(elements[i]));
 	}
 
-	sorted = palloc0(list_length(targets) * sizeof(KisTarget));
-	foreach(lc, targets)
-		sorted[n++] = *(KisTarget *) lfirst(lc);
-	qsort(sorted, n, sizeof(KisTarget), compare_pairs);
-
+	targets = palloc0(choice.npairs * sizeof(KisTarget));
 	*ntargets = 0;
-	for (int i = 0; i < n; i++)
-		if (*ntargets == 0 || compare_pairs(&sorted[*ntargets - 1], &sorted[i]) != 0)
-			sorted[(*ntargets)++] = sorted[i];
-	return sorted;
+	for (int i = 0; i < choice.npairs; i++)
+		if (choice.chosen[i])
+			targets[(*ntargets)++].pair = choice.pairs[i];
+	qsort(targets, *ntargets, sizeof(KisTarget), compare_pairs);
+	return targets;
 }
 
 /*
