@@ -330,7 +330,7 @@ write_answers(Collection *collection, MemoryContext context)
 		if (targets[i]->worth_snapshot)
 			targets[nworth++] = targets[i];
 	if (collection->snapshots)
-		kis_snapshot_append(collection->snapshots, targets, nworth);
+		kis_snapshot_append(collection->snapshots, targets, nworth, collection->with_index);
 	if (collection->log)
 		kis_log_append(collection->log, collection->targets, collection->ntargets, collection->asked_at);
 	if (collection->channel)

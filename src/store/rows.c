@@ -35,8 +35,14 @@ static Oid	parameter_types[] = {
 	TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTARRAYOID
 };
 
-/* Of these the levels of the index, which are null where no target has one. */
-#define INDEX_LEVELS 8
+/* The parameters that are arrays with an element a target, and of what they are. */
+static const struct
+{
+	int			parameter;
+	Oid			element;
+}			arrays[] = {
+	{0, TEXTOID}, {1, TEXTOID}, {2, DATEOID}, {3, TIMESTAMPTZOID}, {4, TEXTOID}, {5, TIMESTAMPTZOID}, {8, TEXTOID}
+};
 
 /*
  * The plan of a statement, which lives as long as the session, as far as there
@@ -69,15 +75,6 @@ kis_rows_plan(const char *query, int nparameters, Oid *types)
 	return plan;
 }
 
-static Datum
-array_of(Datum *values, bool *nulls, int n, Oid type, int length, bool by_value, char align)
-{
-	int			lower_bound = 1;
-
-	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower_bound,
-											  type, length, by_value, align));
-}
-
 /* A target's figures of the table's columns, as the text of a bigint[]. */
 static Datum
 figures_text(const KisStoreTable *table, const KisTarget *target)
@@ -99,44 +96,14 @@ figures_text(const KisStoreTable *table, const KisTarget *target)
 	return PointerGetDatum(cstring_to_text_with_len(array.data, array.len));
 }
 
-/* Has one of the targets a level of the index? */
-bool
-kis_rows_have_index(KisTarget *const *targets, int ntargets)
-{
-	for (int i = 0; i < ntargets; i++)
-		if (targets[i]->index_level != NULL)
-			return true;
-	return false;
-}
-
-/* The targets' levels of the index, as a text[]; 0 where there are none. */
-static Datum
-index_levels(KisTarget *const *targets, int ntargets)
-{
-	Datum	   *levels;
-	bool	   *nulls;
-
-	if (!kis_rows_have_index(targets, ntargets))
-		return (Datum) 0;
-	levels = palloc0(ntargets * sizeof(Datum));
-	nulls = palloc(ntargets * sizeof(bool));
-	for (int i = 0; i < ntargets; i++)
-	{
-		nulls[i] = targets[i]->index_level == NULL;
-		if (!nulls[i])
-			levels[i] = CStringGetTextDatum(targets[i]->index_level);
-	}
-	return array_of(levels, nulls, ntargets, TEXTOID, -1, false, TYPALIGN_INT);
-}
-
 /*
  * Runs a statement with the targets as its parameters: $1 to $6 are arrays of
  * markets, sectors, trade dates, collected_at, figures and stored_at (NULL where
- * it is 0), $7 and $8 the two times, $9 the levels of the index, or null where
- * there are none. With a snapshot it sees what that shows,
- * else what is committed, as the isolation level has it. To be called inside
- * SPI, whose SPI_processed and SPI_tuptable are of it. The memory context stays
- * the caller's, where SPI itself leaves one that ends with it.
+ * it is 0), $7 and $8 the two times, $9 the levels of the index, null where there
+ * is none. With a snapshot it sees what that shows, else what is committed, as the
+ * isolation level has it. To be called inside SPI, whose SPI_processed and
+ * SPI_tuptable are of it. The memory context stays the caller's, where SPI itself
+ * leaves one that ends with it.
  */
 void
 kis_rows_execute(const char *query, const KisStoreTable *table, KisTarget *const *targets,
@@ -144,46 +111,35 @@ kis_rows_execute(const char *query, const KisStoreTable *table, KisTarget *const
 {
 	MemoryContext context = CurrentMemoryContext;
 	SPIPlanPtr	plan = kis_rows_plan(query, lengthof(parameter_types), parameter_types);
-	Datum	   *columns[6];
-	bool	   *no_again = palloc(ntargets * sizeof(bool));
+	ArrayBuildState *states[lengthof(arrays)] = {NULL};
 	Datum		values[lengthof(parameter_types)];
-	char		nulls[lengthof(parameter_types) + 1] = "         ";
 	int			result;
 
-	for (int i = 0; i < (int) lengthof(columns); i++)
-		columns[i] = palloc(ntargets * sizeof(Datum));
 	for (int i = 0; i < ntargets; i++)
 	{
 		const KisTarget *target = targets[i];
+		const NullableDatum row[lengthof(arrays)] = {
+			{CStringGetTextDatum(target->pair.market), false},
+			{CStringGetTextDatum(target->pair.sector), false},
+			{DateADTGetDatum(target->trade_date), false},
+			{TimestampTzGetDatum(target->collected_at), false},
+			{figures_text(table, target), false},
+			{TimestampTzGetDatum(target->stored_at), target->stored_at == 0},
+			{target->index_level ? CStringGetTextDatum(target->index_level) : (Datum) 0, target->index_level == NULL}
+		};
 
-		columns[0][i] = CStringGetTextDatum(target->pair.market);
-		columns[1][i] = CStringGetTextDatum(target->pair.sector);
-		columns[2][i] = DateADTGetDatum(target->trade_date);
-		columns[3][i] = TimestampTzGetDatum(target->collected_at);
-		columns[4][i] = figures_text(table, target);
-		columns[5][i] = TimestampTzGetDatum(target->stored_at);
-		no_again[i] = target->stored_at == 0;
+		for (int a = 0; a < (int) lengthof(arrays); a++)
+			states[a] = accumArrayResult(states[a], row[a].value, row[a].isnull, arrays[a].element, context);
 	}
-	for (int i = 0; i < (int) lengthof(columns); i++)
-	{
-		if (parameter_types[i] == TEXTARRAYOID)
-			values[i] = array_of(columns[i], NULL, ntargets, TEXTOID, -1, false, TYPALIGN_INT);
-		else if (parameter_types[i] == DATEARRAYOID)
-			values[i] = array_of(columns[i], NULL, ntargets, DATEOID, sizeof(DateADT), true, TYPALIGN_INT);
-		else
-			values[i] = array_of(columns[i], i == 5 ? no_again : NULL, ntargets, TIMESTAMPTZOID,
-								 sizeof(TimestampTz), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
-	}
+	for (int a = 0; a < (int) lengthof(arrays); a++)
+		values[arrays[a].parameter] = makeArrayResult(states[a], context);
 	values[6] = TimestampTzGetDatum(seven);
 	values[7] = TimestampTzGetDatum(eight);
-	values[INDEX_LEVELS] = index_levels(targets, ntargets);
-	if (values[INDEX_LEVELS] == (Datum) 0)
-		nulls[INDEX_LEVELS] = 'n';
 
 	if (snapshot != InvalidSnapshot)
-		result = SPI_execute_snapshot(plan, values, nulls, snapshot, InvalidSnapshot, false, true, 0);
+		result = SPI_execute_snapshot(plan, values, NULL, snapshot, InvalidSnapshot, false, true, 0);
 	else
-		result = SPI_execute_plan(plan, values, nulls, false, 0);
+		result = SPI_execute_plan(plan, values, NULL, false, 0);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
 	MemoryContextSwitchTo(context);

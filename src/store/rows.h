@@ -52,9 +52,6 @@ extern void kis_rows_execute(const char *query, const KisStoreTable *table,
 							 KisTarget *const *targets, int ntargets,
 							 TimestampTz seven, TimestampTz eight, Snapshot snapshot);
 
-/* Has one of the targets a level of the index, so that $9 has them? */
-extern bool kis_rows_have_index(KisTarget *const *targets, int ntargets);
-
 /* How many targets a statement on the table takes of these. */
 extern int	kis_rows_at_once(const KisStoreTable *table, int ntargets);
 

@@ -439,10 +439,10 @@ append_statement(const KisStoreTable *snapshots, bool with_index)
 
 /*
  * Appends answers to the snapshots unless one equals the one before or after
- * it. To be called inside SPI.
+ * it, with the index where the snapshots keep that. To be called inside SPI.
  */
 void
-kis_snapshot_append(const KisStoreTable *snapshots, KisTarget **targets, int ntargets)
+kis_snapshot_append(const KisStoreTable *snapshots, KisTarget **targets, int ntargets, bool with_index)
 {
 	Month		first = INT_MAX;
 	Month		last = 0;
@@ -469,8 +469,7 @@ kis_snapshot_append(const KisStoreTable *snapshots, KisTarget **targets, int nta
 	}
 	/* what others have committed counts in every isolation level */
 	for (int i = 0; i < ntargets; i += step)
-		kis_rows_execute(append_statement(snapshots, snapshots->has_index_level &&
-										  kis_rows_have_index(targets + i, step)),
+		kis_rows_execute(append_statement(snapshots, with_index && snapshots->has_index_level),
 						 snapshots, targets + i, step,
 						 month_start(first - 1), month_start(last + 2), GetLatestSnapshot());
 }

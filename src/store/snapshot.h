@@ -13,7 +13,8 @@
 #include "store/target.h"
 
 /* Appends answers to the snapshots unless one equals the one before or after it. Inside SPI. */
-extern void kis_snapshot_append(const KisStoreTable *snapshots, KisTarget **targets, int ntargets);
+extern void kis_snapshot_append(const KisStoreTable *snapshots, KisTarget **targets, int ntargets,
+								bool with_index);
 
 /* Of these, "function" is any of the extension's, in whose schema its SQL is. */
 
