@@ -35,6 +35,8 @@ FNR == 1 {
 		print "const KisPolicy kis_policies[] = {"
 	else if ("counts_against" in column)
 		print "const KisCodeRule kis_code_rules[] = {"
+	else if ("comment" in column)
+		print "const KisComment kis_comments[] = {"
 	else if ("sector_code" in column)
 		print "const KisPair kis_pairs[] = {"
 	else
@@ -70,6 +72,11 @@ field != "" {
 "counts_against" in column {
 	printf "\t{%s, %s, %s, %s, %s, %s},\n", text_of("code"), value("from_status"), value("to_status"),
 		class_of(value("error_class")), value("counts_against") == "app_key" ? "true" : "false", value("hint") == "" ? "NULL" : "kis_noop(" text_of("hint") ")"
+	next
+}
+"comment" in column {
+	printf "\t{%s, %s, %s},\n", text_of("part"), value("column_name") == "" ? "NULL" : text_of("column_name"),
+		text_of("comment")
 	next
 }
 "sector_code" in column {

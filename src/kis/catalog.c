@@ -18,6 +18,7 @@ const int	kis_investor_count = lengthof(kis_investors);
 const int	kis_measure_count = lengthof(kis_measures);
 const int	kis_market_count = lengthof(kis_markets);
 const int	kis_pair_count = lengthof(kis_pairs);
+const int	kis_comment_count = lengthof(kis_comments);
 const int	kis_code_rule_count = lengthof(kis_code_rules);
 
 /* catalog/NAME.tsv as a call's members, with those that its columns' names tell apart. */

@@ -62,6 +62,15 @@ typedef struct KisPair
 								 * "" */
 } KisPair;
 
+/* A comment on what a store consists of, in both languages. */
+typedef struct KisComment
+{
+	const char *part;			/* of the store, as the extension's script names
+								 * them */
+	const char *column;			/* NULL: on the table or view itself */
+	const char *comment;
+} KisComment;
+
 /* The trend call's, in wire order. */
 extern const KisMember kis_members[];
 extern const int kis_member_count;
@@ -73,6 +82,8 @@ extern const KisMarket kis_markets[];
 extern const int kis_market_count;
 extern const KisPair kis_pairs[];
 extern const int kis_pair_count;
+extern const KisComment kis_comments[];
+extern const int kis_comment_count;
 
 /* Each returns NULL where the code is unknown; codes are case-sensitive. */
 extern const KisMarket *kis_market_find(const char *code);

@@ -40,65 +40,6 @@ PG_FUNCTION_INFO_V1(kis_store_texts);
 
 #define FUNCTION_NAME "create_market_investor_trend()"
 
-/* Comments on tables and views (column NULL) and their columns, in UTF-8. */
-static const struct
-{
-	const char *part;
-	const char *column;
-	const char *comment;
-}			texts[] = {
-	{"store", NULL, "투자자별 매매동향, 시장·업종 조합과 거래일마다 한 행 / Investor flows, a row for each pair of market and sector and trading day"},
-	{"snapshots", NULL, "투자자별 매매동향 스냅샷, 값이 바뀐 응답마다 한 행 / Snapshots of investor flows, a row for each reply whose figures changed"},
-	{"snapshots", "index_level", "수집 시점의 지수, 모으지 않았거나 없으면 NULL / Index at that moment; NULL where it was not collected or there is none"},
-	{"partition", NULL, "%1$s년 %2$s월의 스냅샷 / Snapshots of %1$s-%2$s"},
-	{"collection partition", NULL, "%1$s년 %2$s월의 수집 기록 / Log of collections in %1$s-%2$s"},
-	{"key", "market_code", "시장 코드 / Market code, as in kis_sector"},
-	{"key", "sector_code", "업종 코드 / Sector code, as in kis_sector"},
-	{"key", "collected_at", "수집 시각 / When KIS's reply arrived"},
-	{"key", "trade_date", "거래일(서울) / Trading day in Seoul that the figures belong to"},
-	{"store", "id", "행 번호 / Number of the row"},
-	{"store", "source", "자료 출처 / Where the figures are from: live, the totals of that moment; daily, KIS's daily history"},
-	{"store", "created_at", "행 생성 시각 / When the row was made"},
-	{"store", "updated_at", "행 갱신 시각 / When its figures changed last"},
-	{"collection", NULL, "수집 기록, 수집할 때마다 대상마다 한 행 / Log of collections, a row for each target of each"},
-	{"collection", "asked_at", "수집을 시작한 시각 / When the collection began"},
-	{"collection", "market_code", "시장 코드 / Market code, as in kis_sector"},
-	{"collection", "sector_code", "업종 코드 / Sector code, as in kis_sector"},
-	{"collection", "trade_date", "거래일(서울), 알 수 없으면 NULL / Trading day in Seoul that the figures belong to; NULL where it is not known"},
-	{"collection", "outcome", "결과 / What came of it: inserted, updated, unchanged, skipped, failed"},
-	{"collection", "detail", "이유, 없으면 NULL / Why it was skipped or failed; NULL: nothing to say"},
-	{"collection", "took_ms", "응답까지 걸린 시간(ms), 응답이 없으면 NULL / Milliseconds until the reply, waiting included; NULL where there was none"},
-	{"by_investor", NULL, "투자자별 매매동향, 시장·업종 조합·거래일·투자자마다 한 행 / Investor flows by investor, a row for each pair of market and sector, trading day and investor"},
-	{"intraday", NULL, "투자자별 장중 매매동향, 스냅샷과 투자자마다 한 행 / Investor flows within the day, a row for each snapshot and investor"},
-	{"view", "trade_date", "거래일(서울) / Trading day in Seoul that the figures belong to"},
-	{"view", "collected_at", "수집 시각 / When KIS's reply arrived"},
-	{"view", "collected_at_seoul", "수집 시각(서울 현지 시각) / When KIS's reply arrived, in Seoul's local time"},
-	{"view", "market_code", "시장 코드 / Market code"},
-	{"view", "market_name", "시장 이름 / Korean name of the market"},
-	{"view", "market_name_en", "시장 영문 이름 / English name of the market"},
-	{"view", "sector_code", "업종 코드 / Sector code"},
-	{"view", "sector_name", "업종 이름 / Korean name of the sector"},
-	{"view", "sector_name_en", "업종 영문 이름 / English name of the sector"},
-	{"view", "investor", "투자자 코드 / Investor"},
-	{"view", "investor_name", "투자자 이름 / Korean name of the investor"},
-	{"view", "investor_name_en", "투자자 영문 이름 / English name of the investor"},
-	{"view", "screen_name", "HTS 화면의 투자자 이름 / Korean name of the investor on traders' screens"},
-	{"view", "screen_order", "HTS 화면의 순서: 개인, 외국인, 기관계와 그 세부 / Place on traders' screens: individuals, foreigners, institutions and their parts"},
-	{"view", "part_of", "이 투자자를 포함하는 투자자, 없으면 NULL / Investor whose figures include this one's; NULL where there is none"},
-	{"view", "net_qty", "순매수 수량(단위는 quantity_unit) / Net quantity (bought minus sold), in quantity_unit"},
-	{"view", "net_amount", "순매수 거래대금(단위는 amount_unit) / Net amount (bought minus sold), in amount_unit"},
-	{"view", "net_amount_eok", "순매수 거래대금(억원), 단위가 미확인이면 NULL / Net amount in 100 million won; NULL where KIS's unit is not known"},
-	{"view", "quantity_unit", "수량의 단위, 미확인이면 NULL / Unit of the quantities; NULL where it is not known"},
-	{"view", "amount_unit", "거래대금의 단위, 미확인이면 NULL / Unit of the amounts; NULL where it is not known"},
-	{"intraday", "sell_qty", "매도 수량(단위는 quantity_unit) / Quantity sold, in quantity_unit"},
-	{"intraday", "buy_qty", "매수 수량(단위는 quantity_unit) / Quantity bought, in quantity_unit"},
-	{"intraday", "sell_amount", "매도 거래대금(단위는 amount_unit) / Amount sold, in amount_unit"},
-	{"intraday", "buy_amount", "매수 거래대금(단위는 amount_unit) / Amount bought, in amount_unit"},
-	{"intraday", "index_level", "수집 시점의 지수, 모으지 않았거나 없으면 NULL / Index at that moment; NULL where it was not collected or there is none"},
-	{"intraday", "sell_amount_eok", "매도 거래대금(억원), 단위가 미확인이면 NULL / Amount sold in 100 million won; NULL where KIS's unit is not known"},
-	{"intraday", "buy_amount_eok", "매수 거래대금(억원), 단위가 미확인이면 NULL / Amount bought in 100 million won; NULL where KIS's unit is not known"},
-};
-
 static void
 put_text(ReturnSetInfo *result, const char *part, const char *column, const char *field,
 		 const char *comment)
@@ -124,8 +65,8 @@ kis_store_texts(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; i < (int) lengthof(texts); i++)
-		put_text(result, texts[i].part, texts[i].column, NULL, texts[i].comment);
+	for (int i = 0; i < kis_comment_count; i++)
+		put_text(result, kis_comments[i].part, kis_comments[i].column, NULL, kis_comments[i].comment);
 	for (int i = 0; i < kis_member_count; i++)
 		put_text(result, strstr(kis_members[i].column, "_net_") != NULL ? "net" : "total", kis_members[i].column,
 				 kis_members[i].field, kis_member_comment(&kis_members[i]));
@@ -249,11 +190,15 @@ check_owner(const RangeVar *name, Oid relid, Oid old_relid, void *store)
 static const char *
 missing_column(Oid relid, const char *part)
 {
-	for (int i = 0; i < (int) lengthof(texts); i++)
-		if (texts[i].column != NULL &&
-			(strcmp(texts[i].part, "view") == 0 || strcmp(texts[i].part, part) == 0) &&
-			get_attnum(relid, texts[i].column) == InvalidAttrNumber)
-			return texts[i].column;
+	for (int i = 0; i < kis_comment_count; i++)
+	{
+		const KisComment *comment = &kis_comments[i];
+
+		if (comment->column != NULL &&
+			(strcmp(comment->part, "view") == 0 || strcmp(comment->part, part) == 0) &&
+			get_attnum(relid, comment->column) == InvalidAttrNumber)
+			return comment->column;
+	}
 	return NULL;
 }
 
