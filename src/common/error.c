@@ -5,9 +5,11 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "utils/resowner.h"
 
 #include "common/error.h"
 #include "common/messages.h"
@@ -310,4 +312,39 @@ kis_error_summary(const KisError *error, const char *server)
 {
 	return psprintf("%s (%s)", _(failures[error->error_class].message),
 					kis_to_client_lossy(failure_detail(error, server)));
+}
+
+/*
+ * Does work in a subtransaction, which is taken back where it raises or returns
+ * false; *done is what it returned. Its error, in the current memory context; NULL:
+ * none.
+ */
+ErrorData *
+kis_catch(bool (*work) (void *arg), void *arg, bool *done)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	*done = false;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		*done = work(arg);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	if (*done)
+		ReleaseCurrentSubTransaction();
+	else
+		RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return error;
 }

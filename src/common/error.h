@@ -33,4 +33,7 @@ extern char *kis_to_client_lossy(const char *text);
 /* A text of the user's as a message shows it: of a long one its beginning. */
 extern char *kis_shown(const char *text);
 
+/* Does work in a subtransaction, which is taken back where it is not done; its error, or NULL. */
+extern ErrorData *kis_catch(bool (*work) (void *arg), void *arg, bool *done);
+
 #endif							/* KIS_COMMON_ERROR_H */

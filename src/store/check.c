@@ -5,7 +5,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -16,8 +15,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/tuplestore.h"
 
 #include "common/error.h"
@@ -40,8 +37,13 @@ PG_FUNCTION_INFO_V1(kis_check_rows);
 #define CHECKED_MARKET	"KSP"
 #define CHECKED_SECTOR	"0001"
 
+typedef struct Check Check;
+
+/* What came of it. */
+typedef char *(*CheckStep) (Check *check);
+
 /* What the steps find out, each for those after it. */
-typedef struct Check
+struct Check
 {
 	ForeignServer *server;
 	KisServerOptions *options;
@@ -49,11 +51,10 @@ typedef struct Check
 	KisConnection *connection;	/* NULL: options or keys don't do */
 	KisRequest *request;		/* NULL: not made */
 	KisCounters *counters;
+	CheckStep	step;
 	bool		ok;				/* of the step */
-} Check;
-
-/* What came of it. */
-typedef char *(*CheckStep) (Check *check);
+	char	   *detail;
+};
 
 static char *
 failed(Check *check, const char *detail)
@@ -102,17 +103,11 @@ check_keys(Check *check)
 	return psprintf(_("user mapping found, fingerprint of host and app key %s"), fingerprint);
 }
 
-static char *
-in_a_line(const char *summary, const char *hint)
-{
-	return psprintf("%s%s%s", summary, hint != NULL ? ". " : "", hint != NULL ? hint : "");
-}
-
 /* Message, KIS's words and hint in one line. */
 static char *
 failure_line(const Check *check, const KisError *error)
 {
-	return in_a_line(kis_error_summary(error, check->connection->server_name), kis_error_hint(error));
+	return psprintf("%s. %s", kis_error_summary(error, check->connection->server_name), kis_error_hint(error));
 }
 
 /* The data call shows whether the token does: KIS alone can say. */
@@ -161,8 +156,7 @@ check_calendar(Check *check)
 					   check->counters, &day, &failure))
 		return psprintf(_("KIS's: the current trading day is %s"),
 						DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(day))));
-	return failed(check, in_a_line(kis_error_summary(&failure, check->connection->server_name),
-								   kis_error_hint(&failure)));
+	return failed(check, failure_line(check, &failure));
 }
 
 static char *
@@ -222,46 +216,29 @@ error_line(const ErrorData *error)
 					error->hint != NULL ? " " : "", error->hint != NULL ? error->hint : "");
 }
 
-/* Runs a step in a subtransaction: its error is its result, unless it is a cancel. */
-static char *
-run_step(CheckStep run, Check *check)
+static bool
+try_step(void *arg)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	char	   *volatile detail = NULL;
+	Check	   *check = arg;
 
 	check->ok = true;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		detail = run(check);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
+	check->detail = check->step(check);
+	return true;
+}
 
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
+/* Runs the step in a subtransaction: its error is its result, unless it is a cancel. */
+static void
+run_step(Check *check)
+{
+	bool		done;
+	ErrorData  *error = kis_catch(try_step, check, &done);
 
-		/*
-		 * only now: left in the subtransaction, the session would stay in a
-		 * failed transaction
-		 */
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			ReThrowError(error);
-		check->ok = false;
-		detail = error_line(error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return detail;
+	if (error == NULL)
+		return;
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(error);
+	check->ok = false;
+	check->detail = error_line(error);
 }
 
 /*
@@ -287,14 +264,16 @@ kis_check_rows(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < (int) lengthof(steps); i++)
 	{
-		char	   *detail = run_step(steps[i].run, &check);
-		const KisReply *reply = check.request ? check.request->reply : NULL;
+		const KisReply *reply;
 		Datum		values[4];
 		bool		nulls[4] = {0};
 
+		check.step = steps[i].run;
+		run_step(&check);
+		reply = check.request ? check.request->reply : NULL;
 		values[0] = CStringGetTextDatum(steps[i].name);
 		values[1] = BoolGetDatum(check.ok);
-		values[2] = CStringGetTextDatum(detail);
+		values[2] = CStringGetTextDatum(check.detail);
 		nulls[3] = steps[i].run != check_pair || reply == NULL || reply->nrows != 1;
 		values[3] = nulls[3] ? (Datum) 0 : figures_of(reply);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);

@@ -16,16 +16,15 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "datatype/timestamp.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "common/day.h"
+#include "common/error.h"
 #include "common/messages.h"
 #include "kis/catalog.h"
 #include "request/calendar.h"
@@ -484,8 +483,10 @@ decide(const Batch *batch, bool lock)
 
 /* Locks, decides and writes; false where another session's row was there first. */
 static bool
-try_batch(Batch *batch)
+try_batch(void *arg)
 {
+	Batch	   *batch = arg;
+
 	decide(batch, true);
 	if (!act(batch, ACTION_INSERT))
 		return false;
@@ -500,30 +501,9 @@ try_batch(Batch *batch)
 static bool
 try_batch_apart(Batch *batch)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = false;
-	ErrorData  *volatile error = NULL;
+	bool		done;
+	ErrorData  *error = kis_catch(try_batch, batch, &done);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		done = try_batch(batch);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	if (done)
-		ReleaseCurrentSubTransaction();
-	else
-		RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
 	if (error == NULL)
 		return done;
 
