@@ -75,8 +75,7 @@ typedef struct Entry
 {
 	KisTarget  *target;
 	KisStoredRow *day;			/* the day's row; NULL: none yet */
-	KisStoredRow *before;		/* the newest of the days before, if looked
-								 * for */
+	KisStoredRow *before;		/* the newest of the days before */
 	KisStoredRow *last;			/* the last snapshot, if looked for */
 	Action		action;
 } Entry;
@@ -426,31 +425,18 @@ read_beside(const Batch *batch, const KisStoreTable *table, const char *beside)
 	return kis_rows_read(table, targets, batch->nentries, psprintf(beside, table->name));
 }
 
-/* May KIS still show the day before in this answer? */
-static bool
-may_be_of_before(const Entry *entry)
-{
-	return entry->target->has_figures &&
-		entry->target->trade_date == kis_seoul_day(entry->target->collected_at);
-}
-
 /* Reads what is stored of the days before, as far as a rule needs it. */
 static void
 read_days_before(const Batch *batch)
 {
-	KisStoredRow **rows;
+	KisStoredRow **rows = read_beside(batch, batch->store, ROWS_BEFORE);
 	bool		needed = false;
 
-	for (int i = 0; i < batch->nentries; i++)
-		needed = needed || may_be_of_before(&batch->entries[i]);
-	rows = needed ? read_beside(batch, batch->store, ROWS_BEFORE) : NULL;
-	needed = false;
 	for (int i = 0; i < batch->nentries; i++)
 	{
 		Entry	   *entry = &batch->entries[i];
 
-		entry->before = rows != NULL && rows[i] != NULL && !DATE_NOT_FINITE(rows[i]->trade_date) ?
-			rows[i] : NULL;
+		entry->before = rows[i] != NULL && !DATE_NOT_FINITE(rows[i]->trade_date) ? rows[i] : NULL;
 		needed = needed || entry->target->hours.since_start < GUARDED_SECONDS ||
 			is_as_before(batch, entry);
 	}
