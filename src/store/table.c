@@ -33,8 +33,6 @@
 #include "kis/catalog.h"
 #include "store/table.h"
 
-#define KEY_COLUMNS 3
-
 /* A column that a table of figures must have, and the types that serve. */
 typedef struct NeededColumn
 {
@@ -180,25 +178,19 @@ find_column(Relation rel, const NeededColumn *column)
 
 /* Is this a unique index that ON CONFLICT can infer from just these columns? */
 static bool
-is_key(Form_pg_index index, bool plain, const AttrNumber *key)
+is_key(Form_pg_index index, bool plain, const Bitmapset *key)
 {
-	if (!index->indisunique || !index->indisvalid || !index->indimmediate ||
-		!plain || index->indnkeyatts != KEY_COLUMNS)
-		return false;
-	for (int i = 0; i < KEY_COLUMNS; i++)
-	{
-		bool		found = false;
+	Bitmapset  *columns = NULL;
 
-		for (int j = 0; j < KEY_COLUMNS; j++)
-			found = found || index->indkey.values[j] == key[i];
-		if (!found)
-			return false;
-	}
-	return true;
+	if (!index->indisunique || !index->indisvalid || !index->indimmediate || !plain)
+		return false;
+	for (int i = 0; i < index->indnkeyatts; i++)
+		columns = bms_add_member(columns, index->indkey.values[i]);
+	return bms_equal(columns, key);
 }
 
 static void
-require_key(Relation rel, const AttrNumber *key, const char *columns)
+require_key(Relation rel, const Bitmapset *key, const char *columns)
 {
 	List	   *indexes = RelationGetIndexList(rel);
 	ListCell   *lc;
@@ -275,8 +267,7 @@ static KisStoreTable *
 describe(Relation rel, const NeededColumn *columns, const char *key_columns)
 {
 	KisStoreTable *table = palloc0(sizeof(KisStoreTable));
-	AttrNumber	key[KEY_COLUMNS];
-	int			nkey = 0;
+	Bitmapset  *key = NULL;
 
 	refuse_rules(rel);
 	for (const NeededColumn *column = columns; column->name; column++)
@@ -284,7 +275,7 @@ describe(Relation rel, const NeededColumn *columns, const char *key_columns)
 		AttrNumber	attnum = find_column(rel, column);
 
 		if (column->in_key)
-			key[nkey++] = attnum;
+			key = bms_add_member(key, attnum);
 	}
 	if (key_columns != NULL)
 	{
