@@ -28,16 +28,6 @@
 
 PG_FUNCTION_INFO_V1(kis_comment_foreign_tables);
 
-/* In which language comments are. */
-typedef enum Language
-{
-	KOREAN,
-	ENGLISH,
-	BOTH
-} Language;
-
-static const char *const languages[] = {[KOREAN] = "ko", [ENGLISH] = "en", [BOTH] = "both"};
-
 /* A comment in UTF-8. */
 typedef struct Comment
 {
@@ -127,18 +117,11 @@ member_comment(const KisCall *call, const KisMember *member)
 	}
 
 	for (int i = 0; i < kis_investor_count; i++)
-	{
-		const char *code = kis_investors[i].code;
-		size_t		length = strlen(code);
-
-		if (strncmp(column, code, length) != 0 || column[length] != '_')
-			continue;
 		for (int j = 0; j < kis_measure_count; j++)
-			if (strcmp(column + length + 1, kis_measures[j].name) == 0)
+			if (strcmp(column, psprintf("%s_%s", kis_investors[i].code, kis_measures[j].name)) == 0)
 				return figure_comment(call, kis_measures[j].is_amount, member->name_ko,
 									  psprintf("%s: ", kis_investors[i].name_en),
 									  kis_measures[j].name_en);
-	}
 	return (Comment) {member->name_ko, member->name_ko};
 }
 
@@ -164,10 +147,11 @@ column_comment(const KisTable *table, const KisColumn *column)
 	elog(ERROR, "no comment for source %d", (int) column->source);
 }
 
+/* language is "ko" or "en", or "both". */
 static const char *
-in_language(Comment comment, Language language)
+in_language(Comment comment, const char *language)
 {
-	return language == KOREAN ? comment.ko : language == ENGLISH ? comment.en :
+	return strcmp(language, "ko") == 0 ? comment.ko : strcmp(language, "en") == 0 ? comment.en :
 		psprintf("%s / %s", comment.ko, comment.en);
 }
 
@@ -175,19 +159,19 @@ in_language(Comment comment, Language language)
 const char *
 kis_member_comment(const KisMember *member)
 {
-	return in_language(member_comment(&kis_call_trend, member), BOTH);
+	return in_language(member_comment(&kis_call_trend, member), "both");
 }
 
 /* Puts a comment on a table, or on a column of it. */
 static void
-comment_on(Oid relid, AttrNumber attnum, Comment comment, Language language)
+comment_on(Oid relid, AttrNumber attnum, Comment comment, const char *language)
 {
 	CreateComments(relid, RelationRelationId, attnum, kis_to_server_lossy(in_language(comment, language)));
 }
 
 /* Returns whether it did: it may be no foreign table, or have been dropped meanwhile. */
 static bool
-comment_table(Oid relid, Language language)
+comment_table(Oid relid, const char *language)
 {
 	const KisTable *table;
 	Relation	rel;
@@ -217,18 +201,6 @@ comment_table(Oid relid, Language language)
 	return true;
 }
 
-static Language
-parse_language(const char *name)
-{
-	for (int i = 0; i < (int) lengthof(languages); i++)
-		if (strcmp(name, languages[i]) == 0)
-			return (Language) i;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for argument \"%s\": \"%s\"", "language", kis_shown(name)),
-			 errhint("It is \"ko\" for comments in Korean, \"en\" for English, or \"both\".")));
-}
-
 /*
  * kis_comment_foreign_tables(foreign_tables oid[], language text): puts comments on
  * foreign tables of KIS and on their columns, in place of those that are there, and
@@ -237,11 +209,16 @@ parse_language(const char *name)
 Datum
 kis_comment_foreign_tables(PG_FUNCTION_ARGS)
 {
-	Language	language = parse_language(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	const char *language = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	Datum	   *relids;
 	int			nrelids;
 	int			count = 0;
 
+	if (strcmp(language, "ko") != 0 && strcmp(language, "en") != 0 && strcmp(language, "both") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for argument \"%s\": \"%s\"", "language", kis_shown(language)),
+				 errhint("It is \"ko\" for comments in Korean, \"en\" for English, or \"both\".")));
 	PreventCommandIfReadOnly("COMMENT");
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), OIDOID, sizeof(Oid), true, TYPALIGN_INT,
 					  &relids, NULL, &nrelids);
