@@ -163,12 +163,6 @@ kis_rows_columns(const KisStoreTable *table, const char *separator, const char *
 	return list.data;
 }
 
-int
-kis_rows_at_once(const KisStoreTable *table, int ntargets)
-{
-	return table->is_distributed ? Min(ntargets, 1) : ntargets;
-}
-
 /* The row that the last statement has read, with the target's number as n; allocated in the caller's context. */
 static KisStoredRow *
 take_row(const KisStoreTable *table, HeapTuple tuple, int64 *n)
@@ -199,7 +193,7 @@ KisStoredRow **
 kis_rows_read(const KisStoreTable *table, KisTarget *const *targets, int ntargets, const char *beside)
 {
 	KisStoredRow **rows = palloc0(ntargets * sizeof(KisStoredRow *));
-	int			step = kis_rows_at_once(table, ntargets);
+	int			step = table->is_distributed ? 1 : ntargets;
 
 	/* the columns' list begins with its separator */
 	const char *query = psprintf("SELECT t.n, s.trade_date, s.collected_at, %s, ARRAY[%s]::pg_catalog.int8[] FROM %s %s",

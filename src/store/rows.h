@@ -52,9 +52,6 @@ extern void kis_rows_execute(const char *query, const KisStoreTable *table,
 							 KisTarget *const *targets, int ntargets,
 							 TimestampTz seven, TimestampTz eight, Snapshot snapshot);
 
-/* How many targets a statement on the table takes of these. */
-extern int	kis_rows_at_once(const KisStoreTable *table, int ntargets);
-
 /* Reads a row beside each target, NULL where there is none; beside is SQL after the targets, t, with the rows as s. */
 extern KisStoredRow **kis_rows_read(const KisStoreTable *table, KisTarget *const *targets,
 									int ntargets, const char *beside);

@@ -447,7 +447,7 @@ kis_snapshot_append(const KisStoreTable *snapshots, KisTarget **targets, int nta
 	Month		first = INT_MAX;
 	Month		last = 0;
 	TimestampTz now = GetCurrentTimestamp();
-	int			step = kis_rows_at_once(snapshots, ntargets);
+	int			step = snapshots->is_distributed ? 1 : ntargets;
 
 	if (ntargets == 0)
 		return;
