@@ -120,6 +120,14 @@ kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 														 0, JOIN_INNER, NULL));
 }
 
+/* NULL: it is not ours, or has no rows, by its conditions, and so has not been planned. */
+static const PlannedTable *
+planned_table(const RelOptInfo *rel)
+{
+	return rel != NULL && rel->fdwroutine != NULL &&
+		rel->fdwroutine->GetForeignRelSize == kisGetForeignRelSize ? rel->fdw_private : NULL;
+}
+
 /*
  * Is it ours, and its size estimated? Then it has the columns of *scan, and its
  * rows are of *n pairs at most.
@@ -127,10 +135,9 @@ kisGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 bool
 kis_planned_pairs(const RelOptInfo *rel, const KisScanPlan **scan, int *n, const KisPairCode **pairs)
 {
-	const PlannedTable *planned = rel->fdw_private;
+	const PlannedTable *planned = planned_table(rel);
 
-	if (rel->fdwroutine == NULL || rel->fdwroutine->GetForeignRelSize != kisGetForeignRelSize ||
-		planned == NULL)
+	if (planned == NULL)
 		return false;
 	*scan = &planned->scan;
 	*n = planned->nlisted;
@@ -147,8 +154,7 @@ expected_loops(PlannerInfo *root, Relids outer)
 
 	while ((relid = bms_next_member(outer, relid)) >= 0)
 	{
-		RelOptInfo *rel = relid < root->simple_rel_array_size ?
-			root->simple_rel_array[relid] : NULL;
+		const RelOptInfo *rel = root->simple_rel_array[relid];
 
 		if (rel != NULL)
 			loops = Max(loops, rel->rows);
@@ -243,12 +249,9 @@ are_of_kis(PlannerInfo *root, Relids relids, double pairs)
 
 	while ((relid = bms_next_member(relids, relid)) >= 0)
 	{
-		RelOptInfo *rel = relid < root->simple_rel_array_size ? root->simple_rel_array[relid] : NULL;
+		const PlannedTable *planned = planned_table(root->simple_rel_array[relid]);
 
-		/* one that has no rows, by its conditions, has not been planned */
-		if (rel == NULL || rel->fdwroutine == NULL ||
-			rel->fdwroutine->GetForeignRelSize != kisGetForeignRelSize ||
-			rel->fdw_private == NULL || ((PlannedTable *) rel->fdw_private)->pairs < pairs)
+		if (planned == NULL || planned->pairs < pairs)
 			return false;
 	}
 	return true;
