@@ -312,10 +312,7 @@ prepare(FunctionCallInfo fcinfo)
 	Backfill   *backfill = palloc0(sizeof(Backfill));
 	KisConnection *connection;
 
-	kis_store_begin(fcinfo, names, lengthof(names), PROCEDURE_NAME);
-
-	backfill->one_transaction = fcinfo->context == NULL ||
-		!IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic;
+	backfill->one_transaction = kis_store_begin(fcinfo, names, lengthof(names), PROCEDURE_NAME);
 	backfill->from = PG_GETARG_DATEADT(0);
 	backfill->to = PG_GETARG_DATEADT(1);
 	check_bounds(backfill);

@@ -45,6 +45,8 @@ PG_FUNCTION_INFO_V1(market_investor_trend_job);
 typedef struct Collection
 {
 	Oid			function;
+	MemoryContext context;		/* what it is allocated in */
+	bool		atomic;			/* it is part of the caller's transaction */
 	const char *store_text;		/* as the caller wrote it */
 	RangeVar   *store_name;
 	KisStoreTable *store;
@@ -308,21 +310,24 @@ make_partitions(const Collection *collection, const KisStoreTable *table, Timest
 /*
  * Writes the answers in the order of keys, so that collectors who run at once
  * never wait for each other in a circle; partitions before the first row, for
- * the same reason. Then the log and notifications. Inside SPI.
+ * the same reason. Then the log and notifications. Commits where it can.
  */
 static void
-write_answers(Collection *collection, MemoryContext context)
+write_answers(Collection *collection)
 {
 	KisTarget **targets = palloc(collection->ntargets * sizeof(KisTarget *));
 	int			ntargets = 0;
 	int			nworth = 0;
 
+	find_tables(collection, RowExclusiveLock, true);
+	if (SPI_connect_ext(collection->atomic ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
 	make_partitions(collection, collection->snapshots, GetCurrentTimestamp());
 	make_partitions(collection, collection->log, collection->asked_at);
 	for (int i = 0; i < collection->ntargets; i++)
 		if (collection->targets[i].outcome != KIS_OUTCOME_FAILED)
 			targets[ntargets++] = &collection->targets[i];
-	kis_store_write(collection->store, collection->snapshots, true, targets, ntargets, context);
+	kis_store_write(collection->store, collection->snapshots, true, targets, ntargets, collection->context);
 	for (int i = 0; i < ntargets; i++)
 		if (targets[i]->detail == NULL)
 			targets[i]->detail = targets[i]->index_detail;
@@ -335,6 +340,9 @@ write_answers(Collection *collection, MemoryContext context)
 		kis_log_append(collection->log, collection->targets, collection->ntargets, collection->asked_at);
 	if (collection->channel)
 		kis_log_notify(collection->store, collection->channel, collection->targets, collection->ntargets);
+	if (!collection->atomic)
+		SPI_commit();
+	SPI_finish();
 }
 
 static void
@@ -364,12 +372,17 @@ return_outcomes(const Collection *collection, ReturnSetInfo *result)
  */
 static Collection *
 prepare(FunctionCallInfo fcinfo, const char *const *names, int nnames, int index_arg,
-		const char *function_name, MemoryContext context)
+		const char *function_name)
 {
-	Collection *collection = palloc0(sizeof(Collection));
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "market investor collection",
+												  ALLOCSET_DEFAULT_SIZES);
+	Collection *collection;
 	Oid			serverid;
 
-	kis_store_begin(fcinfo, names, nnames, function_name);
+	MemoryContextSwitchTo(context);
+	collection = palloc0(sizeof(Collection));
+	collection->context = context;
+	collection->atomic = kis_store_begin(fcinfo, names, nnames, function_name);
 	collection->query = kis_query_create(context);
 	collection->function = fcinfo->flinfo->fn_oid;
 	serverid = kis_store_server(NameStr(*PG_GETARG_NAME(1)), collection->function);
@@ -408,25 +421,18 @@ collect_market_investor_trend(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {"targets", "source", "store"};
 	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext context;
 	Collection *collection;
 
 	InitMaterializedSRF(fcinfo, 0);
-	context = AllocSetContextCreate(caller, "market investor collection", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(context);
-	collection = prepare(fcinfo, names, lengthof(names), 3, "collect_market_investor_trend()", context);
+	collection = prepare(fcinfo, names, lengthof(names), 3, "collect_market_investor_trend()");
 	fetch(collection);
 	if (count_failed(collection) == collection->ntargets)
 		raise_failures(collection);
-	find_tables(collection, RowExclusiveLock, true);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	write_answers(collection, context);
-	SPI_finish();
+	write_answers(collection);
 	return_outcomes(collection, (ReturnSetInfo *) fcinfo->resultinfo);
 
 	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(context);
+	MemoryContextDelete(collection->context);
 	return (Datum) 0;
 }
 
@@ -449,11 +455,7 @@ Datum
 market_investor_trend_job(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {"targets", "source", "store", "raise_on"};
-	bool		atomic = fcinfo->context == NULL ||
-		!IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic;
 	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext context = AllocSetContextCreate(caller, "market investor collection",
-												  ALLOCSET_DEFAULT_SIZES);
 	ErrorContextCallback block = {
 		.previous = error_context_stack,
 		.callback = context_of_block
@@ -462,8 +464,7 @@ market_investor_trend_job(PG_FUNCTION_ARGS)
 	const char *raise_on;
 	int			nfailed;
 
-	MemoryContextSwitchTo(context);
-	collection = prepare(fcinfo, names, lengthof(names), 5, "market_investor_trend_job()", context);
+	collection = prepare(fcinfo, names, lengthof(names), 5, "market_investor_trend_job()");
 	raise_on = text_to_cstring(PG_GETARG_TEXT_PP(3));
 	if (strcmp(raise_on, "all") != 0 && strcmp(raise_on, "any") != 0 && strcmp(raise_on, "never") != 0)
 		ereport(ERROR,
@@ -478,23 +479,17 @@ market_investor_trend_job(PG_FUNCTION_ARGS)
 				 errmsg("invalid value for argument \"channel\": \"%s\"", kis_shown(collection->channel)),
 				 errhint("It is a name for LISTEN, of 1 to 63 bytes.")));
 	fetch(collection);
-	find_tables(collection, RowExclusiveLock, true);
-	if (SPI_connect_ext(atomic ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	write_answers(collection, context);
-	if (!atomic)
-		SPI_commit();
-	SPI_finish();
+	write_answers(collection);
 
 	nfailed = count_failed(collection);
 	if (nfailed > 0 && (strcmp(raise_on, "any") == 0 ||
 						(strcmp(raise_on, "all") == 0 && nfailed == collection->ntargets)))
 	{
-		if (atomic)
+		if (collection->atomic)
 			error_context_stack = &block;
 		raise_failures(collection);
 	}
 	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(context);
+	MemoryContextDelete(collection->context);
 	PG_RETURN_VOID();
 }

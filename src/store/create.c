@@ -306,7 +306,7 @@ create_market_investor_trend(PG_FUNCTION_ARGS)
 	KisStoreTable *store;
 	KisStoreTable *snapshots;
 
-	kis_store_begin(fcinfo, names, lengthof(names), FUNCTION_NAME);
+	(void) kis_store_begin(fcinfo, names, lengthof(names), FUNCTION_NAME);
 	name = kis_store_name(PG_GETARG_TEXT_PP(0));
 	text_of_store = text_to_cstring(PG_GETARG_TEXT_PP(0));
 

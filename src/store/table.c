@@ -348,9 +348,10 @@ kis_collection_describe(Relation collection)
 
 /*
  * The beginning of each function of the store that writes: raises where an
- * argument is null, on a standby and in a read-only transaction.
+ * argument is null, on a standby and in a read-only transaction. True: it is
+ * part of the caller's transaction, and can't commit.
  */
-void
+bool
 kis_store_begin(FunctionCallInfo fcinfo, const char *const *names, int nargs, const char *function)
 {
 	for (int i = 0; i < nargs; i++)
@@ -360,6 +361,8 @@ kis_store_begin(FunctionCallInfo fcinfo, const char *const *names, int nargs, co
 					 errmsg("argument \"%s\" must not be null", names[i])));
 	PreventCommandDuringRecovery(function);
 	PreventCommandIfReadOnly(function);
+	return fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+		castNode(CallContext, fcinfo->context)->atomic;
 }
 
 /*

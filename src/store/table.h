@@ -50,8 +50,8 @@ extern bool kis_citus_distributes(Oid relid);
 /* Raises 42501 where the user lacks a right; to be called before a relation is locked. */
 extern void kis_store_require_rights(Oid relid, AclMode rights);
 
-/* Raises where a function of the store can't write; names are of its arguments. */
-extern void kis_store_begin(FunctionCallInfo fcinfo, const char *const *names, int nargs,
+/* Raises where a function of the store can't write; names are of its arguments. Can it not commit? */
+extern bool kis_store_begin(FunctionCallInfo fcinfo, const char *const *names, int nargs,
 							const char *function);
 
 /* Calls a function of the extension's that is written in SQL; nargs types and Datums follow. */
