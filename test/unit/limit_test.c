@@ -42,9 +42,9 @@ test_request_timeout(void **state)
 		Server	   *server = server_start(serves[i], NULL);
 		Client	   *client = client_create(server_url(server));
 
-		client->endpoint.connect_timeout_ms = 50;
-		client->endpoint.request_timeout_ms = 100;
-		expect_timeout(client, KIS_ERROR_TIMEOUT, KIS_PHASE_REPLY, 100);
+		client->endpoint.connect_timeout_ms = 400;
+		client->endpoint.request_timeout_ms = 500;
+		expect_timeout(client, KIS_ERROR_TIMEOUT, KIS_PHASE_REPLY, 500);
 		client_destroy(client);
 		server_stop(server);
 	}
