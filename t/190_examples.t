@@ -203,7 +203,7 @@ SKIP:
 	is(scalar(grep { /simulated = 1/ } @asked), scalar @names, 'as draw says to gnuplot');
 	like($texts{who_is_buying}, qr/^개인\n외국인\n기관계\n금융투자\n보험\n투신\n사모\n은행\n기타금융\n연기금 등\n기타법인\n기타단체$/m,
 		'investors in the order of Korean screens');
-	like($texts{through_the_day}, qr/^$_ [+−]?[\d,.]+$/m, "the line's end says $_") foreach qw(외국인 개인 기관계);
+	like($texts{through_the_day}, qr/^$_ [+−]?[\d,.]+$/m, 'a line that is labelled at its end') foreach qw(외국인 개인 기관계);
 	unlike($texts{through_the_day}, qr/코스피 지수/, 'and no index where none was collected');
 	like($texts{futures_and_cash}, qr/^현물 .*\n(?s:.*)^선물 /m, 'a panel for cash and one for futures');
 	(undef, $rows) = example('who_is_buying');
