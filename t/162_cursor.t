@@ -12,6 +12,7 @@ use Time::HiRes ();
 
 use constant REQUEST_TIMEOUT => 0.5;
 
+my $own = own_connections();
 my $simulator = KisTest::Simulator->new;
 my $node = new_node('main');
 
@@ -79,7 +80,11 @@ stay_away();
 $session->query_safe('CLOSE c; COMMIT');
 fresh_count();
 $session->query_safe(q{SELECT FROM kis_market_trend WHERE market_code = 'KSQ'});
-is_deeply([ map { $_->{reused} ? 1 : 0 } $simulator->requests ], [ 1 ], 'the next statement has one of the connections');
+SKIP:
+{
+	skip $own, 1 if $own;
+	is_deeply([ map { $_->{reused} ? 1 : 0 } $simulator->requests ], [ 1 ], 'the next statement has one of the connections');
+}
 $session->quit;
 
 # ---- KIS has meanwhile closed the connections, or not answered
@@ -87,7 +92,8 @@ $session->quit;
 foreach my $fault (
 	{ fault => 'silent_close', after => 1 },
 	{ fault => 'silent_close', after => 1, params => { rst => JSON::PP::true } },
-	{ fault => 'close', after => 1, times => 5 },
+	# a connection of its own that is closed is a failure
+	($own ? () : { fault => 'close', after => 1, times => 5 }),
 	{ fault => 'hang', after => 1, times => 5 })
 {
 	my $name = $fault->{fault} . ($fault->{params} ? ' (reset)' : '');

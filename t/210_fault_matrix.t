@@ -129,6 +129,7 @@ my @storing = qw(collect alone backfill);
 my @waiting = map { "waiting_$_" } 1 .. 6;
 my @roles = (@data, 'token', @waiting);
 
+my $own = own_connections();
 my $simulator = KisTest::Simulator->new(config => { token_same_for => 0 });
 my $node = new_node('main');
 
@@ -356,8 +357,12 @@ sub is_as_the_table_says
 	my ($least, $most) = split /-/, $line->{requests};
 	my ($found, $message, $detail) = @{ outcome($role, $result) };
 
-	ok($requests >= $least && $requests <= (defined $most ? $most : $least), "$name: $line->{requests} requests")
-	  or diag("there were $requests");
+	SKIP:
+	{
+		skip $own, 1 if $own && $fault->{title} =~ /^close\b|reused=true/;
+		ok($requests >= $least && $requests <= (defined $most ? $most : $least), "$name: $line->{requests} requests")
+		  or diag("there were $requests");
+	}
 	is("$found $message", (is_error($line) && $role eq 'collect' ? 'failed' : $line->{result}) . " $line->{message}",
 		"$name: result and message");
 	like($detail, KisTest::FaultMatrix::pattern($line->{detail}), "$name: detail");

@@ -31,7 +31,7 @@ use KisTest::Simulator;
 our @EXPORT = qw(
   new_node setup setup_sql sql_literal
   run_sql sql_error sql_warnings parse_messages
-  backend_memory_kb backend_fds eventually within wait_until_blocked slurp_log
+  own_connections backend_memory_kb backend_fds eventually within wait_until_blocked slurp_log
 );
 
 # ---- servers ---------------------------------------------------------------
@@ -208,6 +208,15 @@ sub slurp_log
 	my ($node) = @_;
 
 	return slurp_file($node->logfile);
+}
+
+# ---- what is built -----------------------------------------------------------
+
+# Why each call makes a connection of its own; "" where they are kept. Before 7.80
+# libcurl could not say on which one a request goes out.
+sub own_connections
+{
+	return system('pkg-config --atleast-version=7.80 libcurl') == 0 ? '' : 'with a libcurl older than 7.80 each call makes a connection of its own';
 }
 
 # ---- what a backend holds --------------------------------------------------
