@@ -129,7 +129,7 @@ missing_programs() {
 			python3-requests) probe='python3 -c "import requests"' ;;
 			perl) probe='command -v prove' ;;
 			libipc-run-perl) probe='perl -MIPC::Run -e 1' ;;
-			ca-certificates) probe='ls /etc/ssl/certs /etc/pki/tls/certs' ;;
+			ca-certificates) probe='ls /etc/ssl/certs || ls /etc/pki/tls/certs' ;;
 			clang | libclang-rt-dev) probe='echo "int LLVMFuzzerTestOneInput(void) { return 0; }" | clang -fsanitize=fuzzer -x c - -o /dev/null' ;;
 			valgrind) probe='command -v valgrind' ;;
 			chromium) probe='command -v chromium' ;;
