@@ -12,6 +12,7 @@
 
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "access/xact.h"
 #include "miscadmin.h"
